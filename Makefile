@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+#
+# all            the helper, the guardian, the QEMU arbiter (build/release)
+# debug          the same with fault points (build/debug)
+# check-unit     unit tests with sanitizers; no root, no hypervisor
+# check          unit tests, then the lab scenarios: the one test command
+# check-all      the same with every fault point and every guest kind
+# demo           stock Xen against libxl-ext on the three defects
+# bench          speed and memory figures, build/bench.json
+# lint           cppcheck, clang-tidy, direction of includes
+# install        PREFIX, DESTDIR
+#
+# Objects of each flavour live in their own directory under build/, so
+# that release, debug and sanitized builds stand side by side.
+
+PREFIX      ?= /usr/local
+DESTDIR     ?=
+LIBEXECDIR  ?= $(PREFIX)/libexec/libxl-ext
+SYSCONFDIR  ?= /etc/xen
+PYTHON      ?= /usr/bin/python3
+
+BUILD       ?= build/release
+CC          ?= gcc
+CFLAGS      ?= -O2 -g
+WARNINGS    := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
+               -Wstrict-prototypes -Wvla -Wformat=2
+LXE_CFLAGS  := -std=gnu11 $(WARNINGS) -fvisibility=hidden -pthread \
+               -Ilibxl-ext -I$(BUILD) -MMD -MP \
+               -DLXE_SYSCONFDIR='"$(SYSCONFDIR)"' \
+               -DLXE_LIBEXECDIR='"$(LIBEXECDIR)"' $(FLAVOUR_CFLAGS)
+LXE_LDFLAGS := -pthread $(FLAVOUR_CFLAGS)
+XEN_LIBS    := -lxenguest -lxenctrl -lxencall -lxenforeignmemory \
+               -lxendevicemodel -lxengnttab -lxenstore -lxentoollog -lxlutil
+
+# One archive of everything that is not a program; programs pull from it.
+LIB_ROOMS   := base memory stream freeze engine
+LIB_SRCS    := $(foreach r,$(LIB_ROOMS),$(wildcard libxl-ext/$(r)/*.c))
+LIB_OBJS    := $(LIB_SRCS:%.c=$(BUILD)/%.o)
+LIB         := $(BUILD)/libxlext-internal.a
+
+PROGRAMS    := libxl-ext-save-helper libxl-ext-guardian libxl-ext-qemu
+helper_SRCS   := $(wildcard libxl-ext/helper/*.c)
+guardian_SRCS := $(wildcard libxl-ext/guardian/*.c)
+qemu_SRCS     := $(wildcard libxl-ext/qemu/*.c)
+
+UNIT_SRCS   := $(wildcard tests/unit/*.c)
+UNIT_OBJS   := $(UNIT_SRCS:%.c=$(BUILD)/%.o)
+
+.PHONY: all debug programs check-unit check check-all demo bench lint \
+        install clean deps
+
+all: ; $(MAKE) programs BUILD=build/release
+debug: ; $(MAKE) programs BUILD=build/debug FLAVOUR_CFLAGS=-DLXE_DEBUG
+programs: $(PROGRAMS:%=$(BUILD)/%)
+
+$(BUILD)/_config.h: build-aux/configure.sh
+	@mkdir -p $(@D)
+	CC="$(CC)" $< > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/%.o: %.c $(BUILD)/_config.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LXE_CFLAGS) -c -o $@ $<
+
+$(LIB): $(LIB_OBJS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+define PROGRAM
+$(BUILD)/$(1): $$($(2)_SRCS:%.c=$(BUILD)/%.o) $(LIB)
+	$$(CC) $$(CFLAGS) $$(LXE_LDFLAGS) $$(LDFLAGS) -o $$@ $$^ $(XEN_LIBS)
+-include $$($(2)_SRCS:%.c=$(BUILD)/%.d)
+endef
+$(eval $(call PROGRAM,libxl-ext-save-helper,helper))
+$(eval $(call PROGRAM,libxl-ext-guardian,guardian))
+$(eval $(call PROGRAM,libxl-ext-qemu,qemu))
+
+$(BUILD)/unit: $(UNIT_OBJS) $(LIB)
+	$(CC) $(CFLAGS) $(LXE_LDFLAGS) -o $@ $^ -lcunit $(XEN_LIBS)
+
+check-unit:
+	@$(MAKE) -s build/asan/unit BUILD=build/asan \
+	    FLAVOUR_CFLAGS="-DLXE_DEBUG -fsanitize=address,undefined \
+	    -fno-sanitize-recover=all"
+	build/asan/unit
+
+-include $(LIB_OBJS:.o=.d) $(UNIT_OBJS:.o=.d)
+
+clean:
+	rm -rf build

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Freezing the backends of a guest: the sequence, as its caller (the
+ * helper's save) sees it.
+ *
+ *   plan    before the first byte: which backends, which method each,
+ *           what the policy says of those that cannot be frozen
+ *   arm     before the guest suspends: guardian and journal, where the
+ *           plan holds anything that must be undone
+ *   run     after the guest suspended, before the last dirty bitmap
+ *   commit  the image is whole: from here the guardian waits for what
+ *           becomes of the domain
+ *   thaw    the save failed: everything is undone now
+ *
+ * If the process dies anywhere in between, the guardian does what thaw
+ * does.  Nothing is undone after commit unless the guest runs again.
+ */
+#ifndef LXE_FREEZE_FREEZE_H
+#define LXE_FREEZE_FREEZE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <xenctrl.h>
+#include <xentoollog.h>
+
+#include "base/err.h"
+#include "memory/policy.h"
+
+struct xs_handle;
+struct lxe__freeze;
+
+struct lxe__freeze_report {
+    unsigned backends;          /* frozen */
+    unsigned proved, detached, unfrozen;
+    uint64_t frames_at_risk;    /* in use by a grant at that moment */
+    uint64_t frames_marked;
+    uint64_t frames_lost_by_stock; /* not in the bitmap before, in after */
+    double ms;                  /* of lxe__freeze_run() */
+};
+
+/*
+ * 0 and *out, or -1: nothing has been changed and the save must be
+ * refused.  *out is freed with lxe__freeze_free().
+ */
+int lxe__freeze_plan(struct lxe__freeze **out, xc_interface *xch,
+                     struct xs_handle *xsh, uint32_t domid, bool hvm,
+                     const struct lxe__policy *policy,
+                     xentoollog_logger *lg, struct lxe__err *err);
+
+int lxe__freeze_arm(struct lxe__freeze *f, struct lxe__err *err);
+
+/*
+ * The domain must be shut down with reason "suspend".  @logdirty: Xen's
+ * log-dirty mode is on (a live save), so frames are marked and peeked
+ * at; in a save that is not live every page is still to be read, and
+ * a drained or detached backend is all that is needed.  @stop, where not
+ * NULL, ends a wait early with EINTR (a SIGTERM was seen).
+ * On failure what was frozen so far is still frozen: call thaw.
+ */
+int lxe__freeze_run(struct lxe__freeze *f, bool logdirty,
+                    const volatile sig_atomic_t *stop,
+                    struct lxe__freeze_report *report,
+                    struct lxe__err *err);
+
+void lxe__freeze_commit(struct lxe__freeze *f);
+
+/* Idempotent.  -1 where a backend could not be brought back. */
+int lxe__freeze_thaw(struct lxe__freeze *f, struct lxe__err *err);
+
+/* Without commit or thaw before it, this is thaw. */
+void lxe__freeze_free(struct lxe__freeze *f);
+
+#endif

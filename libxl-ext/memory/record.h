@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The memory record's body: the limits of a guest as they travel ahead
+ * of its pages.  docs/memory-record.md is the specification; this
+ * header mirrors it.  Pure code: bytes in, a checked struct out.
+ */
+#ifndef LXE_MEMORY_RECORD_H
+#define LXE_MEMORY_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Record types of the libxc carrier (bit 31: optional). */
+#define LXE_RECORD_TYPE_MANDATORY 0x00004c58U
+#define LXE_RECORD_TYPE_OPTIONAL  0x80004c58U
+
+#define LXE_RECORD_VERSION 1
+#define LXE_RECORD_LEN     104  /* of version 1; see the specification */
+#define LXE_RECORD_MAX_LEN 4096 /* a longer body is refused unread */
+
+/* No x86 guest has more: 2^40 pages are 4 PiB. */
+#define LXE_RECORD_MAX_PAGES (1ULL << 40)
+
+struct lxe__record {
+    uint32_t version;
+    uint32_t flags;             /* LXE_RECORD_F_* */
+#define LXE_RECORD_F_HVM    (1U << 0) /* PVH or HVM */
+#define LXE_RECORD_F_RAISED (1U << 1) /* max_pages above stock_max_kb */
+    uint8_t uuid[16];
+    uint64_t max_pages;
+    uint64_t tot_pages;
+    uint64_t outstanding_pages;
+    uint64_t shr_pages;
+    uint64_t paged_pages;
+    uint64_t target_kb;
+    uint64_t static_max_kb;
+    uint64_t stock_max_kb;
+};
+
+/* Writes LXE_RECORD_LEN bytes to @buf. */
+void lxe__record_encode(const struct lxe__record *r, void *buf);
+
+/*
+ * Checks and decodes a body of @len bytes.  Fails with EPROTO and a
+ * line that names the field, its value and the bound; @r is then
+ * untouched.  What can be checked without a host or a domain is
+ * checked here: length, version, flags, padding, and each limit
+ * against 0, all ones, LXE_RECORD_MAX_PAGES and the other limits.
+ */
+int lxe__record_decode(const void *buf, size_t len,
+                       struct lxe__record *r, struct lxe__err *err);
+
+/*
+ * EPROTO unless the record is of the domain with @uuid.  @domid is for
+ * the message only.
+ */
+int lxe__record_check_uuid(const struct lxe__record *r,
+                           const uint8_t uuid[16], uint32_t domid,
+                           struct lxe__err *err);
+
+#endif

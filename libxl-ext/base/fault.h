@@ -47,9 +47,9 @@
     X(26, THAW_AFTER,           "save", "backend thawed")               \
     X(40, RESTORE_BEFORE_RECORD,"restore", "nothing read")              \
     X(41, RESTORE_AFTER_RECORD, "restore", "record read, not judged")   \
-    X(42, RESTORE_BEFORE_CLAIM, "restore", "verdict given")             \
-    X(43, RESTORE_BEFORE_LIMIT, "restore", "pages claimed")             \
-    X(44, RESTORE_AFTER_LIMIT,  "restore", "limit set, no page yet")    \
+    X(42, RESTORE_BEFORE_LIMIT, "restore", "verdict given")             \
+    X(43, RESTORE_AFTER_LIMIT,  "restore", "limit set, nothing claimed")\
+    X(44, RESTORE_AFTER_CLAIM,  "restore", "pages claimed, none in")    \
     X(45, RESTORE_BEFORE_PAGES, "restore", "relay still in the stream") \
     X(46, RESTORE_AFTER_PAGES,  "restore", "pages in, libxl not told")  \
     X(47, RESTORE_BEFORE_COMPLETE,"restore", "claim given back")

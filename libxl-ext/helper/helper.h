@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * What the parts of the helper share: its arguments, and the two
+ * operations.
+ */
+#ifndef LXE_HELPER_HELPER_H
+#define LXE_HELPER_HELPER_H
+
+#include <stdint.h>
+#include <xenctrl.h>
+#include <xenguest.h>
+#include <xenstore.h>
+
+#include "engine/engine.h"
+#include "helper/protocol.h"
+#include "memory/limits.h"
+#include "memory/policy.h"
+
+/* What both operations stand on. */
+struct lxe__helper {
+    struct lxe__proto proto;
+    xc_interface *xch;
+    struct xs_handle *xsh;
+    uint32_t domid;
+    char *name;                 /* of the domain, for messages */
+    struct lxe__policy policy;
+};
+
+struct lxe__save_args {
+    int fd;
+    int recv_fd;
+    uint32_t flags;             /* XCFLAGS_* */
+    xc_stream_type_t stream_type;
+};
+
+/*
+ * Both do the whole operation and return 0, or -1 with errno and the
+ * cause logged.  After a failed save the guest is as libxl left it, with
+ * no backend frozen; libxl then resumes it.  After a failed restore the
+ * domain is of no use; libxl then destroys it.
+ */
+int lxe__helper_save(struct lxe__helper *h,
+                     const struct lxe__save_args *a);
+int lxe__helper_restore(struct lxe__helper *h,
+                        struct lxe__restore_args *a);
+
+/*
+ * Becomes the stock helper, for what this one does not serve.  Returns
+ * only on failure, with the cause in @err.
+ */
+int lxe__helper_exec_stock(const char *path, char **argv,
+                           struct lxe__err *err);
+
+#endif

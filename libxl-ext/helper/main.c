@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * libxl-ext-save-helper: the program in the place of libxl-save-helper.
+ *
+ * libxl runs it with the arguments of libxl_save_callout.c:
+ *
+ *   --save-domain FD BACK_FD DOMID FLAGS CBFLAGS STREAM_TYPE
+ *   --restore-domain FD BACK_FD DOMID STORE_EVTCHN STORE_DOMID
+ *       CONSOLE_EVTCHN CONSOLE_DOMID CBFLAGS STREAM_TYPE
+ *
+ * and speaks with it as protocol.h says.  Exit status 0 means that
+ * libxl was told how the operation ended, well or not; anything else
+ * that it was not.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "helper/helper.h"
+
+#define PROGRAM "libxl-ext-save-helper"
+
+/*----- arguments -----*/
+
+struct number {
+    const char *name;
+    int64_t min, max, value;
+};
+
+/* Every argument is a number with bounds; 0, or -1 with @err set. */
+static int parse_numbers(char **argv, struct number *n, size_t count,
+                         struct lxe__err *err)
+{
+    size_t i;
+    char *end;
+
+    for (i = 0; i < count; i++) {
+        if (!argv[i])
+            return lxe__err_set(err, EINVAL, "arguments: %s is missing;"
+                                " libxl gives it", n[i].name);
+        errno = 0;
+        n[i].value = strtoll(argv[i], &end, 10);
+        if (errno || end == argv[i] || *end || n[i].value < n[i].min ||
+            n[i].value > n[i].max)
+            return lxe__err_set(err, EINVAL, "arguments: %s is \"%.32s\","
+                                " not a number from %"PRId64" to %"PRId64,
+                                n[i].name, argv[i], n[i].min, n[i].max);
+    }
+    if (argv[count])
+        return lxe__err_set(err, EINVAL, "arguments: \"%.32s\" is one too"
+                            " many; %zu were expected", argv[count],
+                            count);
+    return 0;
+}
+
+static int usage(FILE *to, int status)
+{
+    fprintf(to,
+"usage: " PROGRAM " --save-domain FD BACK_FD DOMID FLAGS CBFLAGS"
+" STREAM_TYPE\n"
+"       " PROGRAM " --restore-domain FD BACK_FD DOMID STORE_EVTCHN\n"
+"           STORE_DOMID CONSOLE_EVTCHN CONSOLE_DOMID CBFLAGS STREAM_TYPE\n"
+"libxl runs this program where LIBXL_SAVE_HELPER names it; it is of no\n"
+"use by hand.\n");
+    return status;
+}
+
+/*----- what both operations stand on -----*/
+
+static int helper_open(struct lxe__helper *h, struct lxe__err *err)
+{
+    char path[64];
+    size_t len;
+
+    h->xch = xc_interface_open(&h->proto.logger, &h->proto.logger, 0);
+    if (!h->xch)
+        return lxe__err_set(err, errno, "opening the hypervisor interface:"
+                            " %s: this needs root in the control domain"
+                            " of a running Xen", strerror(errno));
+    h->xsh = xs_open(0);
+    if (!h->xsh)
+        return lxe__err_set(err, errno, "opening xenstore: %s: is"
+                            " xenstored running?", strerror(errno));
+    snprintf(path, sizeof(path), "/local/domain/%u/name", h->domid);
+    h->name = xs_read(h->xsh, XBT_NULL, path, NULL);
+    if (h->name) {
+        /* xl migrate gives the incoming domain this for a surname. */
+        len = strlen(h->name);
+        if (len > 10 && !strcmp(h->name + len - 10, "--incoming"))
+            h->name[len - 10] = '\0';
+    }
+    return lxe__policy_load(&h->policy, NULL, h->name, err);
+}
+
+static void helper_close(struct lxe__helper *h)
+{
+    lxe__policy_dispose(&h->policy);
+    free(h->name);
+    if (h->xsh)
+        xs_close(h->xsh);
+    if (h->xch)
+        xc_interface_close(h->xch);
+}
+
+static int finish(struct lxe__helper *h, int r)
+{
+    int errnoval = r ? errno : 0;
+
+    xtl_log(&h->proto.logger, XTL_DEBUG, r ? errnoval : -1, PROGRAM,
+            "complete r=%d", r);
+    r = lxe__proto_complete(&h->proto, r, errnoval);
+    helper_close(h);
+    return r ? 1 : 0;
+}
+
+/*----- the two operations -----*/
+
+static int main_save(struct lxe__helper *h, char **argv)
+{
+    struct number n[] = {
+        { "FD", 0, INT32_MAX, 0 },
+        { "BACK_FD", -1, INT32_MAX, 0 },
+        { "DOMID", 0, DOMID_FIRST_RESERVED - 1, 0 },
+        { "FLAGS", 0, UINT32_MAX, 0 },
+        { "CBFLAGS", 0, UINT32_MAX, 0 },
+        { "STREAM_TYPE", 0, INT32_MAX, 0 },
+    };
+    struct lxe__save_args a;
+    struct lxe__err err;
+    int r;
+
+    lxe__err_init(&err);
+    if (parse_numbers(argv + 2, n, sizeof(n) / sizeof(n[0]), &err)) {
+        fprintf(stderr, PROGRAM ": %s\n", err.msg);
+        return usage(stderr, 2);
+    }
+    a.fd = n[0].value;
+    a.recv_fd = n[1].value;
+    h->domid = n[2].value;
+    a.flags = n[3].value;
+    h->proto.cbflags = n[4].value;
+    a.stream_type = n[5].value;
+
+    r = helper_open(h, &err);
+    if (a.stream_type != XC_STREAM_PLAIN) {
+        lxe__helper_exec_stock(h->policy.stock_helper, argv, &err);
+        r = -1;
+    }
+    if (!r)
+        return finish(h, lxe__helper_save(h, &a));
+    LXE_ERROR(&h->proto.logger, "save: dom %u: %s", h->domid, err.msg);
+    errno = err.code;
+    return finish(h, -1);
+}
+
+static int main_restore(struct lxe__helper *h, char **argv)
+{
+    struct number n[] = {
+        { "FD", 0, INT32_MAX, 0 },
+        { "BACK_FD", -1, INT32_MAX, 0 },
+        { "DOMID", 0, DOMID_FIRST_RESERVED - 1, 0 },
+        { "STORE_EVTCHN", 0, UINT32_MAX, 0 },
+        { "STORE_DOMID", 0, UINT16_MAX, 0 },
+        { "CONSOLE_EVTCHN", 0, UINT32_MAX, 0 },
+        { "CONSOLE_DOMID", 0, UINT16_MAX, 0 },
+        { "CBFLAGS", 0, UINT32_MAX, 0 },
+        { "STREAM_TYPE", 0, INT32_MAX, 0 },
+    };
+    struct lxe__restore_args a;
+    struct lxe__err err;
+    int r;
+
+    lxe__err_init(&err);
+    memset(&a, 0, sizeof(a));
+    if (parse_numbers(argv + 2, n, sizeof(n) / sizeof(n[0]), &err)) {
+        fprintf(stderr, PROGRAM ": %s\n", err.msg);
+        return usage(stderr, 2);
+    }
+    a.fd = n[0].value;
+    a.send_back_fd = n[1].value;
+    h->domid = a.domid = n[2].value;
+    a.store_evtchn = n[3].value;
+    a.store_domid = n[4].value;
+    a.console_evtchn = n[5].value;
+    a.console_domid = n[6].value;
+    h->proto.cbflags = n[7].value;
+    a.stream_type = n[8].value;
+
+    r = helper_open(h, &err);
+    if (a.stream_type != XC_STREAM_PLAIN) {
+        lxe__helper_exec_stock(h->policy.stock_helper, argv, &err);
+        r = -1;
+    }
+    if (!r) {
+        r = lxe__helper_restore(h, &a);
+    } else {
+        LXE_ERROR(&h->proto.logger, "restore: dom %u: %s", h->domid,
+                  err.msg);
+        errno = err.code;
+    }
+    if (r) {
+        int saved = errno;
+
+        /* libxl expects results ahead of a failure, too. */
+        lxe__proto_restore_results(&h->proto, 0, 0);
+        errno = saved;
+    } else {
+        lxe__proto_restore_results(&h->proto, a.store_gfn, a.console_gfn);
+    }
+    return finish(h, r);
+}
+
+int main(int argc, char **argv)
+{
+    struct lxe__helper h;
+
+    memset(&h, 0, sizeof(h));
+    lxe__policy_init(&h.policy);
+    lxe__proto_init(&h.proto, STDIN_FILENO, STDOUT_FILENO);
+    /*
+     * A receiver that dies must be an EPIPE, with libxenguest's cleanup
+     * behind it, not the end of this process: libxl gives its children
+     * the default action.
+     */
+    signal(SIGPIPE, SIG_IGN);
+
+    if (argc >= 2 && !strcmp(argv[1], "--save-domain"))
+        return main_save(&h, argv);
+    if (argc >= 2 && !strcmp(argv[1], "--restore-domain"))
+        return main_restore(&h, argv);
+    if (argc == 2 && !strcmp(argv[1], "--help"))
+        return usage(stdout, 0);
+#ifdef LXE_DEBUG
+    if (argc == 2 && !strcmp(argv[1], "--list-faults")) {
+        lxe__fault_list();
+        return 0;
+    }
+#endif
+    return usage(stderr, 2);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Restoring a domain: its limit is put right before its first page.
+ * The steps, in the order of their functions here:
+ *
+ *   head       read the libxc headers and the memory record
+ *   judge      the record against the domain, the policy and the host;
+ *              up to here nothing has been changed
+ *   admit      set the limit, claim the pages
+ *   pages      libxenguest takes the rest of the stream
+ *   settle     give back what is left of the claim; compare with the
+ *              record
+ *
+ * A crash at any point leaves a domain that libxl destroys, and with it
+ * its limit and its claim.  An image without a memory record is restored
+ * exactly as stock does it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "helper/helper.h"
+#include "memory/record.h"
+#include "stream/relay.h"
+
+struct restore {
+    struct lxe__helper *h;
+    struct lxe__stream_head head;
+    struct lxe__record record;  /* where head.has_record */
+    struct lxe__relay *relay;
+    bool claimed;
+    struct lxe__err err;
+};
+
+static const char *who(const struct restore *s)
+{
+    return s->h->name ? s->h->name : "(no name)";
+}
+
+/*----- head -----*/
+
+static int read_head(struct restore *s, int fd)
+{
+    if (LXE_FAULT(RESTORE_BEFORE_RECORD, &s->err) ||
+        lxe__stream_head_read(fd, &s->head, &s->err))
+        return -1;
+    if (!s->head.has_record)
+        return 0;
+    if (lxe__record_decode(s->head.record, s->head.record_len, &s->record,
+                           &s->err))
+        return -1;
+    return LXE_FAULT(RESTORE_AFTER_RECORD, &s->err);
+}
+
+/*----- judge -----*/
+
+static int judge_type(struct restore *s, bool hvm)
+{
+    bool record_hvm = s->record.flags & LXE_RECORD_F_HVM;
+    bool stream_hvm = s->head.headers.type == LXE_LIBXC_TYPE_HVM;
+
+    if (record_hvm != stream_hvm || record_hvm != hvm)
+        return lxe__err_set(&s->err, EPROTO, "restore: dom %u: memory"
+                            " record: flags 0x%x says %s, the libxc header"
+                            " %s, the domain is %s: image and"
+                            " configuration do not belong together",
+                            s->h->domid, s->record.flags,
+                            record_hvm ? "HVM" : "PV",
+                            stream_hvm ? "HVM" : "PV",
+                            hvm ? "HVM" : "PV");
+    return 0;
+}
+
+/*
+ * The host must have the pages now.  The claim asks again, and that
+ * time Xen answers for good; asked here, nothing has been changed yet
+ * and the answer has figures.
+ */
+static int judge_host(struct restore *s, const struct lxe__host *host,
+                      uint64_t have)
+{
+    uint64_t need = s->record.tot_pages - have;
+    uint64_t avail = host->free_pages > host->outstanding_pages ?
+        host->free_pages - host->outstanding_pages : 0;
+
+    if (s->record.tot_pages <= have || need <= avail)
+        return 0;
+    return lxe__err_set(&s->err, ENOMEM, "restore: guest \"%s\" needs"
+                        " %"PRIu64" pages, the host has %"PRIu64" free of"
+                        " which %"PRIu64" are claimed: %"PRIu64" pages"
+                        " (%"PRIu64" KiB) short; free memory or balloon"
+                        " the control domain down", who(s), need,
+                        host->free_pages, host->outstanding_pages,
+                        need - avail, (need - avail) * 4);
+}
+
+static int judge(struct restore *s, struct lxe__limits *now)
+{
+    struct lxe__helper *h = s->h;
+    struct lxe__host host;
+    uint64_t stock_kb;
+
+    /*
+     * What stock libxl has just set is what it would set: the sender's
+     * own figure is not taken for it.
+     */
+    if (lxe__limits_read(h->xch, h->xsh, h->domid, now, &s->err) ||
+        lxe__host_read(h->xch, &host, &s->err) ||
+        lxe__record_check_uuid(&s->record, now->uuid, h->domid, &s->err) ||
+        judge_type(s, now->hvm))
+        return -1;
+    stock_kb = now->max_pages * 4;
+    if (lxe__policy_judge(&h->policy, "restore", who(s),
+                          s->record.max_pages, s->record.tot_pages,
+                          stock_kb, host.total_pages, &s->err))
+        return -1;
+    return judge_host(s, &host, now->tot_pages);
+}
+
+/*----- admit -----*/
+
+static int admit(struct restore *s, const struct lxe__limits *now)
+{
+    struct lxe__helper *h = s->h;
+
+    if (LXE_FAULT(RESTORE_BEFORE_LIMIT, &s->err) ||
+        lxe__limits_set(h->xch, h->domid, s->record.max_pages, &s->err) ||
+        LXE_FAULT(RESTORE_AFTER_LIMIT, &s->err))
+        return -1;
+    /* Xen refuses a claim above the limit, hence this order. */
+    if (h->policy.claim && s->record.tot_pages > now->tot_pages) {
+        if (lxe__claim(h->xch, h->domid, s->record.tot_pages, &s->err)) {
+            lxe__limits_set(h->xch, h->domid, now->max_pages, NULL);
+            return -1;
+        }
+        s->claimed = true;
+    }
+    return LXE_FAULT(RESTORE_AFTER_CLAIM, &s->err);
+}
+
+/*----- pages -----*/
+
+static int cb_static_data_done(unsigned missing, void *data)
+{
+    struct restore *s = data;
+    int reply = 0;
+
+    if (lxe__relay_finish(s->relay, &s->err) ||
+        LXE_FAULT(RESTORE_BEFORE_PAGES, &s->err))
+        return -1;
+    if (!lxe__proto_wants(&s->h->proto, LXE_PROTO_STATIC_DATA_DONE))
+        return 0;
+    if (lxe__proto_static_data_done(&s->h->proto, missing, &reply))
+        return lxe__err_set(&s->err, errno, "restore: dom %u: libxl has"
+                            " gone away: %s", s->h->domid,
+                            strerror(errno));
+    return reply;
+}
+
+/*----- settle -----*/
+
+static void release_claim(struct restore *s)
+{
+    struct lxe__err err;
+
+    if (!s->claimed)
+        return;
+    lxe__err_init(&err);
+    if (lxe__claim(s->h->xch, s->h->domid, 0, &err))
+        LXE_WARN(&s->h->proto.logger, "%s", err.msg);
+    s->claimed = false;
+}
+
+static int settle(struct restore *s)
+{
+    struct lxe__helper *h = s->h;
+    uint64_t max_pages, tot_pages;
+
+    if (LXE_FAULT(RESTORE_AFTER_PAGES, &s->err))
+        return -1;
+    release_claim(s);
+    if (LXE_FAULT(RESTORE_BEFORE_COMPLETE, &s->err))
+        return -1;
+    if (!s->head.has_record)
+        return 0;
+    if (lxe__limits_read_pages(h->xch, h->domid, &max_pages, &tot_pages,
+                               &s->err))
+        return -1;
+    if (max_pages != s->record.max_pages)
+        return lxe__err_set(&s->err, EBUSY, "restore: dom %u: max_pages is"
+                            " %"PRIu64" at the end, %"PRIu64" was set:"
+                            " somebody else changed it during the restore",
+                            h->domid, max_pages, s->record.max_pages);
+    LXE_INFO(&h->proto.logger, "restore: dom %u: max_pages %"PRIu64","
+             " tot_pages %"PRIu64" (the source had %"PRIu64" and"
+             " %"PRIu64")", h->domid, max_pages, tot_pages,
+             s->record.max_pages, s->record.tot_pages);
+    return 0;
+}
+
+int lxe__helper_restore(struct lxe__helper *h, struct lxe__restore_args *a)
+{
+    struct restore s = { .h = h };
+    struct restore_callbacks cb = {
+        .static_data_done = cb_static_data_done,
+        .data = &s,
+    };
+    struct lxe__limits now;
+    int rc, saved;
+
+    lxe__err_init(&s.err);
+    rc = -1;
+    if (read_head(&s, a->fd))
+        goto out;
+    if (s.head.has_record && (judge(&s, &now) || admit(&s, &now)))
+        goto out;
+    if (lxe__relay_restore_start(&s.relay, a->fd, &s.head, &s.err))
+        goto out;
+    rc = lxe__engine_restore(h->xch, a, &cb);
+    if (!rc) {
+        rc = settle(&s);
+        goto out;
+    }
+    saved = errno;
+    /* What the relay met is the cause of what libxenguest met. */
+    lxe__relay_dispose(s.relay, &s.err);
+    s.relay = NULL;
+    lxe__err_set(&s.err, saved, "restore: dom %u: libxenguest: %s",
+                 h->domid, strerror(saved));
+
+ out:
+    lxe__relay_dispose(s.relay, rc ? &s.err : NULL);
+    release_claim(&s);
+    if (rc)
+        LXE_ERROR(&h->proto.logger, "%s", s.err.msg);
+    saved = s.err.code;
+    errno = saved;
+    return rc ? -1 : 0;
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Saving a domain: libxenguest moves the pages, this file stands
+ * around it.  The steps, in the order of their functions here:
+ *
+ *   judge      read the live limits, ask the policy; nothing is changed
+ *   prepare    plan the freeze, build the memory record, start the relay
+ *              and, where anything may have to be undone, the guardian
+ *   precopy    between rounds: hold the limit that was sent
+ *   stopped    libxl has suspended the guest: freeze, hold the limit a
+ *              last time; libxenguest then reads the dirty bitmap
+ *   finished   the image is whole: what is frozen stays frozen
+ *
+ * What a crash right after a step leaves behind is said in
+ * base/fault.h, point by point.  In short: up to "stopped" nothing but
+ * log-dirty mode, which the next save turns off and on again; from
+ * there on what the freeze journal names, which the guardian undoes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "freeze/freeze.h"
+#include "helper/helper.h"
+#include "memory/record.h"
+#include "stream/libxc_format.h"
+#include "stream/relay.h"
+
+struct save {
+    struct lxe__helper *h;
+    const struct lxe__save_args *a;
+    struct lxe__limits limits;  /* as read in judge and sent */
+    uint64_t held;              /* the limit that may not be exceeded */
+    struct lxe__freeze *freeze;
+    struct lxe__relay *relay;
+    bool in_stream;             /* the relay is out of the way */
+    bool mandatory;
+    struct lxe__err err;        /* ours; libxenguest logs its own */
+};
+
+/*----- SIGTERM -----*/
+
+/*
+ * As in the stock helper: libxenguest runs straight through and has to
+ * go down its own error path to put the guest right, so the signal
+ * makes the stream's descriptor unwritable.  The next write fails.
+ */
+static volatile sig_atomic_t stop_requested;
+static int stream_fd = -1, unwritable_fd = -1;
+
+static void on_sigterm(int number)
+{
+    int saved = errno;
+
+    (void)number;
+    stop_requested = 1;
+    if (dup2(unwritable_fd, stream_fd) != stream_fd)
+        abort();        /* nothing else is safe in a signal handler */
+    errno = saved;
+}
+
+static int catch_sigterm(int fd, struct lxe__err *err)
+{
+    struct sigaction sa;
+    sigset_t set;
+
+    unwritable_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (unwritable_fd < 0)
+        return lxe__err_set(err, errno, "save: /dev/null: %s",
+                            strerror(errno));
+    stream_fd = fd;
+    memset(&sa, 0, sizeof(sa));
+    sa.sa_handler = on_sigterm;
+    sigemptyset(&sa.sa_mask);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    if (sigaction(SIGTERM, &sa, NULL) ||
+        sigprocmask(SIG_UNBLOCK, &set, NULL))
+        return lxe__err_set(err, errno, "save: catching SIGTERM: %s",
+                            strerror(errno));
+    return 0;
+}
+
+/*----- judge -----*/
+
+static const char *who(const struct save *s)
+{
+    return s->h->name ? s->h->name : "(no name)";
+}
+
+static int judge(struct save *s)
+{
+    struct lxe__helper *h = s->h;
+    struct lxe__host host;
+
+    if (LXE_FAULT(SAVE_BEFORE_LIMITS, &s->err) ||
+        lxe__limits_read(h->xch, h->xsh, h->domid, &s->limits, &s->err) ||
+        lxe__host_read(h->xch, &host, &s->err) ||
+        lxe__policy_judge(&h->policy, "save", who(s), s->limits.max_pages,
+                          s->limits.tot_pages, s->limits.stock_max_kb,
+                          host.total_pages, &s->err))
+        return -1;
+    s->held = s->limits.max_pages;
+    return LXE_FAULT(SAVE_AFTER_LIMITS, &s->err);
+}
+
+/*----- prepare -----*/
+
+/* The whole record: header, body, and no padding as 8 divides it. */
+#define RECORD_BYTES (LXE_LIBXC_RHDR_LEN + LXE_RECORD_LEN)
+_Static_assert(LXE_RECORD_LEN % 8 == 0, "the body needs padding");
+
+static void build_record(struct save *s, uint8_t *bytes)
+{
+    const struct lxe__limits *l = &s->limits;
+    uint64_t stock_pages = l->stock_max_kb / 4;
+    struct lxe__libxc_rhdr rh = { .length = LXE_RECORD_LEN };
+    struct lxe__record r = {
+        .version = LXE_RECORD_VERSION,
+        .max_pages = l->max_pages,
+        .tot_pages = l->tot_pages,
+        .outstanding_pages = l->outstanding_pages,
+        .shr_pages = l->shr_pages,
+        .paged_pages = l->paged_pages,
+        .target_kb = l->target_kb,
+        .static_max_kb = l->static_max_kb,
+        .stock_max_kb = l->stock_max_kb,
+    };
+
+    memcpy(r.uuid, l->uuid, sizeof(r.uuid));
+    if (l->hvm)
+        r.flags |= LXE_RECORD_F_HVM;
+    if (l->max_pages > stock_pages)
+        r.flags |= LXE_RECORD_F_RAISED;
+    /*
+     * A stock receiver would populate up to its own limit and then lose
+     * the guest: it must refuse at once, and does so for a mandatory
+     * record that it does not know.  max_pages counts, not tot_pages:
+     * while the guest runs it may still fill what it is allowed.
+     */
+    s->mandatory = l->max_pages > stock_pages &&
+        (l->tot_pages > stock_pages || (s->a->flags & XCFLAGS_LIVE));
+    rh.type = s->mandatory ? LXE_RECORD_TYPE_MANDATORY
+                           : LXE_RECORD_TYPE_OPTIONAL;
+    lxe__libxc_rhdr_encode(&rh, bytes);
+    lxe__record_encode(&r, bytes + LXE_LIBXC_RHDR_LEN);
+}
+
+static int prepare(struct save *s)
+{
+    struct lxe__helper *h = s->h;
+    uint8_t bytes[RECORD_BYTES];
+
+    if (lxe__freeze_plan(&s->freeze, h->xch, h->xsh, h->domid,
+                         s->limits.hvm, &h->policy, &h->proto.logger,
+                         &s->err) ||
+        lxe__freeze_arm(s->freeze, &s->err))
+        return -1;
+    build_record(s, bytes);
+    if (LXE_FAULT(SAVE_BEFORE_RECORD, &s->err) ||
+        catch_sigterm(s->a->fd, &s->err))
+        return -1;
+    return lxe__relay_save_start(&s->relay, s->a->fd, bytes,
+                                 sizeof(bytes), &s->err);
+}
+
+/*
+ * The first callback of libxenguest comes when all records ahead of the
+ * pages are written: the relay has done its work.
+ */
+static int leave_relay(struct save *s)
+{
+    sigset_t set, old;
+    int rc = 0;
+
+    if (s->in_stream)
+        return 0;
+    if (LXE_FAULT(SAVE_BEFORE_PRECOPY, &s->err))
+        return -1;
+    /* A SIGTERM made the descriptor unwritable: it must stay so. */
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, &old);
+    if (stop_requested)
+        rc = lxe__err_set(&s->err, EINTR, "save: dom %u: told to stop by"
+                          " SIGTERM", s->h->domid);
+    else
+        rc = lxe__relay_finish(s->relay, &s->err);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    if (rc)
+        return -1;
+    s->in_stream = true;
+    return LXE_FAULT(SAVE_AFTER_RECORD, &s->err);
+}
+
+/*----- precopy -----*/
+
+/*
+ * The limit that was sent is the limit that the destination sets, so it
+ * must hold until the end.  A raise since then is taken back while the
+ * guest's pages allow it.
+ */
+static int hold_limit(struct save *s)
+{
+    struct lxe__helper *h = s->h;
+    uint64_t sent = s->held, max_pages, tot_pages;
+
+    if (lxe__limits_read_pages(h->xch, h->domid, &max_pages, &tot_pages,
+                               &s->err))
+        return -1;
+    if (tot_pages > sent)
+        return lxe__err_set(&s->err, EAGAIN, "save: dom %u: max_pages was"
+                            " raised from %"PRIu64" to %"PRIu64" and"
+                            " tot_pages is %"PRIu64", %"PRIu64" above the"
+                            " limit that was sent: save it again",
+                            h->domid, sent, max_pages, tot_pages,
+                            tot_pages - sent);
+    if (max_pages > sent) {
+        if (lxe__limits_set(h->xch, h->domid, sent, &s->err))
+            return -1;
+        LXE_WARN(&h->proto.logger, "save: dom %u: max_pages was raised"
+                 " from %"PRIu64" to %"PRIu64" during the save and was put"
+                 " back; raise it again afterwards", h->domid, sent,
+                 max_pages);
+    } else if (max_pages < sent) {
+        LXE_WARN(&h->proto.logger, "save: dom %u: max_pages was lowered"
+                 " from %"PRIu64" to %"PRIu64" during the save; the image"
+                 " has the former, lower it again where it is restored",
+                 h->domid, sent, max_pages);
+        s->held = max_pages;    /* say it once */
+    }
+    return 0;
+}
+
+static int cb_precopy_policy(struct precopy_stats stats, void *data)
+{
+    struct save *s = data;
+
+    if (leave_relay(s) || hold_limit(s))
+        return XGS_POLICY_ABORT;
+    if (stop_requested) {
+        lxe__err_set(&s->err, EINTR, "save: dom %u: told to stop by"
+                     " SIGTERM", s->h->domid);
+        return XGS_POLICY_ABORT;
+    }
+    if (stats.iteration && LXE_FAULT(SAVE_AFTER_ROUND, &s->err))
+        return XGS_POLICY_ABORT;
+    return lxe__engine_precopy_default(stats);
+}
+
+/*----- stopped -----*/
+
+/* As xenguest.h has it: 0 failed, anything else: suspended. */
+static int cb_suspend(void *data)
+{
+    struct save *s = data;
+    struct lxe__helper *h = s->h;
+    struct lxe__freeze_report report;
+    int reply;
+
+    if (leave_relay(s) || LXE_FAULT(SAVE_BEFORE_SUSPEND, &s->err))
+        return 0;
+    if (lxe__proto_call(&h->proto, LXE_PROTO_SUSPEND, &reply)) {
+        lxe__err_set(&s->err, errno, "save: dom %u: asking libxl to"
+                     " suspend it: %s: libxl has gone away", h->domid,
+                     strerror(errno));
+        return 0;
+    }
+    if (!reply)
+        return 0;       /* libxl has said why */
+    memset(&report, 0, sizeof(report));
+    if (LXE_FAULT(SAVE_AFTER_SUSPEND, &s->err) ||
+        LXE_FAULT(SAVE_BEFORE_FREEZE, &s->err) ||
+        lxe__freeze_run(s->freeze, s->a->flags & XCFLAGS_LIVE,
+                        &stop_requested, &report, &s->err) ||
+        LXE_FAULT(SAVE_AFTER_FREEZE, &s->err) ||
+        LXE_FAULT(SAVE_BEFORE_RECHECK, &s->err) ||
+        hold_limit(s) ||
+        LXE_FAULT(SAVE_AFTER_RECHECK, &s->err))
+        return 0;
+    return reply;
+}
+
+static int cb_switch_qemu_logdirty(uint32_t domid, unsigned enable,
+                                   void *data)
+{
+    struct save *s = data;
+    int reply;
+
+    if (lxe__proto_switch_qemu_logdirty(&s->h->proto, domid, enable,
+                                        &reply))
+        return -1;
+    return reply;
+}
+
+/*----- finished -----*/
+
+static int finished(struct save *s)
+{
+    if (LXE_FAULT(SAVE_AFTER_LAST_PASS, &s->err) ||
+        LXE_FAULT(SAVE_BEFORE_COMPLETE, &s->err))
+        return -1;
+    lxe__freeze_commit(s->freeze);
+    LXE_INFO(&s->h->proto.logger, "save: dom %u: max_pages %"PRIu64","
+             " tot_pages %"PRIu64" sent (%s record); stock libxl would set"
+             " %"PRIu64"%s", s->h->domid, s->limits.max_pages,
+             s->limits.tot_pages, s->mandatory ? "mandatory" : "optional",
+             s->limits.stock_max_kb / 4,
+             s->mandatory ? ": only a host with libxl-ext can restore it"
+                          : "");
+    return 0;
+}
+
+int lxe__helper_save(struct lxe__helper *h, const struct lxe__save_args *a)
+{
+    struct save s = { .h = h, .a = a };
+    struct save_callbacks cb = {
+        .suspend = cb_suspend,
+        .precopy_policy = cb_precopy_policy,
+        .switch_qemu_logdirty = cb_switch_qemu_logdirty,
+        .data = &s,
+    };
+    struct lxe__err thaw_err;
+    int rc, saved;
+
+    lxe__err_init(&s.err);
+    lxe__err_init(&thaw_err);
+    rc = -1;
+    if (judge(&s) || prepare(&s))
+        goto out;
+    if (!lxe__proto_wants(&h->proto, LXE_PROTO_SUSPEND)) {
+        lxe__err_set(&s.err, EINVAL, "save: dom %u: CBFLAGS 0x%x has no"
+                     " suspend callback (bit %d)", h->domid,
+                     h->proto.cbflags, LXE_PROTO_SUSPEND);
+        goto out;
+    }
+    rc = lxe__engine_save(h->xch, a->fd, h->domid, a->flags, &cb,
+                          a->stream_type, a->recv_fd);
+    if (!rc) {
+        rc = finished(&s);
+        goto out;
+    }
+    saved = errno;
+    /* What the relay met is the cause of what libxenguest met. */
+    lxe__relay_dispose(s.relay, &s.err);
+    s.relay = NULL;
+    lxe__err_set(&s.err, saved, "save: dom %u: libxenguest: %s",
+                 h->domid, stop_requested ? "stopped by SIGTERM"
+                                          : strerror(saved));
+
+ out:
+    if (rc && s.freeze && lxe__freeze_thaw(s.freeze, &thaw_err))
+        LXE_ERROR(&h->proto.logger, "%s", thaw_err.msg);
+    lxe__relay_dispose(s.relay, NULL);
+    if (rc)
+        LXE_ERROR(&h->proto.logger, "%s", s.err.msg);
+    saved = s.err.code;
+    lxe__freeze_free(s.freeze);
+    errno = saved;
+    return rc ? -1 : 0;
+}

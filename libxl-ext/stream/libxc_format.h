@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * What this project must know of the libxc migration stream: its two
+ * headers and the framing of its records.  Source of every fact here:
+ * Xen's docs/specs/libxc-migration-stream.pandoc.  Pure code.
+ *
+ *   image header (24 bytes)  marker, id and version are big-endian
+ *   domain header (16 bytes) in the byte order that options names
+ *   records                  u32 type, u32 length, body padded to 8
+ */
+#ifndef LXE_STREAM_LIBXC_FORMAT_H
+#define LXE_STREAM_LIBXC_FORMAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define LXE_LIBXC_IHDR_LEN   24
+#define LXE_LIBXC_DHDR_LEN   16
+#define LXE_LIBXC_HEADERS    (LXE_LIBXC_IHDR_LEN + LXE_LIBXC_DHDR_LEN)
+#define LXE_LIBXC_RHDR_LEN   8
+#define LXE_LIBXC_REC_MAX    (128U << 20) /* libxc's REC_LENGTH_MAX */
+
+#define LXE_LIBXC_ID         0x58454e46U /* "XENF" */
+
+#define LXE_LIBXC_TYPE_PV    1U
+#define LXE_LIBXC_TYPE_HVM   2U
+
+#define LXE_LIBXC_REC_END             0x00000000U
+#define LXE_LIBXC_REC_STATIC_DATA_END 0x00000010U
+#define LXE_LIBXC_REC_OPTIONAL        0x80000000U
+
+struct lxe__libxc_headers {
+    uint32_t version;           /* 2 or 3 */
+    uint32_t type;              /* LXE_LIBXC_TYPE_* */
+    uint32_t xen_major, xen_minor;
+};
+
+struct lxe__libxc_rhdr {
+    uint32_t type;
+    uint32_t length;            /* of the body, without its padding */
+};
+
+/*
+ * Decodes the LXE_LIBXC_HEADERS bytes at @buf.  EPROTO and a line that
+ * names field, value and bound where they are not headers that
+ * libxenguest would take.
+ */
+int lxe__libxc_headers_decode(const void *buf,
+                              struct lxe__libxc_headers *h,
+                              struct lxe__err *err);
+
+/* Decodes a record header; EPROTO where its length is out of bounds. */
+int lxe__libxc_rhdr_decode(const void *buf, struct lxe__libxc_rhdr *rh,
+                           struct lxe__err *err);
+
+void lxe__libxc_rhdr_encode(const struct lxe__libxc_rhdr *rh, void *buf);
+
+/* The bytes that a body of @length takes in the stream. */
+static inline uint64_t lxe__libxc_padded(uint32_t length)
+{
+    return ((uint64_t)length + 7) & ~7ULL;
+}
+
+#endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * Whole reads and writes on blocking descriptors, and splice(2) from
- * one descriptor to another.  EINTR is retried, except where the
- * caller's stop flag says that a signal wants the transfer to end.
+ * one descriptor to another.  EINTR is retried; who wants to end a
+ * transfer early gives a descriptor that becomes readable.
  */
 #ifndef LXE_BASE_IO_H
 #define LXE_BASE_IO_H
@@ -22,12 +22,21 @@ ssize_t lxe__read_full(int fd, void *buf, size_t len);
 int lxe__write_full(int fd, const void *buf, size_t len);
 
 /*
- * Moves @len bytes from @from to @to, by splice(2) when one of them is
- * a pipe and the kernel can, else through a buffer of bounded size.
- * @len of UINT64_MAX means: until the end of the stream.  Returns the
- * number of bytes moved (short only at the end of the stream), or -1
- * with errno.
+ * As lxe__read_full() and lxe__write_full(), but give up with ECANCELED
+ * as soon as @stop_fd is readable (-1: never).  A write waits for room
+ * and then writes at most PIPE_BUF bytes at once, so that it does not
+ * sit in the kernel when the peer takes nothing.
  */
-int64_t lxe__move(int from, int to, uint64_t len);
+ssize_t lxe__read_full_or(int stop_fd, int fd, void *buf, size_t len);
+int lxe__write_full_or(int stop_fd, int fd, const void *buf, size_t len);
+
+/*
+ * Moves @len bytes from @from to @to, by splice(2) when one of them is
+ * a pipe and the kernel can, else through a buffer.  @len of UINT64_MAX
+ * means: until the end of the stream.  Returns the number of bytes
+ * moved (short only at the end of the stream), or -1 with errno;
+ * ECANCELED when @stop_fd became readable.
+ */
+int64_t lxe__move_or(int stop_fd, int from, int to, uint64_t len);
 
 #endif

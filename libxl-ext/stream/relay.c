@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -21,6 +22,7 @@ struct lxe__relay {
     int fd;             /* libxenguest's descriptor number */
     int real;           /* the stream itself */
     int pipe;           /* the thread's end */
+    int stop;           /* an eventfd: readable when it is to end */
     bool running;       /* the thread has not been joined */
     bool whole;         /* version 2: relayed to its END record */
     pthread_t thread;
@@ -32,18 +34,24 @@ struct lxe__relay {
 /*----- the threads -----*/
 
 /*
- * The thread's last act, not to be cut in two by a cancellation.  At a
- * save: with the read end gone, libxenguest's next write fails; left
- * open, it would fill the pipe and wait for ever.  At a restore: after
- * an error libxenguest sees the end of the stream.
+ * The thread's last act.  At a save: with the read end gone,
+ * libxenguest's next write fails; left open, it would fill the pipe and
+ * wait for ever.  At a restore: after an error libxenguest sees the end
+ * of the stream.
  */
 static void relay_close_pipe(struct lxe__relay *relay)
 {
-    int old;
-
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
     close(relay->pipe);
     relay->pipe = -1;
+}
+
+/* A thread that was told to stop has no error of its own. */
+static int relay_err(struct lxe__relay *relay, const char *what)
+{
+    if (errno == ECANCELED)
+        return -1;
+    return lxe__err_set(&relay->err, errno, "relay: %s: %s", what,
+                        strerror(errno));
 }
 
 static void *save_thread(void *arg)
@@ -55,8 +63,7 @@ static void *save_thread(void *arg)
 
     r = lxe__read_full(relay->pipe, headers, sizeof(headers));
     if (r < 0) {
-        lxe__err_set(&relay->err, errno, "save: relay: reading the"
-                     " headers: %s", strerror(errno));
+        relay_err(relay, "reading the headers");
         goto out;
     }
     if (r < (ssize_t)sizeof(headers))
@@ -64,15 +71,16 @@ static void *save_thread(void *arg)
         goto out;
     if (lxe__libxc_headers_decode(headers, &h, &relay->err))
         goto out;
-    if (lxe__write_full(relay->real, headers, sizeof(headers)) ||
-        lxe__write_full(relay->real, relay->bytes, relay->len)) {
-        lxe__err_set(&relay->err, errno, "save: relay: writing the memory"
-                     " record: %s", strerror(errno));
+    if (lxe__write_full_or(relay->stop, relay->real, headers,
+                           sizeof(headers)) ||
+        lxe__write_full_or(relay->stop, relay->real, relay->bytes,
+                           relay->len)) {
+        relay_err(relay, "writing the headers and the memory record");
         goto out;
     }
-    if (lxe__move(relay->pipe, relay->real, UINT64_MAX) < 0)
-        lxe__err_set(&relay->err, errno, "save: relay: writing the records"
-                     " ahead of the pages: %s", strerror(errno));
+    if (lxe__move_or(relay->stop, relay->pipe, relay->real,
+                     UINT64_MAX) < 0)
+        relay_err(relay, "writing the records ahead of the pages");
 
  out:
     relay_close_pipe(relay);
@@ -89,11 +97,9 @@ static int forward_record(struct lxe__relay *relay,
     int64_t moved;
 
     if (!have_rhdr) {
-        r = lxe__read_full(relay->real, buf, sizeof(buf));
+        r = lxe__read_full_or(relay->stop, relay->real, buf, sizeof(buf));
         if (r < 0)
-            return lxe__err_set(&relay->err, errno, "restore: relay:"
-                                " reading a record header: %s",
-                                strerror(errno));
+            return relay_err(relay, "reading a record header");
         if (r < (ssize_t)sizeof(buf))
             return lxe__err_set(&relay->err, EPROTO, "restore: the stream"
                                 " ends %zd bytes into a record header of"
@@ -112,7 +118,7 @@ static int forward_record(struct lxe__relay *relay,
             goto broken;
     }
     body = lxe__libxc_padded(rh->length);
-    moved = lxe__move(relay->real, relay->pipe, body);
+    moved = lxe__move_or(relay->stop, relay->real, relay->pipe, body);
     if (moved < 0)
         goto broken;
     if ((uint64_t)moved < body)
@@ -127,9 +133,7 @@ static int forward_record(struct lxe__relay *relay,
     if (errno == EPIPE)
         /* libxenguest refused what it had and says why itself. */
         return -1;
-    return lxe__err_set(&relay->err, errno, "restore: relay: passing a"
-                        " record of type 0x%08x on: %s", rh->type,
-                        strerror(errno));
+    return relay_err(relay, "passing a record on to libxenguest");
 }
 
 static void *restore_thread(void *arg)
@@ -158,6 +162,18 @@ static void *restore_thread(void *arg)
 
 /*----- starting -----*/
 
+static void relay_free(struct lxe__relay *relay)
+{
+    if (relay->pipe >= 0)
+        close(relay->pipe);
+    if (relay->real >= 0)
+        close(relay->real);
+    if (relay->stop >= 0)
+        close(relay->stop);
+    free(relay->bytes);
+    free(relay);
+}
+
 static int relay_start(struct lxe__relay **out, int fd, bool save,
                        bool whole, const void *bytes, size_t len,
                        struct lxe__err *err)
@@ -168,17 +184,20 @@ static int relay_start(struct lxe__relay **out, int fd, bool save,
     int r;
 
     relay = calloc(1, sizeof(*relay));
-    if (!relay || !(relay->bytes = malloc(len))) {
-        lxe__err_set(err, ENOMEM, "relay: no memory for %zu bytes", len);
-        goto fail;
-    }
+    if (!relay)
+        goto nomem;
+    relay->real = relay->stop = -1;
+    relay->bytes = malloc(len);
+    if (!relay->bytes)
+        goto nomem;
     memcpy(relay->bytes, bytes, len);
     relay->fd = fd;
+    relay->pipe = -1;
     relay->len = len;
     relay->whole = whole;
-    relay->pipe = -1;
     relay->real = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    if (relay->real < 0 || pipe2(p, O_CLOEXEC)) {
+    relay->stop = eventfd(0, EFD_CLOEXEC);
+    if (relay->real < 0 || relay->stop < 0 || pipe2(p, O_CLOEXEC)) {
         lxe__err_set(err, errno, "relay: descriptor %d: %s", fd,
                      strerror(errno));
         goto fail;
@@ -200,7 +219,6 @@ static int relay_start(struct lxe__relay **out, int fd, bool save,
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (r) {
         dup2(relay->real, fd);
-        close(relay->pipe);
         lxe__err_set(err, r, "relay: starting its thread: %s",
                      strerror(r));
         goto fail;
@@ -209,17 +227,15 @@ static int relay_start(struct lxe__relay **out, int fd, bool save,
     *out = relay;
     return 0;
 
+ nomem:
+    lxe__err_set(err, ENOMEM, "relay: no memory for %zu bytes", len);
  fail:
     if (p[0] >= 0) {
         close(p[0]);
         close(p[1]);
     }
-    if (relay) {
-        if (relay->real >= 0)
-            close(relay->real);
-        free(relay->bytes);
-        free(relay);
-    }
+    if (relay)
+        relay_free(relay);
     return -1;
 }
 
@@ -334,14 +350,9 @@ void lxe__relay_dispose(struct lxe__relay *relay, struct lxe__err *err)
          * needed any longer, wherever it stands.
          */
         dup2(relay->real, relay->fd);
-        pthread_cancel(relay->thread);
+        eventfd_write(relay->stop, 1);
     }
     if (relay_join(relay))
         lxe__err_set(err, relay->err.code, "%s", relay->err.msg);
-    if (relay->pipe >= 0)
-        close(relay->pipe);
-    if (relay->real >= 0)
-        close(relay->real);
-    free(relay->bytes);
-    free(relay);
+    relay_free(relay);
 }

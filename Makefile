@@ -47,10 +47,11 @@ UNIT_SRCS   := $(wildcard tests/unit/*.c)
 UNIT_OBJS   := $(UNIT_SRCS:%.c=$(BUILD)/%.o)
 
 .PHONY: all debug programs check-unit check check-all demo bench lint \
-        install clean deps
+        install clean deps deps-build
 
-all: ; $(MAKE) programs BUILD=build/release
-debug: ; $(MAKE) programs BUILD=build/debug FLAVOUR_CFLAGS=-DLXE_DEBUG
+all: deps-build ; @$(MAKE) -s programs BUILD=build/release
+debug: deps-build
+	@$(MAKE) -s programs BUILD=build/debug FLAVOUR_CFLAGS=-DLXE_DEBUG
 programs: $(PROGRAMS:%=$(BUILD)/%)
 
 $(BUILD)/_config.h: build-aux/configure.sh
@@ -77,11 +78,49 @@ $(eval $(call PROGRAM,libxl-ext-qemu,qemu))
 $(BUILD)/unit: $(UNIT_OBJS) $(LIB)
 	$(CC) $(CFLAGS) $(LXE_LDFLAGS) -o $@ $^ -lcunit $(XEN_LIBS)
 
-check-unit:
+check-unit: deps-build
 	@$(MAKE) -s build/asan/unit BUILD=build/asan \
 	    FLAVOUR_CFLAGS="-DLXE_DEBUG -fsanitize=address,undefined \
 	    -fno-sanitize-recover=all"
 	build/asan/unit
+
+# Installing what is missing is part of the commands that a newcomer
+# types; with everything there these do nothing and need no root.
+deps-build: ; @build-aux/deps.sh build-aux/packages
+deps: ; @build-aux/deps.sh build-aux/packages tests/lab/packages
+
+check: deps debug all
+	@tests/run unit checker lab
+
+check-all: deps debug all
+	@tests/run --all unit checker lab
+
+demo: deps debug all
+	@tests/lab/demo
+
+bench: deps all
+	@tests/bench/bench
+
+# The rooms and the direction of includes, then the two checkers.
+lint:
+	@build-aux/deps.sh build-aux/packages build-aux/packages-lint
+	@build-aux/check-includes.sh
+	@$(MAKE) -s build/lint/_config.h BUILD=build/lint
+	cppcheck --quiet --error-exitcode=1 --std=c11 \
+	    --enable=warning,performance,portability \
+	    --inline-suppr --suppress=missingIncludeSystem \
+	    -DLXE_DEBUG -Ilibxl-ext -Ibuild/lint libxl-ext
+	clang-tidy --quiet $(LIB_SRCS) $(helper_SRCS) $(guardian_SRCS) \
+	    $(qemu_SRCS) -- $(filter-out -MMD -MP -Ibuild/release, \
+	    $(LXE_CFLAGS)) -DLXE_DEBUG -Ibuild/lint
+
+install: all
+	install -d $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(SYSCONFDIR)
+	install -m 755 $(PROGRAMS:%=build/release/%) \
+	    $(DESTDIR)$(LIBEXECDIR)
+	test -e $(DESTDIR)$(SYSCONFDIR)/libxl-ext.conf || \
+	    install -m 644 docs/libxl-ext.conf.example \
+	    $(DESTDIR)$(SYSCONFDIR)/libxl-ext.conf
 
 -include $(LIB_OBJS:.o=.d) $(UNIT_OBJS:.o=.d)
 

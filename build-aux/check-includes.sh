@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-only
+#
+# Includes point one way: programs (helper, guardian, qemu) -> freeze,
+# engine -> stream -> memory -> base.  Fails on the first that does not.
+set -eu
+cd "$(dirname "$0")/../libxl-ext"
+
+allowed() { # the rooms that a room may include
+    case $1 in
+    base)     echo base ;;
+    memory)   echo base memory ;;
+    stream)   echo base memory stream ;;
+    engine)   echo base engine ;;
+    freeze)   echo base memory freeze ;;
+    guardian) echo base memory freeze guardian ;;
+    qemu)     echo base memory qemu ;;
+    helper)   echo base memory stream engine freeze helper ;;
+    *)        echo ;;
+    esac
+}
+
+bad=0
+for f in */*.c */*.h; do
+    room=${f%%/*}
+    for inc in $(sed -n 's/^#include "\([a-z_]*\)\/.*/\1/p' "$f"); do
+        case " $(allowed "$room") " in
+        *" $inc "*) ;;
+        *) echo "$f: $room may not include from $inc" >&2; bad=1 ;;
+        esac
+    done
+done
+# No header over 500 lines: it would be several subjects.
+for f in */*.h; do
+    [ "$(wc -l < "$f")" -le 500 ] || { echo "$f: over 500 lines" >&2; bad=1; }
+done
+exit $bad

@@ -75,7 +75,12 @@ $(eval $(call PROGRAM,libxl-ext-save-helper,helper))
 $(eval $(call PROGRAM,libxl-ext-guardian,guardian))
 $(eval $(call PROGRAM,libxl-ext-qemu,qemu))
 
-$(BUILD)/unit: $(UNIT_OBJS) $(LIB)
+# The parts of programs that unit tests link.
+UNIT_EXTRA  := $(BUILD)/libxl-ext/helper/protocol.o \
+               $(patsubst %.c,$(BUILD)/%.o, \
+                 $(filter-out %/main.c,$(qemu_SRCS) $(guardian_SRCS)))
+
+$(BUILD)/unit: $(UNIT_OBJS) $(UNIT_EXTRA) $(LIB)
 	$(CC) $(CFLAGS) $(LXE_LDFLAGS) -o $@ $^ -lcunit $(XEN_LIBS)
 
 check-unit: deps-build

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""Failed or killed at every fault point, the guest runs on, and the same
+operation without the fault succeeds on the same guest.
+
+make check takes a spread of the points, make check-all every one.
+"""
+
+import os
+
+import pytest
+
+ALL = os.environ.get("LXE_ALL") == "1"
+DETACH = "/var/lab/detach.conf"
+# Points that only a detaching freeze, or one with a link, reaches.
+NEEDS_DETACH = {21, 22}
+SPREAD_SAVE = {3, 4, 6, 8, 10, 12, 13, 14, 18, 20, 22, 24, 25}
+SPREAD_RESTORE = {41, 43, 44, 46}
+
+
+def points(host, side):
+    rows = [line.split(None, 3) for line in host.run(
+        "/opt/libxl-ext/libxl-ext-save-helper --list-faults")
+        .stdout.splitlines()]
+    chosen = {int(r[0]) for r in rows if r[1] == side}
+    assert chosen, "not a debug build"
+    return sorted(chosen if ALL else chosen & (
+        SPREAD_SAVE if side == "save" else SPREAD_RESTORE))
+
+
+def nothing_left(host):
+    """No guardian, no journal, every interface up, nothing unbound."""
+    end = host.run(
+        "for i in $(seq 100); do"
+        " pgrep -f '[l]ibxl-ext-guardian' >/dev/null ||"
+        " [ -n \"$(ls /run/libxl-ext/*.journal 2>/dev/null)\" ] || exit 0;"
+        " sleep 0.1; done; pgrep -af '[l]ibxl-ext-guardian';"
+        " ls -l /run/libxl-ext; exit 1", check=False, timeout=60)
+    assert end.rc == 0, end.stdout
+    down = host.run("ip -br link | grep '^vif' | grep -w DOWN",
+                    check=False).out
+    assert down == ""
+
+
+def goes_on(g):
+    g._mark()
+    g.wait_alive()
+    assert g.ping()
+
+
+def run_points(host, g, env):
+    reached = []
+    for point in points(host, "save"):
+        if (point in NEEDS_DETACH) != bool(env):
+            continue
+        for how in ("error", "kill"):
+            fault = {"LIBXL_EXT_FAULT": f"{point}:{how}"}
+            r = g.save(ext=True, live=True, checkpoint=True, check=False,
+                       env=env | fault)
+            if point in (25, 26):
+                # A thaw point: reached by whoever thaws, the save itself
+                # may well succeed.
+                pass
+            else:
+                assert r.rc != 0, f"fault {point}:{how} was not reached"
+                if how == "error":
+                    assert f"fault point {point} " in r.stderr
+            goes_on(g)
+            reached.append((point, how))
+            # The same operation without the fault, on the same guest.
+            g.save(ext=True, live=True, checkpoint=True, env=env)
+            goes_on(g)
+    nothing_left(host)
+    return reached
+
+
+@pytest.mark.parametrize("kind", ["pvh", "hvm", "pv"] if ALL else ["pvh"])
+def test_save_faults(guest, host, kind):
+    g = guest(kind)
+    g.wait_alive()
+    assert run_points(host, g, {})
+    g.save(ext=True)
+    g.restore(ext=True)
+    g.wait_alive()
+
+
+def test_save_faults_while_detached(guest, host):
+    g = guest("pvh")
+    host.write(DETACH, 'freeze_method = "detach"\n')
+    g.wait_alive()
+    assert run_points(host, g, {"LIBXL_EXT_CONFIG": DETACH})
+    g.save(ext=True)
+    g.restore(ext=True)
+    g.wait_alive()
+
+
+def test_restore_faults(guest, host):
+    g = guest("pvh")
+    g.wait_alive()
+    before = g.raise_limit()
+    g.save(ext=True)
+    for point in points(host, "restore"):
+        for how in ("error", "kill"):
+            r = g.restore(ext=True, check=False,
+                          env={"LIBXL_EXT_FAULT": f"{point}:{how}"})
+            assert r.rc != 0, f"fault {point}:{how} was not reached"
+            assert not g.exists
+    g.restore(ext=True)
+    g.wait_alive()
+    after = g.limits()
+    assert after["max_pages"] == before["max_pages"]
+    assert after["tot_pages"] == before["tot_pages"]

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""Memory limits travel with the guest: what stock tools lose, ours keep.
+
+Every test here ends with the limits of Xen itself, to the page.
+"""
+
+import os
+
+import pytest
+
+ALL = os.environ.get("LXE_ALL") == "1"
+KINDS = ["pvh", "hvm"]
+MANDATORY = "Mandatory record 0x4c58"
+
+
+def same_limits(before, after):
+    keys = ("max_pages", "tot_pages")
+    assert {k: after[k] for k in keys} == {k: before[k] for k in keys}
+
+
+def saved_and_back(g):
+    """Save and restore with ours; the limits must not move by a page."""
+    before = g.limits()
+    g.save(ext=True)
+    g.restore(ext=True)
+    g.wait_alive()
+    same_limits(before, g.limits())
+    return before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_raised_guest_is_lost_by_stock_and_kept_by_ours(guest, kind):
+    g = guest(kind)
+    g.wait_alive()
+    start = g.limits()
+    raised = g.raise_limit(mib=8, populate_pages=2048)
+    assert raised["max_pages"] == start["max_pages"] + 2048
+    assert raised["tot_pages"] == start["tot_pages"] + 2048
+
+    # Ours first: the guest must still be there for the stock half.
+    r = g.save(ext=True)
+    assert "mandatory record" in r.stderr
+    g.restore(ext=True)
+    g.wait_alive()
+    same_limits(raised, g.limits())
+
+    # Stock: saved without a word, and lost.
+    assert g.save(ext=False).rc == 0
+    r = g.restore(ext=False, check=False)
+    assert r.rc != 0
+    assert "Failed to populate physmap" in r.stderr
+    assert not g.exists
+
+
+def test_raised_image_given_to_stock_is_refused_before_any_page(guest):
+    g = guest("pvh")
+    g.wait_alive()
+    g.raise_limit()
+    r = g.save(ext=True)
+    assert "only a host with libxl-ext can restore it" in r.stderr
+    r = g.restore(ext=False, check=False, verbose=3)
+    assert r.rc != 0 and MANDATORY in r.stderr
+    assert "populate" not in r.stderr
+    assert not g.exists
+    g.restore(ext=True)
+    g.wait_alive()
+
+
+@pytest.mark.parametrize("kind", ["pv", "pvh", "hvm"] if ALL
+                         else ["pv", "pvh"])
+def test_unraised_image_is_understood_by_both(guest, kind):
+    g = guest(kind)
+    g.wait_alive()
+    before = g.limits()
+    r = g.save(ext=True)
+    assert "optional record" in r.stderr
+    g.restore(ext=False)
+    g.wait_alive()
+    same_limits(before, g.limits())
+    g.save(ext=False)
+    g.restore(ext=True)
+    g.wait_alive()
+    same_limits(before, g.limits())
+
+
+@pytest.mark.parametrize("kind", ["pv"] + KINDS if ALL else ["pvh"])
+def test_cycles_do_not_drift(guest, kind):
+    g = guest(kind)
+    g.wait_alive()
+    if kind != "pv":
+        g.raise_limit(mib=3, populate_pages=500)
+    before = g.limits()
+    for _ in range(50 if ALL and kind == "pvh" else 5):
+        g.save(ext=True)
+        g.restore(ext=True)
+        same_limits(before, g.limits())
+    g.wait_alive()
+
+
+def test_limit_lowered_by_mem_set_is_what_comes_back(guest):
+    """Xen is the record: what it says at the save, not the past."""
+    g = guest("pvh")
+    g.wait_alive()
+    g.raise_limit(mib=8, populate_pages=0)
+    g.host.run(f"xl mem-set {g.name} {g.mem - 16}")
+    saved_and_back(g)
+
+
+def test_checkpoint_lets_the_guest_go_on(guest):
+    g = guest("pvh")
+    g.wait_alive()
+    before = g.limits()
+    g.save(ext=True, checkpoint=True)
+    g.wait_alive()
+    same_limits(before, g.limits())
+    assert g.ping()
+    # The image is good, too.
+    g.destroy()
+    g.prepare()
+    g.restore(ext=True)
+    g.wait_alive(reports=2)
+
+
+def test_eight_cards(guest, host):
+    """R1: created, saved, restored and migrated, the limit exact."""
+    arbiter = 'device_model_override = "/opt/libxl-ext/libxl-ext-qemu"'
+    stock = guest("hvm", nics=8, nic_model="e1000", create=False)
+    r = stock.create(check=False)
+    assert r.rc != 0
+    stock.destroy()
+
+    g = guest("hvm", nics=8, nic_model="e1000", extra_cfg=arbiter)
+    g.wait_alive()
+    before = g.limits()
+    # 8 option ROMs of 64 pages each are in; nothing is left over.
+    assert before["tot_pages"] >= g.mem * 256 + 8 * 64
+    assert before["max_pages"] - before["tot_pages"] <= 64
+    saved_and_back(g)
+    g.migrate(ext=True)
+    g.wait_alive()
+    same_limits(before, g.limits())

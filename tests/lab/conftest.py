@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""Fixtures of the lab scenarios.
+
+host    dom0 of a lab (session): the one named by LAB_NAME, if that is
+        up, else one of this session's own from the ready state
+guest   factory of test guests; see xenlab/guest.py for its arguments
+
+Every test starts with no guests, no journals and an empty `xl dmesg`.
+A run that the emulator spoilt (LabVoid, or a triple fault in Xen's own
+text) is repeated at most twice, counted and reported; it never passes.
+
+LXE_BUILD   directory of the project's programs (build/debug), copied to
+            /opt/libxl-ext in dom0 if it exists
+LAB_NAME, LAB_FLAVOUR, LAB_SMP
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from xenlab import flavours, paths, proc                # noqa: E402
+from xenlab.guest import Guest                          # noqa: E402
+from xenlab.lab import Lab                              # noqa: E402
+from xenlab.proc import LabError, LabVoid, say          # noqa: E402
+
+MAX_REPEATS = 2
+_voids = []                     # (test, why)
+_lab = None
+_failed = False
+
+
+def pytest_sessionstart(session):
+    proc.on_signal_exit()
+
+
+@pytest.fixture(scope="session")
+def lab():
+    global _lab
+    name = os.environ.get("LAB_NAME")
+    flavour = flavours.FLAVOURS[os.environ.get("LAB_FLAVOUR",
+                                               flavours.DEFAULT)]
+    found = Lab.find(name) if name else None
+    if name and not found:
+        raise LabError(f"LAB_NAME={name}, but no such lab is up")
+    _lab = found or Lab.up(f"pytest-{os.getpid()}", flavour,
+                           int(os.environ.get("LAB_SMP", "2")), keep=False)
+    if not _lab.host.control.exists():
+        _lab.host.connect()
+    try:
+        yield _lab
+    finally:
+        if not found:
+            _lab.down(failed=_failed)
+
+
+@pytest.fixture(scope="session")
+def host(lab):
+    build = Path(os.environ.get("LXE_BUILD") or
+                 paths.CHECKOUT / "build/debug")
+    if build.is_dir():
+        names = lab.host.deploy(build)
+        say(f"deployed {', '.join(names)} from {build}")
+    elif os.environ.get("LXE_BUILD"):
+        raise LabError(f"LXE_BUILD={build} is no directory")
+    return lab.host
+
+
+@pytest.fixture(autouse=True)
+def clean_host(request):
+    """For tests that use the lab at all."""
+    if {"host", "guest"} & set(request.fixturenames):
+        request.getfixturevalue("host").clean()
+    yield
+
+
+@pytest.fixture
+def guest(host, lab, clean_host, request):
+    """guest(kind, ...) -> Guest, created and alive unless start=False."""
+    made = []
+
+    def make(kind, start=True, **kwargs):
+        g = Guest(host, kind, **kwargs)
+        made.append(g)
+        if start:
+            g.create()
+            g.wait_alive(timeout=300 if kind == "hvm" else 120)
+        return g
+
+    yield make
+    # Voids are looked for while `xl dmesg` still tells.
+    host.check_void(request.node.nodeid)
+    for g in made:
+        g.destroy()
+
+
+def pytest_runtest_makereport(item, call):
+    """Logs of a failure are saved while its guests still exist."""
+    global _failed
+    if call.excinfo is None or call.excinfo.errisinstance(
+            pytest.skip.Exception):
+        return
+    item.is_void = call.excinfo.errisinstance(LabVoid) or \
+        getattr(item, "is_void", False)
+    _failed = True
+    if item.is_void:
+        _voids.append((item.nodeid, str(call.excinfo.value)))
+    if _lab and call.when != "teardown":
+        try:
+            _lab.keep_guest_logs()
+        except Exception as e:          # the lab may be dead
+            say(f"no logs from dom0: {e}")
+
+
+def pytest_runtest_protocol(item, nextitem):
+    """Repeats void runs, and only those."""
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid,
+                                       location=item.location)
+    for turn in range(MAX_REPEATS + 1):
+        item.is_void = False
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        if not _run_is_void(item) or turn == MAX_REPEATS:
+            break
+        say(f"{item.nodeid}: void, repeated")
+    for r in reports:
+        item.ihook.pytest_runtest_logreport(report=r)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid,
+                                        location=item.location)
+    return True
+
+
+def _run_is_void(item):
+    return getattr(item, "is_void", False)
+
+
+def pytest_terminal_summary(terminalreporter):
+    if _voids:
+        terminalreporter.section("void runs (the emulator failed)")
+        for test, why in _voids:
+            terminalreporter.write_line(f"{test}: {why}")

@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""Test guests: made, watched, saved, restored, migrated, destroyed."""
+
+import re
+import shlex
+import time
+from dataclasses import dataclass
+
+from .host import CONSOLES, LABDIR, WORK, CommandFailed
+from .proc import LabError
+
+LIVE, VERIFY = 1, 2             # of the save helper's FLAGS
+
+CHURN = re.compile(
+    r"churn: t=(\d+) mem_ops=(\d+) disk_ops=(\d+) wr_ops=(\d+) "
+    r"net_rx=(\d+) errors=(\d+)")
+BAD = re.compile(r"churn: ERROR.*|Kernel panic.*|BUG: .*|Oops.*")
+WRONG = re.compile(r"verify pfn .* failed", re.IGNORECASE)
+INCOMING = "--incoming"
+
+
+class GuestError(LabError):
+    """The guest saw an error, or is not heard of any more."""
+
+
+@dataclass
+class Churn:
+    """One line of the guest's report."""
+    t: int
+    mem_ops: int
+    disk_ops: int
+    wr_ops: int
+    net_rx: int
+    errors: int
+
+    def ahead_of(self, other, disk):
+        return (self.t > other.t and self.mem_ops > other.mem_ops and
+                (not disk or (self.disk_ops > other.disk_ops and
+                              self.wr_ops > other.wr_ops)))
+
+
+class Guest:
+    _count = 0
+
+    def __init__(self, host, kind, disk="blkback", nics=1, name=None,
+                 mem=160, load="disk", churn_mem=24, nic_model=None,
+                 hap=0, extra_cfg=""):
+        """
+        kind        pv, pvh or hvm
+        disk        blkback, qdisk or None
+        nics        number of network cards, all on xenbr0
+        mem         MiB
+        load        "disk", "net", "disk+net" or "" (memory always)
+        churn_mem   MiB of memory that churn works on
+        nic_model   of HVM's emulated cards (e1000, ...)
+        extra_cfg   lines added to the configuration
+        """
+        if kind not in ("pv", "pvh", "hvm"):
+            raise LabError(f"no kind of guest {kind!r}")
+        if disk not in ("blkback", "qdisk", None):
+            raise LabError(f"no kind of disk {disk!r}")
+        Guest._count += 1
+        self.host, self.kind, self.disk, self.nics = host, kind, disk, nics
+        self.nr = Guest._count % 200 + 10
+        self.name = name or f"{kind}{Guest._count}"
+        self.mem, self.churn_mem, self.hap = mem, churn_mem, hap
+        self.load = set(filter(None, load.split("+")))
+        if not disk:
+            self.load -= {"disk"}
+        self.nic_model, self.extra_cfg = nic_model, extra_cfg
+        self.ip = f"192.168.77.{self.nr}"
+        self.cfg = f"{WORK}/{self.name}.cfg"
+        self.loop = None
+        self.marks = {}
+        self.times = {}         # seconds that each operation took
+
+    def __repr__(self):
+        return f"<{self.kind} guest {self.name}>"
+
+    # -- making and ending
+
+    @property
+    def image(self):
+        return f"{WORK}/{self.name}.img"
+
+    @property
+    def save_path(self):
+        return f"{WORK}/{self.name}.save"
+
+    def config(self):
+        """The xl configuration."""
+        onoff = {False: "off", True: "on"}
+        extra = (f"console=hvc0 loglevel=4 panic=0 "
+                 f"churn.disk={onoff['disk' in self.load]} "
+                 f"churn.net={onoff[self.nics > 0]} churn.ip={self.ip} "
+                 f"churn.mem={self.churn_mem}")
+        lines = [f'name = "{self.name}"', f'type = "{self.kind}"',
+                 f"memory = {self.mem}", "vcpus = 1",
+                 f'kernel = "{LABDIR}/vmlinuz"',
+                 f'ramdisk = "{LABDIR}/guest.cpio"']
+        if self.kind != "pv":
+            lines.append(f"hap = {self.hap}")
+        if self.kind == "hvm":
+            # An interrupt that the emulator delivers late must not make
+            # the guest's kernel give up on its timer.
+            extra += " pci=noearly no_timer_check"
+            lines += ['vga = "none"', "vnc = 0", "usb = 0"]
+        lines.append(f'extra = "{extra}"')
+        # A crashed guest that started again would look healthy.
+        lines += [f'{on} = "preserve"' for on in (
+            "on_crash", "on_reboot", "on_poweroff", "on_watchdog")]
+        if self.disk == "blkback":
+            lines.append(f"disk = [ 'phy:{self.loop},xvda,w' ]")
+        elif self.disk == "qdisk":
+            lines.append("disk = [ 'format=raw, vdev=xvda, access=rw, "
+                         f"backendtype=qdisk, target={self.image}' ]")
+        if self.nics:
+            model = (f"type=ioemu, model={self.nic_model}, "
+                     if self.nic_model else "")
+            lines.append("vif = [ " + ", ".join(
+                f"'{model}mac=00:16:3e:00:{self.nr:02x}:{i:02x}, "
+                "bridge=xenbr0'" for i in range(self.nics)) + " ]")
+        return "\n".join(lines) + "\n" + self.extra_cfg + "\n"
+
+    def prepare(self):
+        """The disk and the configuration, no domain yet."""
+        if self.disk:
+            self.host.run(f"cp {LABDIR}/disk.template {self.image}")
+        if self.disk == "blkback" and not self.loop:
+            self.loop = self.host.run(
+                f"losetup -f --show {self.image}").out
+        self.host.write(self.cfg, self.config())
+
+    def create(self, check=True, env=None, timeout=300):
+        self.prepare()
+        return self._xl("create", f"create {self.cfg}", check, env, timeout)
+
+    def destroy(self):
+        """Gone, with its disk; it is no error if it is gone already."""
+        for name in (self.name, self.name + INCOMING):
+            self.host.run(f"xl destroy {name} 2>/dev/null", check=False,
+                          timeout=120)
+        end = time.monotonic() + 60
+        while {self.name, self.name + INCOMING} & set(self.host.domains()):
+            if time.monotonic() > end:
+                raise GuestError(f"{self.name} cannot be destroyed")
+            time.sleep(0.5)
+        if self.loop:
+            self.host.run(f"losetup -d {self.loop}", check=False)
+            self.loop = None
+
+    def _xl(self, what, args, check=True, env=None, timeout=300,
+            verbose=0, keep_marks=False):
+        if not keep_marks:
+            self._mark()
+        v = "-" + "v" * verbose if verbose else ""
+        start = time.monotonic()
+        r = self.host.run(f"xl {v} {args}", check=check, env=env,
+                          timeout=timeout)
+        self.times[what] = time.monotonic() - start
+        r.wrong_frames = len(WRONG.findall(r.stdout + r.stderr))
+        return r
+
+    # -- watching
+
+    @property
+    def domid(self):
+        try:
+            return self.host.domains()[self.name]
+        except KeyError:
+            raise GuestError(f"no domain {self.name}") from None
+
+    @property
+    def exists(self):
+        return self.name in self.host.domains()
+
+    def limits(self):
+        return self.host.limits(self.domid)
+
+    def _logs(self):
+        return [f"{CONSOLES}/guest-{self.name}{s}.log"
+                for s in ("", INCOMING)]
+
+    def _mark(self):
+        """What the console said so far is not looked at any more."""
+        out = self.host.run("for f in %s; do stat -c %%s $f 2>/dev/null || "
+                            "echo 0; done" % " ".join(self._logs())).out
+        self.marks = dict(zip(self._logs(), map(int, out.split())))
+
+    def console(self, since_mark=True):
+        """Text of the guest's console."""
+        cmd = "; ".join(
+            f"tail -c +{self.marks.get(f, 0) + 1 if since_mark else 1} {f} "
+            "2>/dev/null" for f in self._logs())
+        return self.host.run(cmd, check=False).stdout
+
+    def reports(self, since_mark=True):
+        return [Churn(*map(int, m.groups()))
+                for m in CHURN.finditer(self.console(since_mark))]
+
+    def status(self):
+        """Last report, or None before the first."""
+        rows = self.reports(since_mark=False)
+        return rows[-1] if rows else None
+
+    def check_console(self):
+        """Raises if the guest ever saw an error."""
+        text = self.console(since_mark=False)
+        bad = BAD.search(text)
+        if bad is None:
+            bad = next((m for m in CHURN.finditer(text)
+                        if int(m.group(6))), None)
+        if bad:
+            self.host.check_void(self.name)
+            raise GuestError(f"{self.name}: {bad.group(0).strip()}")
+
+    def wait_alive(self, timeout=120, reports=3):
+        """Until the guest has said so many times since the last
+        operation that it makes progress; raises on any error."""
+        start = time.monotonic()
+        end = start + timeout
+        while True:
+            rows = self.reports()
+            self.check_console()
+            if len(rows) >= reports and rows[-1].ahead_of(
+                    rows[-reports], "disk" in self.load):
+                break
+            if time.monotonic() > end:
+                self.host.check_void(self.name)
+                tail = "\n".join(self.console(False).splitlines()[-8:])
+                raise GuestError(
+                    f"{self.name}: no progress within {timeout} s; the "
+                    f"console ends with:\n{tail}")
+            time.sleep(0.3)
+        self.times["alive"] = time.monotonic() - start
+        return rows[-1]
+
+    # -- save, restore, migrate
+
+    def _env(self, ext, flags, env):
+        """Which helper libxl starts, and with which flags added."""
+        helper = (self.host.ext_helper if ext else self.host.stock_helper)
+        out = {}
+        if flags:
+            out = {"LIBXL_SAVE_HELPER": f"{LABDIR}/helper-flags",
+                   "LAB_HELPER": helper, "LAB_FLAGS": flags}
+        elif ext:
+            out = {"LIBXL_SAVE_HELPER": helper}
+        return out | (env or {})
+
+    def save(self, path=None, ext=False, live=False, debug=False,
+             checkpoint=False, check=True, env=None, timeout=300,
+             verbose=0):
+        """xl save; live and debug (the verify pass) by added flags."""
+        flags = (LIVE if live else 0) | (VERIFY if debug else 0)
+        c = "-c " if checkpoint else ""
+        return self._xl("save", f"save {c}{self.name} "
+                        f"{shlex.quote(path or self.save_path)}", check,
+                        self._env(ext, flags, env), timeout, verbose)
+
+    def restore(self, path=None, ext=False, verify=False, check=True,
+                env=None, timeout=300, verbose=0):
+        """xl restore; wrong_frames of the result is the number of
+        frames that the verify pass found different."""
+        return self._xl("restore", "restore "
+                        f"{shlex.quote(path or self.save_path)}", check,
+                        self._env(ext, 0, env), timeout,
+                        3 if verify else verbose)
+
+    def migrate(self, ext=False, ext_receiver=None, live=True, debug=False,
+                via="local", check=True, env=None, timeout=300, verbose=0,
+                verify=False):
+        """xl migrate to this same host. The receiver's messages are in
+        receiver_log of the result."""
+        if ext_receiver is None:
+            ext_receiver = ext
+        log = f"{WORK}/{self.name}.recv.log"
+        flags = (VERIFY if debug or verify else 0)
+        e = self._env(ext, flags, None) | {
+            "LAB_VIA": via, "LAB_RECV_LOG": log,
+            "LAB_RECV_HELPER": (self.host.ext_helper if ext_receiver
+                                else self.host.stock_helper),
+            "LAB_RECV_XL_ARGS": "-vvv" if verify else ""} | (env or {})
+        self.host.run(f"rm -f {log}")
+        r = self._xl("migrate", f"migrate -s {LABDIR}/migrate-via "
+                     f"{self.name} localhost", check, e, timeout, verbose)
+        r.receiver_log = self.host.run(f"cat {log}", check=False).stdout
+        r.wrong_frames += len(WRONG.findall(r.receiver_log))
+        return r
+
+    def verify_save(self, helper="stock", live=True, path=None, env=None,
+                    restore_env=None):
+        """A save with the verify pass and the restore of it: the number
+        of frames that differ. The guest is the restored one then."""
+        ext = {"stock": False, "ours": True}[helper]
+        self.save(path, ext=ext, live=live, debug=True, env=env)
+        r = self.restore(path, ext=ext, verify=True, env=restore_env)
+        self.verify_log = r.stderr
+        return r.wrong_frames
+
+    # -- memory and network
+
+    def raise_limit(self, mib=8, populate_pages=2048):
+        """Raises max_pages and fills so many more pages in, as QEMU does
+        for option ROMs; returns the limits afterwards."""
+        self.host.run(f"{LABDIR}/raise {self.domid} {mib} {populate_pages}")
+        return self.limits()
+
+    def flood(self, per_second=500, seconds=30):
+        """Datagrams to the guest for a while; a Popen of the sender."""
+        return self.host.spawn(f"{LABDIR}/churn flood {self.ip} "
+                               f"{per_second} {seconds}")
+
+    def ping(self, count=3):
+        return self.host.run(f"ping -q -c {count} -i 0.2 -W 5 {self.ip}",
+                             check=False).rc == 0
+
+
+__all__ = ["Guest", "GuestError", "Churn", "CommandFailed"]

@@ -17,7 +17,7 @@
 #define LXE_RECORD_TYPE_OPTIONAL  0x80004c58U
 
 #define LXE_RECORD_VERSION 1
-#define LXE_RECORD_LEN     104  /* of version 1; see the specification */
+#define LXE_RECORD_LEN     88   /* of version 1; see the specification */
 #define LXE_RECORD_MAX_LEN 4096 /* a longer body is refused unread */
 
 /* No x86 guest has more: 2^40 pages are 4 PiB. */

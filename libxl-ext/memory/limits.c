@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Reading and setting the memory limits that Xen keeps.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xenstore.h>
+
+#include "memory/limits.h"
+
+/*
+ * What libxl adds to the target at every setmaxmem on x86:
+ * libxl__arch_extra_memory() returns LIBXL_MAXMEM_CONSTANT
+ * (tools/libs/light/libxl_x86.c, libxl_internal.h; 4.14 to master).
+ */
+#define STOCK_EXTRA_KB 1024
+
+static int getinfo(xc_interface *xch, uint32_t domid,
+                   xc_domaininfo_t *info, struct lxe__err *err)
+{
+    int r = xc_domain_getinfolist(xch, domid, 1, info);
+
+    if (r < 0)
+        return lxe__err_set(err, errno, "reading the limits of dom %u:"
+                            " %s: this needs root in the control domain",
+                            domid, strerror(errno));
+    /* The hypercall answers with the next domain that does exist. */
+    if (r != 1 || info->domain != domid)
+        return lxe__err_set(err, ESRCH, "reading the limits of dom %u: no"
+                            " such domain", domid);
+    if (info->flags & XEN_DOMINF_dying)
+        return lxe__err_set(err, ESRCH, "reading the limits of dom %u: the"
+                            " domain is being destroyed", domid);
+    return 0;
+}
+
+/* A number of KiB below the domain's xenstore directory; 0 if none. */
+static uint64_t read_kb(struct xs_handle *xsh, uint32_t domid,
+                        const char *node)
+{
+    char path[80], *text, *end;
+    uint64_t kb;
+
+    snprintf(path, sizeof(path), "/local/domain/%u/%s", domid, node);
+    text = xs_read(xsh, XBT_NULL, path, NULL);
+    if (!text)
+        return 0;
+    errno = 0;
+    kb = strtoull(text, &end, 10);
+    if (errno || end == text || *end || *text == '-')
+        kb = 0;
+    free(text);
+    return kb;
+}
+
+/* HVM in libxl's sense: with a device model.  PVH is not. */
+static bool is_libxl_hvm(struct xs_handle *xsh, uint32_t domid)
+{
+    char path[80], *type;
+    bool hvm;
+
+    snprintf(path, sizeof(path), "/libxl/%u/type", domid);
+    type = xs_read(xsh, XBT_NULL, path, NULL);
+    hvm = type && !strcmp(type, "hvm");
+    free(type);
+    return hvm;
+}
+
+/*
+ * The target in an image is rebuilt from xenstore: what build_post took
+ * off is added again (libxl__get_targetmem_fudge(): video memory, and
+ * for HVM populated on demand LIBXL_MAXMEM_CONSTANT).  At restore
+ * libxl__build_pre() sets target plus extra.
+ */
+static uint64_t stock_max_kb(struct xs_handle *xsh, uint32_t domid,
+                             uint64_t target_kb, uint64_t static_max_kb)
+{
+    uint64_t video_kb = read_kb(xsh, domid, "memory/videoram");
+    uint64_t kb = target_kb + video_kb;
+
+    if (is_libxl_hvm(xsh, domid) && static_max_kb > kb)
+        kb += STOCK_EXTRA_KB;
+    return kb + STOCK_EXTRA_KB;
+}
+
+int lxe__limits_read(xc_interface *xch, struct xs_handle *xsh,
+                     uint32_t domid, struct lxe__limits *l,
+                     struct lxe__err *err)
+{
+    xc_domaininfo_t info;
+
+    if (getinfo(xch, domid, &info, err))
+        return -1;
+    memset(l, 0, sizeof(*l));
+    l->domid = domid;
+    memcpy(l->uuid, info.handle, sizeof(l->uuid));
+    l->hvm = info.flags & XEN_DOMINF_hvm_guest;
+    l->max_pages = info.max_pages;
+    l->tot_pages = info.tot_pages;
+    l->outstanding_pages = info.outstanding_pages;
+    l->shr_pages = info.shr_pages;
+    l->paged_pages = info.paged_pages;
+    if (!xsh)
+        return 0;
+    l->target_kb = read_kb(xsh, domid, "memory/target");
+    l->static_max_kb = read_kb(xsh, domid, "memory/static-max");
+    l->stock_max_kb = stock_max_kb(xsh, domid, l->target_kb,
+                                   l->static_max_kb);
+    return 0;
+}
+
+int lxe__limits_read_pages(xc_interface *xch, uint32_t domid,
+                           uint64_t *max_pages, uint64_t *tot_pages,
+                           struct lxe__err *err)
+{
+    xc_domaininfo_t info;
+
+    if (getinfo(xch, domid, &info, err))
+        return -1;
+    *max_pages = info.max_pages;
+    *tot_pages = info.tot_pages;
+    return 0;
+}
+
+int lxe__limits_set(xc_interface *xch, uint32_t domid,
+                    uint64_t max_pages, struct lxe__err *err)
+{
+    uint64_t now, tot;
+
+    /* In KiB; Xen divides by the size of a page again. */
+    if (xc_domain_setmaxmem(xch, domid, max_pages * 4))
+        return lxe__err_set(err, errno, "setting max_pages of dom %u to"
+                            " %"PRIu64": %s", domid, max_pages,
+                            strerror(errno));
+    if (lxe__limits_read_pages(xch, domid, &now, &tot, err))
+        return -1;
+    if (now != max_pages)
+        return lxe__err_set(err, ERANGE, "setting max_pages of dom %u to"
+                            " %"PRIu64": Xen made it %"PRIu64, domid,
+                            max_pages, now);
+    return 0;
+}
+
+int lxe__host_read(xc_interface *xch, struct lxe__host *h,
+                   struct lxe__err *err)
+{
+    xc_physinfo_t info;
+
+    memset(&info, 0, sizeof(info));
+    if (xc_physinfo(xch, &info))
+        return lxe__err_set(err, errno, "reading the host's memory: %s:"
+                            " this needs root in the control domain",
+                            strerror(errno));
+    h->total_pages = info.total_pages;
+    h->free_pages = info.free_pages;
+    h->outstanding_pages = info.outstanding_pages;
+    return 0;
+}
+
+int lxe__claim(xc_interface *xch, uint32_t domid, uint64_t pages,
+               struct lxe__err *err)
+{
+    if (!xc_domain_claim_pages(xch, domid, pages))
+        return 0;
+    if (errno == ENOMEM)
+        return lxe__err_set(err, ENOMEM, "claiming %"PRIu64" pages (%"
+                            PRIu64" KiB) for dom %u: the host has not so"
+                            " many that are free and unclaimed: free"
+                            " memory and try again", pages, pages * 4,
+                            domid);
+    return lxe__err_set(err, errno, "claiming %"PRIu64" pages for dom %u:"
+                        " %s", pages, domid, strerror(errno));
+}

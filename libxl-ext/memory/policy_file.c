@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Reading the policy file: libxlutil's configuration syntax, and checks
+ * that it does not make: keys that nobody knows, keys given twice,
+ * values of the wrong kind or out of bounds.
+ */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <libxlutil.h>
+
+#include "memory/policy.h"
+
+#define FILE_MAX   (1024 * 1024)
+#define LIMIT_MAX  (1L << 40)           /* KiB */
+#define TIMEOUT_MAX 600000              /* ms */
+
+static const char *const keys[] = {
+    "memory_bump", "memory_bump_limit", "memory_bump_overrides",
+    "freeze", "freeze_method", "freeze_timeout", "claim",
+    "stock_helper", "qemu",
+};
+#define NR_KEYS (sizeof(keys) / sizeof(keys[0]))
+
+static const char *const bump_words[] = { "strict", "bounded", "track" };
+static const char *const freeze_words[] = { "require", "try", "off" };
+static const char *const method_words[] = { "auto", "prove", "detach" };
+
+/*----- the file as text -----*/
+
+static int read_file(const char *path, char **text, size_t *len,
+                     struct lxe__err *err)
+{
+    struct stat st;
+    FILE *f;
+    int rc;
+
+    *text = NULL;
+    f = fopen(path, "re");
+    if (!f)
+        return lxe__err_set(err, errno, "policy file %s: %s", path,
+                            strerror(errno));
+    if (fstat(fileno(f), &st) || !S_ISREG(st.st_mode)) {
+        rc = lxe__err_set(err, EINVAL, "policy file %s: not a regular"
+                          " file", path);
+        goto out;
+    }
+    if (st.st_size > FILE_MAX) {
+        rc = lxe__err_set(err, EFBIG, "policy file %s: its size of %lld"
+                          " bytes is above the bound of %d", path,
+                          (long long)st.st_size, FILE_MAX);
+        goto out;
+    }
+    *text = malloc(st.st_size + 1);
+    if (!*text) {
+        rc = lxe__err_set(err, ENOMEM, "policy file %s: no memory", path);
+        goto out;
+    }
+    *len = fread(*text, 1, st.st_size, f);
+    (*text)[*len] = '\0';
+    rc = 0;
+
+ out:
+    fclose(f);
+    return rc;
+}
+
+/*----- keys that libxlutil would pass over in silence -----*/
+
+static int known(const char *key, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < NR_KEYS; i++)
+        if (strlen(keys[i]) == len && !memcmp(keys[i], key, len))
+            return i;
+    return -1;
+}
+
+/*
+ * libxlutil lists no keys.  Its grammar is small: a key is a word at
+ * the start of a setting, outside of strings, lists and comments; a
+ * setting ends with a line or a semicolon.
+ */
+static int check_keys(const char *path, const char *text, size_t len,
+                      struct lxe__err *err)
+{
+    unsigned line = 1, depth = 0;
+    bool start = true, seen[NR_KEYS] = { false };
+    size_t i, from;
+    char quote = 0;
+    int k;
+
+    for (i = 0; i < len; i++) {
+        char c = text[i];
+
+        if (c == '\n')
+            line++;
+        if (quote) {
+            if (c == '\\' && i + 1 < len)
+                i++;
+            else if (c == quote || c == '\n')
+                quote = 0;
+            continue;
+        }
+        if (c == '#') {
+            while (i + 1 < len && text[i + 1] != '\n')
+                i++;
+        } else if (c == '"' || c == '\'') {
+            quote = c;
+            start = false;
+        } else if (c == '[' || c == '(') {
+            depth++;
+        } else if ((c == ']' || c == ')') && depth) {
+            depth--;
+        } else if ((c == '\n' || c == ';') && !depth) {
+            start = true;
+        } else if (start && !depth && (isalpha((unsigned char)c) ||
+                                       c == '_')) {
+            from = i;
+            while (i + 1 < len && (isalnum((unsigned char)text[i + 1]) ||
+                                   text[i + 1] == '_'))
+                i++;
+            k = known(text + from, i + 1 - from);
+            if (k < 0)
+                return lxe__err_set(err, EINVAL, "policy file %s: line %u:"
+                                    " unknown key \"%.*s\"; the keys are in"
+                                    " libxl-ext's docs/policy.md", path,
+                                    line, (int)(i + 1 - from > 64 ? 64 :
+                                                i + 1 - from),
+                                    text + from);
+            if (seen[k])
+                return lxe__err_set(err, EINVAL, "policy file %s: line %u:"
+                                    " key %s is set twice; once is"
+                                    " allowed", path, line, keys[k]);
+            seen[k] = true;
+            start = false;
+        }
+    }
+    return 0;
+}
+
+/*----- values -----*/
+
+struct reader {
+    const char *path;
+    XLU_Config *cfg;
+    struct lxe__err *err;
+};
+
+/* libxlutil answers ESRCH for a key that is not set. */
+static int get_word(const struct reader *r, const char *key,
+                    const char *const *words, unsigned count,
+                    unsigned *value)
+{
+    const char *text;
+    unsigned i;
+    int e = xlu_cfg_get_string(r->cfg, key, &text, 1);
+
+    if (e == ESRCH)
+        return 0;
+    if (e)
+        return lxe__err_set(r->err, EINVAL, "policy file %s: %s is not a"
+                            " string; it is \"%s\", \"%s\" or \"%s\"",
+                            r->path, key, words[0], words[1], words[2]);
+    for (i = 0; i < count; i++)
+        if (!strcmp(text, words[i])) {
+            *value = i;
+            return 0;
+        }
+    return lxe__err_set(r->err, EINVAL, "policy file %s: %s is \"%.64s\","
+                        " not \"%s\", \"%s\" or \"%s\"", r->path, key, text,
+                        words[0], words[1], words[2]);
+}
+
+static int get_number(const struct reader *r, const char *key, long min,
+                      long max, long *value)
+{
+    const char *text;
+    char *end;
+    long n;
+    int e = xlu_cfg_get_string(r->cfg, key, &text, 1);
+
+    if (e == ESRCH)
+        return 0;
+    if (e)
+        return lxe__err_set(r->err, EINVAL, "policy file %s: %s is a list,"
+                            " not a number from %ld to %ld", r->path, key,
+                            min, max);
+    errno = 0;
+    n = strtol(text, &end, 0);
+    if (errno || end == text || *end || n < min || n > max)
+        return lxe__err_set(r->err, EINVAL, "policy file %s: %s is %.64s,"
+                            " not a number from %ld to %ld", r->path, key,
+                            text, min, max);
+    *value = n;
+    return 0;
+}
+
+static int get_path(const struct reader *r, const char *key, char **value)
+{
+    const char *text;
+    int e = xlu_cfg_get_string(r->cfg, key, &text, 1);
+
+    if (e == ESRCH)
+        return 0;
+    if (e || *text != '/')
+        return lxe__err_set(r->err, EINVAL, "policy file %s: %s is \"%.64s"
+                            "\", not an absolute path", r->path, key,
+                            e ? "(no string)" : text);
+    *value = strdup(text);
+    if (!*value)
+        return lxe__err_set(r->err, ENOMEM, "policy file %s: no memory",
+                            r->path);
+    return 0;
+}
+
+/* "NAME=MODE" or "NAME=MODE:KIB"; checked also where NAME is another. */
+static int one_override(const struct reader *r, struct lxe__policy *p,
+                        const char *text, const char *name)
+{
+    static const char key[] = "memory_bump_overrides";
+    const char *eq = strrchr(text, '='), *mode, *colon;
+    unsigned i;
+    char *end;
+    long kb = -1;
+
+    if (!eq || eq == text)
+        goto bad;
+    mode = eq + 1;
+    colon = strchr(mode, ':');
+    for (i = 0; i < 3; i++) {
+        size_t len = colon ? (size_t)(colon - mode) : strlen(mode);
+
+        if (strlen(bump_words[i]) == len &&
+            !memcmp(bump_words[i], mode, len))
+            break;
+    }
+    if (i == 3)
+        goto bad;
+    if (colon) {
+        errno = 0;
+        kb = strtol(colon + 1, &end, 10);
+        if (errno || end == colon + 1 || *end || kb < 0 || kb > LIMIT_MAX)
+            return lxe__err_set(r->err, EINVAL, "policy file %s: %s:"
+                                " \"%.64s\": the limit is not a number of"
+                                " KiB from 0 to %ld", r->path, key, text,
+                                LIMIT_MAX);
+    }
+    if (name && strlen(name) == (size_t)(eq - text) &&
+        !memcmp(name, text, eq - text)) {
+        p->memory_bump = i;
+        if (kb >= 0)
+            p->memory_bump_limit = kb;
+    }
+    return 0;
+
+ bad:
+    return lxe__err_set(r->err, EINVAL, "policy file %s: %s: \"%.64s\" is"
+                        " not NAME=MODE or NAME=MODE:KIB with MODE strict,"
+                        " bounded or track", r->path, key, text);
+}
+
+static int get_overrides(const struct reader *r, struct lxe__policy *p,
+                         const char *name)
+{
+    XLU_ConfigList *list;
+    int i, count, e;
+    const char *text;
+
+    e = xlu_cfg_get_list(r->cfg, "memory_bump_overrides", &list, &count, 1);
+    if (e == ESRCH)
+        return 0;
+    if (e)
+        return lxe__err_set(r->err, EINVAL, "policy file %s:"
+                            " memory_bump_overrides is not a list of"
+                            " strings in brackets", r->path);
+    for (i = 0; i < count; i++) {
+        text = xlu_cfg_get_listitem(list, i);
+        if (!text)
+            return lxe__err_set(r->err, EINVAL, "policy file %s:"
+                                " memory_bump_overrides: item %d is not a"
+                                " string", r->path, i + 1);
+        if (one_override(r, p, text, name))
+            return -1;
+    }
+    return 0;
+}
+
+static int get_all(const struct reader *r, struct lxe__policy *p,
+                   const char *name)
+{
+    unsigned bump = p->memory_bump, freeze = p->freeze;
+    unsigned method = p->freeze_method;
+    long limit = p->memory_bump_limit, timeout = p->freeze_timeout;
+    long claim = p->claim;
+
+    if (get_word(r, "memory_bump", bump_words, 3, &bump) ||
+        get_number(r, "memory_bump_limit", 0, LIMIT_MAX, &limit) ||
+        get_word(r, "freeze", freeze_words, 3, &freeze) ||
+        get_word(r, "freeze_method", method_words, 3, &method) ||
+        get_number(r, "freeze_timeout", 1, TIMEOUT_MAX, &timeout) ||
+        get_number(r, "claim", 0, 1, &claim) ||
+        get_path(r, "stock_helper", &p->stock_helper) ||
+        get_path(r, "qemu", &p->qemu))
+        return -1;
+    p->memory_bump = bump;
+    p->memory_bump_limit = limit;
+    p->freeze = freeze;
+    p->freeze_method = method;
+    p->freeze_timeout = timeout;
+    p->claim = claim;
+    return get_overrides(r, p, name);
+}
+
+/*----- entry point -----*/
+
+int lxe__policy_load(struct lxe__policy *p, const char *path,
+                     const char *name, struct lxe__err *err)
+{
+    const char *env = getenv(LXE_POLICY_ENV);
+    bool named = path || env;
+    char *text = NULL, *said = NULL;
+    size_t len = 0, said_len;
+    struct reader r = { .err = err };
+    struct lxe__err local;
+    FILE *report = NULL;
+    int rc, e;
+
+    lxe__policy_init(p);
+    lxe__err_init(&local);
+    r.path = path ? path : env ? env : LXE_POLICY_FILE;
+    if (read_file(r.path, &text, &len, &local)) {
+        if (local.code == ENOENT && !named) {
+            rc = 0;     /* the defaults hold */
+            goto out;
+        }
+        rc = lxe__err_set(err, local.code, "%s", local.msg);
+        goto out;
+    }
+    report = open_memstream(&said, &said_len);
+    r.cfg = report ? xlu_cfg_init(report, r.path) : NULL;
+    if (!r.cfg) {
+        rc = lxe__err_set(err, ENOMEM, "policy file %s: no memory",
+                          r.path);
+        goto out;
+    }
+    e = xlu_cfg_readdata(r.cfg, text, len);
+    fflush(report);
+    if (e) {
+        /* Its first line has file, line and what is wrong there. */
+        said[strcspn(said, "\n")] = '\0';
+        rc = lxe__err_set(err, EINVAL, "policy file %s: syntax error:"
+                          " %.300s", r.path, said);
+        goto out;
+    }
+    rc = check_keys(r.path, text, len, err);
+    if (!rc)
+        rc = get_all(&r, p, name);
+
+ out:
+    if (r.cfg)
+        xlu_cfg_destroy(r.cfg);
+    if (report)
+        fclose(report);
+    free(said);
+    free(text);
+    if (rc)
+        lxe__policy_dispose(p);
+    return rc;
+}

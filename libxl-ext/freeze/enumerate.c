@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Finding the backends of a guest.
+ *
+ * The list is taken from /libxl/DOMID/device, which only the toolstack
+ * can write.  Whether a backend is connected is read from the backend's
+ * own state node, which the guest cannot write either.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xenstore.h>
+
+#include "freeze/backends.h"
+
+#define STATE_CONNECTED 4
+#define STATE_CLOSING   5
+
+char *lxe__xs_node(struct xs_handle *xsh, const char *dir,
+                   const char *node)
+{
+    char path[256];
+    unsigned len;
+    int r = snprintf(path, sizeof(path), "%s/%s", dir, node);
+
+    if (r < 0 || (size_t)r >= sizeof(path))
+        return NULL;
+    return xs_read(xsh, XBT_NULL, path, &len);
+}
+
+unsigned lxe__xs_state(struct xs_handle *xsh, const char *dir)
+{
+    char *v = lxe__xs_node(xsh, dir, "state");
+    unsigned state = 0;
+
+    if (v && v[0] >= '0' && v[0] <= '9' && !v[1])
+        state = v[0] - '0';
+    free(v);
+    return state;
+}
+
+uint32_t lxe__xs_own_domid(struct xs_handle *xsh)
+{
+    unsigned len;
+    char *v = xs_read(xsh, XBT_NULL, "domid", &len);
+    uint32_t domid = v ? strtoul(v, NULL, 10) : 0;
+
+    free(v);
+    return domid;
+}
+
+/* A device that we cannot read is one that we cannot freeze. */
+static void make_unknown(struct lxe__backend *b, uint32_t domid,
+                         const char *kind, const char *devid)
+{
+    memset(b, 0, sizeof(*b));
+    b->kind = LXE_BK_UNKNOWN;
+    b->domid = domid;
+    b->connected = true;
+    snprintf(b->type, sizeof(b->type), "%s", kind);
+    snprintf(b->name, sizeof(b->name), "%.20s-%u-%.12s", kind, domid,
+             devid);
+}
+
+static void find_one(struct lxe__backend *b, struct xs_handle *xsh,
+                     uint32_t own, uint32_t domid, const char *dir,
+                     const char *kind, const char *devid)
+{
+    char *be = lxe__xs_node(xsh, dir, "backend");
+    char *fe = lxe__xs_node(xsh, dir, "frontend");
+    unsigned state;
+
+    memset(b, 0, sizeof(*b));
+    if (!be || !fe || strlen(fe) >= sizeof(b->fe_path) ||
+        !lxe__backend_parse(be, b) || b->domid != domid) {
+        make_unknown(b, domid, kind, devid);
+        goto out;
+    }
+    strcpy(b->fe_path, fe);
+    b->local = b->backend_domid == own;
+    state = lxe__xs_state(xsh, be);
+    b->connected = state == STATE_CONNECTED || state == STATE_CLOSING;
+    /* xenconsoled serves the first console whatever its state says. */
+    if (b->kind == LXE_BK_CONSOLE && !b->devid)
+        b->connected = true;
+
+ out:
+    free(be);
+    free(fe);
+}
+
+int lxe__backends_find(struct lxe__backends *out, struct xs_handle *xsh,
+                       uint32_t domid, bool can_mark,
+                       const struct lxe__policy *policy,
+                       struct lxe__err *err)
+{
+    char **kinds = NULL, **devids = NULL;
+    unsigned nr_kinds = 0, nr_devids, k, d;
+    struct lxe__backend *b;
+    char dir[256];
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    out->own_domid = lxe__xs_own_domid(xsh);
+    snprintf(dir, sizeof(dir), "/libxl/%u/device", domid);
+    kinds = xs_directory(xsh, XBT_NULL, dir, &nr_kinds);
+    if (!kinds && errno != ENOENT) {
+        rc = lxe__err_set(err, errno, "freeze: cannot list %s: %s", dir,
+                          strerror(errno));
+        goto out;
+    }
+    for (k = 0; k < nr_kinds; k++) {
+        snprintf(dir, sizeof(dir), "/libxl/%u/device/%.32s", domid,
+                 kinds[k]);
+        free(devids);
+        devids = xs_directory(xsh, XBT_NULL, dir, &nr_devids);
+        for (d = 0; devids && d < nr_devids; d++) {
+            if (out->nr == LXE_BACKENDS_MAX) {
+                rc = lxe__err_set(err, E2BIG, "freeze: domain %u has more"
+                                  " than %d devices", domid,
+                                  LXE_BACKENDS_MAX);
+                goto out;
+            }
+            b = realloc(out->list, (out->nr + 1) * sizeof(*b));
+            if (!b) {
+                rc = lxe__err_set(err, ENOMEM, "freeze: no memory");
+                goto out;
+            }
+            out->list = b;
+            b += out->nr++;
+            snprintf(dir, sizeof(dir), "/libxl/%u/device/%.32s/%.16s",
+                     domid, kinds[k], devids[d]);
+            find_one(b, xsh, out->own_domid, domid, dir, kinds[k],
+                     devids[d]);
+            b->verdict = lxe__backend_judge(b, can_mark, policy);
+        }
+    }
+    rc = 0;
+
+ out:
+    free(kinds);
+    free(devids);
+    if (rc)
+        lxe__backends_dispose(out);
+    return rc;
+}
+
+void lxe__backends_dispose(struct lxe__backends *bs)
+{
+    free(bs->list);
+    memset(bs, 0, sizeof(*bs));
+}

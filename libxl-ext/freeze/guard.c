@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Starting the guardian.
+ *
+ * It must outlive us and must not hold anything of ours: a copy of the
+ * stream's descriptor in it would keep the receiver from ever seeing
+ * the end of the stream.  So it is forked twice, in a session of its
+ * own, with its two ends as descriptors 3 and 4 and nothing else.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "freeze/device.h"
+#include "freeze/guard.h"
+
+#define START_MS 5000
+#define FD_ORDERS 3     /* the guardian reads */
+#define FD_READY  4     /* the guardian writes */
+
+static void find_program(char *path, size_t len)
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char *slash;
+    int r;
+
+    if (n > 0) {
+        self[n] = '\0';
+        slash = strrchr(self, '/');
+        if (slash) {
+            *slash = '\0';
+            r = snprintf(path, len, "%s/%s", self, LXE_GUARD_PROGRAM);
+            if (r > 0 && (size_t)r < len && !access(path, X_OK))
+                return;
+        }
+    }
+    snprintf(path, len, "%s/%s", LXE_LIBEXECDIR, LXE_GUARD_PROGRAM);
+}
+
+static void close_from(int first)
+{
+    long max;
+    int fd;
+
+#ifdef SYS_close_range
+    if (!syscall(SYS_close_range, first, ~0U, 0))
+        return;
+#endif
+    max = sysconf(_SC_OPEN_MAX);
+    for (fd = first; fd < (max > 0 ? max : 1024); fd++)
+        close(fd);
+}
+
+/* In the grandchild: only calls that are safe after a fork of threads. */
+static void __attribute__((noreturn)) become_guardian(char *const argv[],
+                                                      int orders,
+                                                      int ready)
+{
+    struct sigaction dfl = { .sa_handler = SIG_DFL };
+    sigset_t none;
+    int null, sig;
+
+    /* Out of the way of 0 to 4 first, so that no dup2 hits another. */
+    orders = fcntl(orders, F_DUPFD, 10);
+    ready = fcntl(ready, F_DUPFD, 10);
+    null = open("/dev/null", O_RDWR);
+    if (orders < 0 || ready < 0 || null < 0 || dup2(null, 0) < 0 ||
+        dup2(null, 1) < 0 || dup2(null, 2) < 0 ||
+        dup2(orders, FD_ORDERS) < 0 || dup2(ready, FD_READY) < 0)
+        _exit(127);
+    close_from(FD_READY + 1);
+    for (sig = 1; sig < NSIG; sig++)
+        sigaction(sig, &dfl, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (chdir("/"))
+        _exit(127);
+    execv(argv[0], argv);
+    _exit(127);
+}
+
+/* Its first byte is LXE_GUARD_READY, or it says what went wrong. */
+static int wait_ready(int fd, struct lxe__err *err)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    char buf[LXE_ERR_LEN];
+    ssize_t n;
+    int r;
+
+    do
+        r = poll(&p, 1, START_MS);
+    while (r < 0 && errno == EINTR);
+    if (r <= 0)
+        return lxe__err_set(err, r ? errno : ETIMEDOUT, "freeze: %s was not"
+                            " ready within %d ms", LXE_GUARD_PROGRAM,
+                            START_MS);
+    n = read(fd, buf, sizeof(buf) - 1);
+    if (n <= 0)
+        return lxe__err_set(err, ECHILD, "freeze: %s did not start; is it"
+                            " beside the helper, or in %s?",
+                            LXE_GUARD_PROGRAM, LXE_LIBEXECDIR);
+    buf[n] = '\0';
+    if (buf[0] != LXE_GUARD_READY)
+        return lxe__err_set(err, EIO, "%s", buf);
+    return 0;
+}
+
+int lxe__guard_start(uint32_t domid, struct lxe__err *err)
+{
+    int orders[2] = { -1, -1 }, ready[2] = { -1, -1 };
+    char path[PATH_MAX], arg[16];
+    char *argv[] = { path, "--guard", arg, NULL };
+    int rc, status;
+    pid_t pid;
+
+    if (LXE_FAULT(GUARD_BEFORE_START, err))
+        return -1;
+    find_program(path, sizeof(path));
+    snprintf(arg, sizeof(arg), "%u", domid);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, orders) ||
+        pipe2(ready, O_CLOEXEC)) {
+        rc = lxe__err_set(err, errno, "freeze: no pipe to %s: %s",
+                          LXE_GUARD_PROGRAM, strerror(errno));
+        goto out;
+    }
+    pid = fork();
+    if (pid < 0) {
+        rc = lxe__err_set(err, errno, "freeze: cannot fork %s: %s",
+                          LXE_GUARD_PROGRAM, strerror(errno));
+        goto out;
+    }
+    if (!pid) {
+        setsid();
+        pid = fork();
+        if (!pid)
+            become_guardian(argv, orders[0], ready[1]);
+        _exit(pid < 0);
+    }
+    close(orders[0]);
+    close(ready[1]);
+    orders[0] = ready[1] = -1;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    rc = wait_ready(ready[0], err);
+    if (!rc)
+        rc = LXE_FAULT(GUARD_AFTER_START, err);
+
+ out:
+    if (orders[0] >= 0)
+        close(orders[0]);
+    if (ready[0] >= 0)
+        close(ready[0]);
+    if (ready[1] >= 0)
+        close(ready[1]);
+    if (rc && orders[1] >= 0)
+        close(orders[1]);
+    return rc ? -1 : orders[1];
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The guardian, seen from the process that starts it.
+ *
+ * The guardian is a program of its own (guardian/main.c).  A socket
+ * leads to it (a pipe would raise SIGPIPE): the byte LXE_GUARD_COMMIT says
+ * that the image is whole, and LXE_GUARD_DONE that all has been undone
+ * and its work is over; the end of the stream without either says that
+ * the save came to nothing.
+ */
+#ifndef LXE_FREEZE_GUARD_H
+#define LXE_FREEZE_GUARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <xenctrl.h>
+
+#include "base/err.h"
+
+struct xs_handle;
+
+#define LXE_GUARD_PROGRAM "libxl-ext-guardian"
+#define LXE_GUARD_READY   'R'
+#define LXE_GUARD_COMMIT  'C'
+#define LXE_GUARD_DONE    'D'
+
+/*
+ * Starts it for @domid, whose journal exists, and waits until it holds
+ * the journal's lock.  Returns the socket to it, or -1.
+ */
+int lxe__guard_start(uint32_t domid, struct lxe__err *err);
+
+/* Uuid and whether it is suspended; ESRCH where there is no domain. */
+struct lxe__domstate {
+    uint8_t uuid[16];
+    bool suspended;     /* shut down with reason "suspend" */
+    bool dying;
+};
+int lxe__domstate_read(xc_interface *xch, uint32_t domid,
+                       struct lxe__domstate *st);
+
+/*
+ * Undoes what an earlier process left for @domid.  Waits up to @wait_ms
+ * for a guardian that is still at work; EBUSY where it does not end, or
+ * where the domain is suspended and @force is not set: then somebody's
+ * save may be under way.
+ */
+int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
+                       uint32_t domid, unsigned wait_ms, bool force,
+                       struct lxe__err *err);
+
+#endif

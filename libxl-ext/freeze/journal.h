@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The journal: what of a domain is frozen in a way that must be undone.
+ *
+ * One file per domain, RUNDIR/freeze.DOMID, lines of words:
+ *
+ *   libxl-ext-freeze 1
+ *   domain DOMID UUID
+ *   intent unbind NAME DRIVER VIF SCRIPT
+ *   intent link NAME DRIVER VIF SCRIPT
+ *   undone METHOD NAME
+ *   commit
+ *
+ * NAME is the backend's name in sysfs (vbd-3-51712), DRIVER vbd or vif,
+ * VIF the network interface or "-", SCRIPT the hotplug script or "-",
+ * with bytes outside of printable ASCII, blanks and '%' as %XX.  A line
+ * is written with one write(2), before the act that it names.  A line
+ * without its newline was cut and does not count: its act was never
+ * begun.
+ *
+ * Pure code but for file calls; no Xen function is called.
+ */
+#ifndef LXE_FREEZE_JOURNAL_H
+#define LXE_FREEZE_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define LXE_RUNDIR          "/run/libxl-ext"
+#define LXE_RUNDIR_ENV      "LIBXL_EXT_RUNDIR"
+#define LXE_JOURNAL_MAX     (256 * 1024)
+
+enum lxe__undo { LXE_UNDO_UNBIND, LXE_UNDO_LINK };
+
+struct lxe__jentry {
+    enum lxe__undo undo;
+    char name[48];
+    char driver[8];
+    char vif[16];               /* "" where there is none */
+    char script[256];           /* "" where there is none */
+    bool undone;
+};
+
+struct lxe__journal {
+    uint32_t domid;
+    uint8_t uuid[16];
+    bool committed;
+    struct lxe__jentry *list;
+    size_t nr;
+};
+
+/* Pure: text in, journal out.  EPROTO names the line. */
+int lxe__journal_parse(struct lxe__journal *j, const char *text,
+                       size_t len, struct lxe__err *err);
+void lxe__journal_dispose(struct lxe__journal *j);
+size_t lxe__journal_pending(const struct lxe__journal *j);
+
+/*
+ * Are the names such that they can be put into a path and given to a
+ * script?  Checked by the parser and before a line is written.
+ */
+bool lxe__jentry_valid(const struct lxe__jentry *e, uint32_t domid);
+
+/* The file of @domid, made from RUNDIR; @suffix "" or ".log". */
+int lxe__journal_path(char *path, size_t len, uint32_t domid,
+                      const char *suffix, struct lxe__err *err);
+
+/*
+ * Makes the run directory and a new journal; EEXIST where there is one.
+ * Returns a descriptor to append to, or -1.
+ */
+int lxe__journal_create(uint32_t domid, const uint8_t uuid[16],
+                        struct lxe__err *err);
+
+/* Opens an existing one to append; -1 with ENOENT where there is none. */
+int lxe__journal_open(uint32_t domid, struct lxe__err *err);
+
+/* Reads all of it from the descriptor. */
+int lxe__journal_read(struct lxe__journal *j, int fd,
+                      struct lxe__err *err);
+
+int lxe__journal_intent(int fd, uint32_t domid,
+                        const struct lxe__jentry *e,
+                        struct lxe__err *err);
+int lxe__journal_undone(int fd, const struct lxe__jentry *e,
+                        struct lxe__err *err);
+int lxe__journal_commit(int fd, struct lxe__err *err);
+
+int lxe__journal_remove(uint32_t domid, struct lxe__err *err);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The journal as a file.  The run directory is on a tmpfs and the
+ * journal must outlive processes, not the host, so nothing is synced.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "freeze/journal.h"
+#include "freeze/journal_text.h"
+
+static const char *rundir(void)
+{
+    const char *dir = getenv(LXE_RUNDIR_ENV);
+
+    return dir && dir[0] ? dir : LXE_RUNDIR;
+}
+
+int lxe__journal_path(char *path, size_t len, uint32_t domid,
+                      const char *suffix, struct lxe__err *err)
+{
+    int r = snprintf(path, len, "%s/freeze.%u%s", rundir(), domid, suffix);
+
+    if (r < 0 || (size_t)r >= len)
+        return lxe__err_set(err, ENAMETOOLONG, "freeze journal: %s is %s",
+                            LXE_RUNDIR_ENV, "too long a path");
+    return 0;
+}
+
+/* One write, so that a reader sees all of a line or a cut one. */
+static int put(int fd, const char *text, int len, struct lxe__err *err)
+{
+    if (len < 0)
+        return lxe__err_set(err, ENAMETOOLONG, "freeze journal: a line"
+                            " would be too long");
+    if (lxe__write_full(fd, text, len))
+        return lxe__err_set(err, errno, "freeze journal: cannot write:"
+                            " %s", strerror(errno));
+    return 0;
+}
+
+int lxe__journal_create(uint32_t domid, const uint8_t uuid[16],
+                        struct lxe__err *err)
+{
+    char path[256], head[128];
+    int fd;
+
+    if (lxe__journal_path(path, sizeof(path), domid, "", err))
+        return -1;
+    if (mkdir(rundir(), 0700) && errno != EEXIST)
+        return lxe__err_set(err, errno, "freeze journal: cannot make %s:"
+                            " %s", rundir(), strerror(errno));
+    fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC |
+              O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return lxe__err_set(err, errno, "freeze journal: cannot make %s:"
+                            " %s", path, strerror(errno));
+    if (put(fd, head, lxe__journal_format_header(head, sizeof(head),
+                                                 domid, uuid), err)) {
+        unlink(path);
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+int lxe__journal_open(uint32_t domid, struct lxe__err *err)
+{
+    char path[256];
+    int fd;
+
+    if (lxe__journal_path(path, sizeof(path), domid, "", err))
+        return -1;
+    fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return lxe__err_set(err, errno, "freeze journal: cannot open %s:"
+                            " %s", path, strerror(errno));
+    return fd;
+}
+
+int lxe__journal_read(struct lxe__journal *j, int fd,
+                      struct lxe__err *err)
+{
+    char *text = NULL;
+    struct stat st;
+    ssize_t r;
+    int rc;
+
+    memset(j, 0, sizeof(*j));
+    if (fstat(fd, &st) || st.st_size > LXE_JOURNAL_MAX) {
+        rc = lxe__err_set(err, EFBIG, "freeze journal: longer than %d"
+                          " bytes", LXE_JOURNAL_MAX);
+        goto out;
+    }
+    text = malloc(st.st_size + 1);
+    r = text ? pread(fd, text, st.st_size, 0) : -1;
+    if (r < 0) {
+        rc = lxe__err_set(err, errno, "freeze journal: cannot read: %s",
+                          strerror(errno));
+        goto out;
+    }
+    rc = lxe__journal_parse(j, text, r, err);
+
+ out:
+    free(text);
+    return rc;
+}
+
+int lxe__journal_intent(int fd, uint32_t domid,
+                        const struct lxe__jentry *e,
+                        struct lxe__err *err)
+{
+    char line[1024];
+
+    if (!lxe__jentry_valid(e, domid))
+        return lxe__err_set(err, EINVAL, "freeze journal: backend %s of"
+                            " domain %u, interface '%s', script '%s':"
+                            " not names that can be trusted", e->name,
+                            domid, e->vif, e->script);
+    return put(fd, line, lxe__journal_format_intent(line, sizeof(line),
+                                                    e), err);
+}
+
+int lxe__journal_undone(int fd, const struct lxe__jentry *e,
+                        struct lxe__err *err)
+{
+    char line[128];
+
+    return put(fd, line, lxe__journal_format_undone(line, sizeof(line),
+                                                    e), err);
+}
+
+int lxe__journal_commit(int fd, struct lxe__err *err)
+{
+    return put(fd, "commit\n", 7, err);
+}
+
+int lxe__journal_remove(uint32_t domid, struct lxe__err *err)
+{
+    char path[256];
+
+    if (lxe__journal_path(path, sizeof(path), domid, "", err))
+        return -1;
+    if (unlink(path) && errno != ENOENT)
+        return lxe__err_set(err, errno, "freeze journal: cannot remove"
+                            " %s: %s", path, strerror(errno));
+    return 0;
+}

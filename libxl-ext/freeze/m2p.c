@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * PV: from machine frame to the guest's own number of it.
+ *
+ * Xen keeps the machine-to-physical table in chunks of 2 MiB and names
+ * their first frames; it can be mapped read-only from DOMID_XEN.  Only
+ * the pages of it that hold an entry we need are mapped.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "freeze/mark.h"
+
+#define ENTRIES_PER_PAGE  512U
+#define PAGES_PER_CHUNK   512U  /* 2 MiB */
+#define ENTRIES_PER_CHUNK (ENTRIES_PER_PAGE * PAGES_PER_CHUNK)
+
+int lxe__frames_resolve(const struct lxe__marker *m,
+                        struct lxe__frames *fs, struct lxe__err *err)
+{
+    xen_pfn_t *extents = NULL, *pages = NULL;
+    const uint64_t *map = NULL;
+    unsigned long max_mfn, chunks;
+    size_t i, nr = 0, last = 0;
+    int *errs = NULL;
+    int rc;
+
+    if (m->hvm) {
+        for (i = 0; i < fs->nr; i++)
+            fs->list[i].pfn = fs->list[i].frame;
+        return 0;
+    }
+    if (!fs->nr)
+        return 0;
+    if (xc_maximum_ram_page(m->xch, &max_mfn) < 0) {
+        rc = lxe__err_set(err, errno, "freeze: cannot ask Xen for its"
+                          " highest frame: %s", strerror(errno));
+        goto out;
+    }
+    chunks = max_mfn / ENTRIES_PER_CHUNK + 1;
+    extents = calloc(chunks, sizeof(*extents));
+    pages = calloc(fs->nr, sizeof(*pages));
+    errs = calloc(fs->nr, sizeof(*errs));
+    if (!extents || !pages || !errs) {
+        rc = lxe__err_set(err, ENOMEM, "freeze: no memory for %zu frames"
+                          " at risk", fs->nr);
+        goto out;
+    }
+    if (xc_machphys_mfn_list(m->xch, chunks, extents)) {
+        rc = lxe__err_set(err, errno, "freeze: cannot ask Xen for the"
+                          " machine-to-physical table: %s",
+                          strerror(errno));
+        goto out;
+    }
+    /* Sorted by frame, so equal pages of the table are neighbours. */
+    for (i = 0; i < fs->nr; i++) {
+        uint64_t mfn = fs->list[i].frame;
+        size_t page = mfn / ENTRIES_PER_PAGE;
+
+        fs->list[i].pfn = LXE_NO_PFN;
+        if (mfn > max_mfn || (nr && page == last))
+            continue;
+        last = page;
+        pages[nr++] = extents[mfn / ENTRIES_PER_CHUNK] +
+                      page % PAGES_PER_CHUNK;
+    }
+    if (!nr) {
+        rc = 0;
+        goto out;
+    }
+    map = xenforeignmemory_map(m->fmem, DOMID_XEN, PROT_READ, nr, pages,
+                               errs);
+    if (!map) {
+        rc = lxe__err_set(err, errno, "freeze: cannot map %zu pages of the"
+                          " machine-to-physical table: %s", nr,
+                          strerror(errno));
+        goto out;
+    }
+    last = SIZE_MAX;
+    for (i = 0, nr = 0; i < fs->nr; i++) {
+        uint64_t mfn = fs->list[i].frame;
+        size_t page = mfn / ENTRIES_PER_PAGE;
+
+        if (mfn > max_mfn)
+            continue;
+        if (page != last) {
+            last = page;
+            nr++;
+        }
+        if (!errs[nr - 1])
+            fs->list[i].pfn = map[(nr - 1) * ENTRIES_PER_PAGE +
+                                  mfn % ENTRIES_PER_PAGE];
+    }
+    rc = 0;
+
+ out:
+    if (map)
+        xenforeignmemory_unmap(m->fmem, (void *)map, nr);
+    free(extents);
+    free(pages);
+    free(errs);
+    return rc;
+}

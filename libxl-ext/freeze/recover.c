@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * What an earlier process left behind.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "freeze/device.h"
+#include "freeze/guard.h"
+
+int lxe__domstate_read(xc_interface *xch, uint32_t domid,
+                       struct lxe__domstate *st)
+{
+    xc_domaininfo_t info;
+    int r = xc_domain_getinfolist(xch, domid, 1, &info);
+
+    if (r < 0)
+        return -1;
+    if (r != 1 || info.domain != domid) {
+        errno = ESRCH;
+        return -1;
+    }
+    memcpy(st->uuid, info.handle, sizeof(st->uuid));
+    st->dying = info.flags & XEN_DOMINF_dying;
+    st->suspended = (info.flags & XEN_DOMINF_shutdown) &&
+        ((info.flags >> XEN_DOMINF_shutdownshift) &
+         XEN_DOMINF_shutdownmask) == SHUTDOWN_suspend;
+    return 0;
+}
+
+/* 0 with the lock held; the lock goes with the descriptor. */
+static int take_lock(int fd, unsigned wait_ms)
+{
+    double end = lxe__now_ms() + wait_ms;
+
+    while (flock(fd, LOCK_EX | LOCK_NB)) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return -1;
+        if (lxe__now_ms() > end) {
+            errno = EBUSY;
+            return -1;
+        }
+        lxe__sleep_ms(10);
+    }
+    return 0;
+}
+
+int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
+                       uint32_t domid, unsigned wait_ms, bool force,
+                       struct lxe__err *err)
+{
+    struct lxe__journal j = { 0 };
+    struct lxe__domstate st;
+    struct lxe__err mine;
+    int fd, rc;
+
+    lxe__err_init(&mine);
+    fd = lxe__journal_open(domid, &mine);
+    if (fd < 0 && mine.code == ENOENT)
+        return 0;
+    if (fd < 0)
+        return lxe__err_set(err, mine.code, "%s", mine.msg);
+    if (take_lock(fd, wait_ms)) {
+        rc = lxe__err_set(err, errno, "freeze: domain %u is held by a"
+                          " guardian of an operation that has not ended;"
+                          " let it end first", domid);
+        goto out;
+    }
+    if (lxe__journal_read(&j, fd, &mine)) {
+        /* Cut in its head: no act was ever begun. */
+        if (mine.code == ENODATA)
+            rc = lxe__journal_remove(domid, err);
+        else
+            rc = lxe__err_set(err, mine.code, "%s", mine.msg);
+        goto out;
+    }
+    if (lxe__domstate_read(xch, domid, &st) ||
+        memcmp(st.uuid, j.uuid, sizeof(st.uuid))) {
+        /* Of a domain that is gone; its devices went with it. */
+        rc = lxe__journal_remove(domid, err);
+        goto out;
+    }
+    if (st.suspended && j.committed && !force) {
+        rc = lxe__err_set(err, EBUSY, "freeze: domain %u is suspended and"
+                          " its image is complete: thawing could make"
+                          " both copies write; resume or destroy it"
+                          " first", domid);
+        goto out;
+    }
+    rc = lxe__undo_all(xsh, lxe__xs_own_domid(xsh), fd, &j, err);
+    if (!rc)
+        rc = lxe__journal_remove(domid, err);
+
+ out:
+    lxe__journal_dispose(&j);
+    close(fd);
+    return rc;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Bringing backends back.  Used by the helper when a save failed, by the
+ * guardian when the guest runs again, and after a crash of both.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <xenstore.h>
+
+#include "base/fault.h"
+#include "freeze/device.h"
+
+#define BIND_MS    10000
+#define CONNECT_MS 5000
+#define STATE_CONNECTED 4
+
+static int undo_unbind(struct xs_handle *xsh, const char *be_path,
+                       const struct lxe__jentry *e, struct lxe__err *err)
+{
+    double end;
+
+    if (!lxe__sysfs_exists(e->name))
+        return 0;
+    if (!lxe__sysfs_bound(e->name) &&
+        lxe__sysfs_bind(e->driver, e->name, BIND_MS, err) &&
+        !lxe__sysfs_bound(e->name))
+        return -1;
+    if (!strcmp(e->driver, "vif") &&
+        lxe__vif_online(e, be_path, BIND_MS, err))
+        return -1;
+    /* The driver attaches to the ring in its own time. */
+    end = lxe__now_ms() + CONNECT_MS;
+    while (lxe__xs_state(xsh, be_path) != STATE_CONNECTED) {
+        if (lxe__now_ms() > end)
+            return lxe__err_set(err, ETIMEDOUT, "freeze: %s: bound again,"
+                                " but not connected within %d ms (state"
+                                " %u)", e->name, CONNECT_MS,
+                                lxe__xs_state(xsh, be_path));
+        if (!lxe__sysfs_exists(e->name))
+            return 0;
+        lxe__sleep_ms(5);
+    }
+    return 0;
+}
+
+static int undo_link(const struct lxe__jentry *e, struct lxe__err *err)
+{
+    struct lxe__err mine;
+
+    lxe__err_init(&mine);
+    if (!lxe__vif_link(e->vif, true, &mine) || mine.code == ENODEV)
+        return 0;
+    return lxe__err_set(err, mine.code, "%s", mine.msg);
+}
+
+int lxe__undo(struct xs_handle *xsh, uint32_t own_domid, uint32_t domid,
+              const struct lxe__jentry *e, struct lxe__err *err)
+{
+    char be_path[128];
+    int rc;
+
+    if (LXE_FAULT(THAW_BEFORE, err))
+        return -1;
+    if (!lxe__jentry_valid(e, domid))
+        return lxe__err_set(err, EINVAL, "freeze: %s: not a name that can"
+                            " be trusted", e->name);
+    snprintf(be_path, sizeof(be_path), "/local/domain/%u/backend/%s/%u/%s",
+             own_domid, e->driver, domid, strrchr(e->name, '-') + 1);
+    rc = e->undo == LXE_UNDO_LINK ? undo_link(e, err)
+                                  : undo_unbind(xsh, be_path, e, err);
+    if (rc)
+        return -1;
+    return LXE_FAULT(THAW_AFTER, err);
+}
+
+int lxe__undo_all(struct xs_handle *xsh, uint32_t own_domid, int fd,
+                  const struct lxe__journal *j, struct lxe__err *err)
+{
+    size_t i;
+    int rc = 0;
+
+    for (i = j->nr; i-- > 0; ) {
+        const struct lxe__jentry *e = &j->list[i];
+
+        if (e->undone)
+            continue;
+        if (lxe__undo(xsh, own_domid, j->domid, e, err) ||
+            lxe__journal_undone(fd, e, err))
+            rc = -1;
+    }
+    return rc;
+}

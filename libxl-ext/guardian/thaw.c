@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * --thaw and --thaw-all: putting things right after a crash of all.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xenstore.h>
+
+#include "freeze/guard.h"
+#include "freeze/journal.h"
+#include "guardian/guardian.h"
+
+int thaw_domain(uint32_t domid, int force)
+{
+    struct xs_handle *xsh = NULL;
+    xc_interface *xch = NULL;
+    struct lxe__err err;
+    int rc;
+
+    lxe__err_init(&err);
+    xch = xc_interface_open(NULL, NULL, 0);
+    xsh = xs_open(0);
+    if (!xch || !xsh)
+        rc = lxe__err_set(&err, errno, "cannot reach Xen or xenstore: %s",
+                          strerror(errno));
+    else
+        rc = lxe__guard_recover(xch, xsh, domid, 0, force, &err);
+    if (rc)
+        fprintf(stderr, "libxl-ext-guardian: %s\n", err.msg);
+    if (xsh)
+        xs_close(xsh);
+    if (xch)
+        xc_interface_close(xch);
+    return rc ? 1 : 0;
+}
+
+int thaw_all(int force)
+{
+    char path[256], *slash;
+    struct dirent *de;
+    int status = 0;
+    unsigned domid;
+    char end;
+    DIR *dir;
+
+    if (lxe__journal_path(path, sizeof(path), 0, "", NULL))
+        return 1;
+    slash = strrchr(path, '/');
+    *slash = '\0';
+    dir = opendir(path);
+    if (!dir) {
+        if (errno == ENOENT)
+            return 0;
+        fprintf(stderr, "libxl-ext-guardian: %s: %s\n", path,
+                strerror(errno));
+        return 1;
+    }
+    while ((de = readdir(dir)))
+        if (sscanf(de->d_name, "freeze.%u%c", &domid, &end) == 1)
+            status |= thaw_domain(domid, force);
+    closedir(dir);
+    return status;
+}

@@ -83,6 +83,24 @@ static int known(const char *key, size_t len)
 }
 
 /*
+ * libxlutil has no negative numbers: to it "-1" is a lexical error,
+ * which names neither the key nor the bound.
+ */
+static int check_sign(const char *path, const char *key, const char *rest,
+                      unsigned line, struct lxe__err *err)
+{
+    rest += strspn(rest, " \t");
+    if (*rest++ != '=')
+        return 0;
+    rest += strspn(rest, " \t");
+    if (*rest != '-')
+        return 0;
+    return lxe__err_set(err, EINVAL, "policy file %s: line %u: %s is"
+                        " %.*s: no number there is below 0", path, line,
+                        key, (int)strcspn(rest, " \t\r\n;#"), rest);
+}
+
+/*
  * libxlutil lists no keys.  Its grammar is small: a key is a word at
  * the start of a setting, outside of strings, lists and comments; a
  * setting ends with a line or a semicolon.
@@ -140,6 +158,8 @@ static int check_keys(const char *path, const char *text, size_t len,
                                     " allowed", path, line, keys[k]);
             seen[k] = true;
             start = false;
+            if (check_sign(path, keys[k], text + i + 1, line, err))
+                return -1;
         }
     }
     return 0;
@@ -343,6 +363,9 @@ int lxe__policy_load(struct lxe__policy *p, const char *path,
         rc = lxe__err_set(err, local.code, "%s", local.msg);
         goto out;
     }
+    rc = check_keys(r.path, text, len, err);
+    if (rc)
+        goto out;
     report = open_memstream(&said, &said_len);
     r.cfg = report ? xlu_cfg_init(report, r.path) : NULL;
     if (!r.cfg) {
@@ -359,9 +382,7 @@ int lxe__policy_load(struct lxe__policy *p, const char *path,
                           " %.300s", r.path, said);
         goto out;
     }
-    rc = check_keys(r.path, text, len, err);
-    if (!rc)
-        rc = get_all(&r, p, name);
+    rc = get_all(&r, p, name);
 
  out:
     if (r.cfg)

@@ -97,7 +97,7 @@ def test_bad_records(image, host):
 
 
 @pytest.mark.parametrize("text,words", [
-    ("memory_bump = \n", ("line",)),
+    ("memory_bump = \n", ("syntax error",)),
     ("memory_jump = \"strict\"\n", ("memory_jump",)),
     ("memory_bump_limit = -1\n", ("memory_bump_limit", "-1")),
     ("memory_bump = \"sometimes\"\n", ("memory_bump", "sometimes")),

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The policy's verdict, at each bound and one page above it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "memory/policy.h"
+#include "unit.h"
+
+#define HOST 1000000ULL
+#define STOCK_KB 164864ULL      /* 41216 pages */
+
+static int judge(const struct lxe__policy *p, uint64_t max_pages,
+                 struct lxe__err *err)
+{
+    lxe__err_init(err);
+    return lxe__policy_judge(p, "save", "web", max_pages, 41000, STOCK_KB,
+                             HOST, err);
+}
+
+static void strict_allows_what_stock_sets_and_no_more(void)
+{
+    struct lxe__policy p;
+    struct lxe__err err;
+
+    lxe__policy_init(&p);
+    p.memory_bump = LXE_BUMP_STRICT;
+    CU_ASSERT_EQUAL(judge(&p, 41216, &err), 0);
+    CU_ASSERT_EQUAL(judge(&p, 41217, &err), -1);
+    CU_ASSERT_EQUAL(errno, EPERM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "strict allows 0 KiB"));
+}
+
+static void bounded_allows_up_to_its_limit(void)
+{
+    struct lxe__policy p;
+    struct lxe__err err;
+
+    lxe__policy_init(&p);
+    p.memory_bump_limit = 8192;
+    CU_ASSERT_EQUAL(judge(&p, 41216 + 2048, &err), 0);
+    CU_ASSERT_EQUAL(judge(&p, 41216 + 2049, &err), -1);
+    /* Which limit, by how much, and which setting would allow it. */
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "max_pages 43265"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "2049 pages (8196 KiB)"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "41216"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "memory_bump_limit=8196"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "\"web\""));
+    CU_ASSERT_PTR_NULL(strchr(err.msg, '\n'));
+}
+
+static void no_mode_allows_more_than_the_host_has(void)
+{
+    struct lxe__policy p;
+    struct lxe__err err;
+
+    lxe__policy_init(&p);
+    p.memory_bump = LXE_BUMP_TRACK;
+    CU_ASSERT_EQUAL(judge(&p, HOST, &err), 0);
+    CU_ASSERT_EQUAL(judge(&p, HOST + 1, &err), -1);
+    CU_ASSERT_EQUAL(errno, ERANGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "1000001"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "1000000"));
+}
+
+static void no_mode_allows_nothing_or_everything(void)
+{
+    struct lxe__policy p;
+    struct lxe__err err;
+
+    lxe__policy_init(&p);
+    p.memory_bump = LXE_BUMP_TRACK;
+    CU_ASSERT_EQUAL(judge(&p, 0, &err), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "max_pages is 0"));
+    CU_ASSERT_EQUAL(judge(&p, UINT64_MAX, &err), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "all ones"));
+}
+
+static void the_defaults_are_those_of_the_document(void)
+{
+    struct lxe__policy p;
+
+    lxe__policy_init(&p);
+    CU_ASSERT_EQUAL(p.memory_bump, LXE_BUMP_BOUNDED);
+    CU_ASSERT_EQUAL(p.memory_bump_limit, 65536);
+    CU_ASSERT_EQUAL(p.freeze, LXE_FREEZE_REQUIRE);
+    CU_ASSERT_EQUAL(p.freeze_method, LXE_METHOD_AUTO);
+    CU_ASSERT_EQUAL(p.freeze_timeout, 10000);
+    CU_ASSERT_TRUE(p.claim);
+}
+
+LXE_SUITE(policy,
+    { "strict allows what stock sets and no more",
+      strict_allows_what_stock_sets_and_no_more },
+    { "bounded allows up to its limit", bounded_allows_up_to_its_limit },
+    { "no mode allows more than the host has",
+      no_mode_allows_more_than_the_host_has },
+    { "no mode allows nothing or everything",
+      no_mode_allows_nothing_or_everything },
+    { "the defaults are those of the document",
+      the_defaults_are_those_of_the_document })

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The policy file: every key, and every way to get it wrong.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "memory/policy.h"
+#include "unit.h"
+
+static char path[] = "/tmp/lxe-policy-XXXXXX";
+
+static int load(const char *text, const char *name, struct lxe__policy *p,
+                struct lxe__err *err)
+{
+    int fd, rc;
+
+    strcpy(path, "/tmp/lxe-policy-XXXXXX");
+    fd = mkstemp(path);
+    CU_ASSERT_FATAL(fd >= 0);
+    CU_ASSERT_EQUAL(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    lxe__err_init(err);
+    rc = lxe__policy_load(p, path, name, err);
+    unlink(path);
+    return rc;
+}
+
+static void refused(const char *text, const char *word, const char *bound)
+{
+    struct lxe__policy p;
+    struct lxe__err err;
+
+    CU_ASSERT_EQUAL(load(text, "web", &p, &err), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, path));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, word));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, bound));
+    CU_ASSERT_PTR_NULL(strchr(err.msg, '\n'));
+    /* And the defaults are back. */
+    CU_ASSERT_EQUAL(p.memory_bump_limit, 65536);
+    CU_ASSERT_PTR_NULL(p.qemu);
+}
+
+static void every_key_is_read(void)
+{
+    struct lxe__policy p;
+    struct lxe__err err;
+
+    CU_ASSERT_EQUAL_FATAL(load(
+        "# a comment with nonsense = 1\n"
+        "memory_bump = \"track\"\nmemory_bump_limit = 123\n"
+        "freeze=\"try\"; freeze_method = 'detach'\n"
+        "freeze_timeout = 2500\nclaim = 0\n"
+        "stock_helper = \"/a/b\"\nqemu = \"/c\"\n", "web", &p, &err), 0);
+    CU_ASSERT_EQUAL(p.memory_bump, LXE_BUMP_TRACK);
+    CU_ASSERT_EQUAL(p.memory_bump_limit, 123);
+    CU_ASSERT_EQUAL(p.freeze, LXE_FREEZE_TRY);
+    CU_ASSERT_EQUAL(p.freeze_method, LXE_METHOD_DETACH);
+    CU_ASSERT_EQUAL(p.freeze_timeout, 2500);
+    CU_ASSERT_FALSE(p.claim);
+    CU_ASSERT_STRING_EQUAL(p.stock_helper, "/a/b");
+    CU_ASSERT_STRING_EQUAL(p.qemu, "/c");
+    lxe__policy_dispose(&p);
+    lxe__policy_dispose(&p);
+}
+
+static void an_override_is_for_its_domain_only(void)
+{
+    static const char text[] = "memory_bump = \"strict\"\n"
+        "memory_bump_overrides = [ \"web=bounded:4096\",\n"
+        "    \"a=b=track\" ]\n";
+    struct lxe__policy p;
+    struct lxe__err err;
+
+    CU_ASSERT_EQUAL(load(text, "web", &p, &err), 0);
+    CU_ASSERT_EQUAL(p.memory_bump, LXE_BUMP_BOUNDED);
+    CU_ASSERT_EQUAL(p.memory_bump_limit, 4096);
+    CU_ASSERT_EQUAL(load(text, "a=b", &p, &err), 0);
+    CU_ASSERT_EQUAL(p.memory_bump, LXE_BUMP_TRACK);
+    CU_ASSERT_EQUAL(load(text, "we", &p, &err), 0);
+    CU_ASSERT_EQUAL(p.memory_bump, LXE_BUMP_STRICT);
+    CU_ASSERT_EQUAL(load(text, NULL, &p, &err), 0);
+    CU_ASSERT_EQUAL(p.memory_bump, LXE_BUMP_STRICT);
+}
+
+static void what_is_wrong_is_named(void)
+{
+    refused("memory_bump = \n", "syntax error", "NEWLINE");
+    refused("\n\nmemory_jump = \"strict\"\n", "line 3", "memory_jump");
+    refused("claim=1\nclaim=1\n", "line 2", "claim is set twice");
+    refused("\nmemory_bump_limit = -1 # no\n", "line 2",
+            "memory_bump_limit is -1: no number there is below 0");
+    refused("memory_bump_limit = \"-1\"\n", "memory_bump_limit is -1",
+            "from 0 to 1099511627776");
+    refused("memory_bump_limit = 1099511627777\n", "1099511627777",
+            "from 0 to 1099511627776");
+    refused("memory_bump_limit = \"12x\"\n", "12x", "from 0");
+    refused("memory_bump_limit = [ \"1\" ]\n", "is a list", "from 0");
+    refused("memory_bump = \"sometimes\"\n", "sometimes", "\"track\"");
+    refused("freeze = \"maybe\"\n", "freeze is \"maybe\"", "\"require\"");
+    refused("freeze_method = \"hope\"\n", "hope", "\"prove\"");
+    refused("freeze_timeout = 0\n", "freeze_timeout is 0",
+            "from 1 to 600000");
+    refused("claim = 2\n", "claim is 2", "from 0 to 1");
+    refused("qemu = \"bin/qemu\"\n", "bin/qemu", "absolute");
+    refused("memory_bump_overrides = [ \"web=often\" ]\n", "web=often",
+            "MODE");
+    refused("memory_bump_overrides = [ \"x=bounded:-5\" ]\n",
+            "x=bounded:-5", "from 0");
+    refused("memory_bump_overrides = \"web=track\"\n", "not a list",
+            "memory_bump_overrides");
+}
+
+static void words_in_strings_and_lists_are_no_keys(void)
+{
+    struct lxe__policy p;
+    struct lxe__err err;
+
+    CU_ASSERT_EQUAL(load(
+        "memory_bump_overrides = [ \"claim = 1 =track\",\n"
+        "  \"nonsense=strict\" ] # claim = 1\n"
+        "claim = 1\n", "web", &p, &err), 0);
+}
+
+static void files_that_are_none_are_refused(void)
+{
+    struct lxe__policy p;
+    struct lxe__err err;
+
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__policy_load(&p, "/tmp", NULL, &err), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "not a regular file"));
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__policy_load(&p, "/nonexistent/x", NULL, &err),
+                    -1);
+    CU_ASSERT_EQUAL(errno, ENOENT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "/nonexistent/x"));
+}
+
+static void a_file_that_is_too_large_is_refused(void)
+{
+    char *text = malloc((1 << 20) + 2);
+    struct lxe__policy p;
+    struct lxe__err err;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    memset(text, '\n', (1 << 20) + 1);
+    text[(1 << 20) + 1] = '\0';
+    CU_ASSERT_EQUAL(load(text, NULL, &p, &err), -1);
+    CU_ASSERT_EQUAL(errno, EFBIG);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "1048577"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "1048576"));
+    free(text);
+}
+
+static void without_a_file_the_defaults_hold(void)
+{
+    struct lxe__policy p;
+    struct lxe__err err;
+
+    if (!access(LXE_POLICY_FILE, F_OK))
+        return;     /* a Xen host; what it says is not for us to judge */
+    unsetenv(LXE_POLICY_ENV);
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__policy_load(&p, NULL, "web", &err), 0);
+    CU_ASSERT_EQUAL(p.memory_bump_limit, 65536);
+}
+
+LXE_SUITE(policy_file,
+    { "every key is read", every_key_is_read },
+    { "an override is for its domain only",
+      an_override_is_for_its_domain_only },
+    { "what is wrong is named", what_is_wrong_is_named },
+    { "words in strings and lists are no keys",
+      words_in_strings_and_lists_are_no_keys },
+    { "files that are none are refused", files_that_are_none_are_refused },
+    { "a file that is too large is refused",
+      a_file_that_is_too_large_is_refused },
+    { "without a file the defaults hold",
+      without_a_file_the_defaults_hold })

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * QEMU's command line as libxl writes it, and ROM sizes as QEMU rounds
+ * them.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "qemu/args.h"
+#include "qemu/roms.h"
+#include "unit.h"
+
+static struct lxe__qemu_args a;
+
+#define PARSE(...)                                                      \
+    parse((char *[]){ __VA_ARGS__, NULL })
+
+static int parse(char **argv)
+{
+    static struct lxe__err err;
+
+    lxe__err_init(&err);
+    return lxe__qemu_args_parse(&a, argv, &err);
+}
+
+static void libxl_s_own_line_is_understood(void)
+{
+    CU_ASSERT_EQUAL(PARSE("-xen-domid", "7", "-no-shutdown", "-chardev",
+        "socket,id=libxl-cmd,fd=19,server=on", "-S", "-device",
+        "e1000,id=nic0,netdev=net0,mac=00:16:3e:00:00:01", "-netdev",
+        "type=tap,id=net0,ifname=vif7.0-emu", "-device",
+        "rtl8139,id=nic1,netdev=net1", "-machine", "xenfv", "-m", "144"),
+        0);
+    CU_ASSERT_TRUE(a.has_domid);
+    CU_ASSERT_EQUAL(a.domid, 7);
+    CU_ASSERT_FALSE(a.incoming);
+    CU_ASSERT_EQUAL(a.nr_roms, 2);
+    CU_ASSERT_STRING_EQUAL(a.roms[0].device, "e1000");
+    CU_ASSERT_STRING_EQUAL(a.roms[0].file, "efi-e1000.rom");
+    CU_ASSERT_STRING_EQUAL(a.roms[1].file, "efi-rtl8139.rom");
+}
+
+static void romfile_rombar_and_romsize_are_heeded(void)
+{
+    CU_ASSERT_EQUAL(PARSE(
+        "-device", "e1000,romfile=", "-device", "e1000,rombar=0",
+        "-device", "e1000,romfile=/x/my.rom,mac=1",
+        "-device", "e1000,romsize=0x20000",
+        "-device", "driver=e1000e,id=a", "-device", "xen-pci-passthrough",
+        "-device", "vfio-pci,host=1,romfile=card.rom"), 0);
+    CU_ASSERT_EQUAL_FATAL(a.nr_roms, 4);
+    CU_ASSERT_STRING_EQUAL(a.roms[0].file, "/x/my.rom");
+    CU_ASSERT_EQUAL(a.roms[1].size, 0x20000);
+    CU_ASSERT_STRING_EQUAL(a.roms[2].file, "efi-e1000e.rom");
+    CU_ASSERT_STRING_EQUAL(a.roms[3].file, "card.rom");
+}
+
+static void vga_and_old_net_options_count(void)
+{
+    CU_ASSERT_EQUAL(PARSE("-vga", "none", "-vga", "std", "-net",
+        "nic,vlan=0,model=e1000", "-net", "tap,vlan=0", "-net", "nic"),
+        0);
+    CU_ASSERT_EQUAL_FATAL(a.nr_roms, 3);
+    CU_ASSERT_STRING_EQUAL(a.roms[0].file, "vgabios-stdvga.bin");
+}
+
+static void incoming_and_attach_are_seen(void)
+{
+    CU_ASSERT_EQUAL(PARSE("-xen-domid", "3", "-incoming", "fd:20"), 0);
+    CU_ASSERT_TRUE(a.incoming);
+    CU_ASSERT_EQUAL(PARSE("-xen-domid", "3", "-xen-attach", "-name", "g"),
+                    0);
+    CU_ASSERT_TRUE(a.attach);
+    CU_ASSERT_EQUAL(PARSE("-help"), 0);
+    CU_ASSERT_FALSE(a.has_domid);
+}
+
+static void a_bad_domid_is_refused(void)
+{
+    CU_ASSERT_EQUAL(PARSE("-xen-domid", "seven"), -1);
+    CU_ASSERT_EQUAL(errno, EINVAL);
+    CU_ASSERT_EQUAL(PARSE("-xen-domid", "-1"), -1);
+    CU_ASSERT_EQUAL(PARSE("-xen-domid", "32752"), -1);
+    CU_ASSERT_EQUAL(PARSE("-xen-domid", "32751"), 0);
+}
+
+static void more_devices_than_a_bus_has_are_refused(void)
+{
+    static char *argv[2 * (LXE_QEMU_ROMS_MAX + 1) + 1];
+    int i;
+
+    for (i = 0; i <= LXE_QEMU_ROMS_MAX; i++) {
+        argv[2 * i] = "-device";
+        argv[2 * i + 1] = "e1000";
+    }
+    CU_ASSERT_EQUAL(parse(argv), -1);
+    CU_ASSERT_EQUAL(errno, E2BIG);
+}
+
+static void sizes_are_rounded_as_qemu_does(void)
+{
+    CU_ASSERT_EQUAL(lxe__qemu_rom_pages(0), 0);
+    CU_ASSERT_EQUAL(lxe__qemu_rom_pages(1), 1);
+    CU_ASSERT_EQUAL(lxe__qemu_rom_pages(4096), 1);
+    CU_ASSERT_EQUAL(lxe__qemu_rom_pages(4097), 2);
+    CU_ASSERT_EQUAL(lxe__qemu_rom_pages(262144), 64);
+    CU_ASSERT_EQUAL(lxe__qemu_rom_pages(262145), 128);
+}
+
+static void files_are_found_in_the_directories_given(void)
+{
+    char dir[] = "/tmp/lxe-roms-XXXXXX", path[64];
+    unsigned found;
+    FILE *f;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/my.rom", dir);
+    f = fopen(path, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    CU_ASSERT_EQUAL(ftruncate(fileno(f), 70000), 0);
+    fclose(f);
+    CU_ASSERT_EQUAL(PARSE("-L", "/nonexistent", "-L", dir, "-device",
+        "e1000,romfile=my.rom", "-device", "e1000,romfile=no-such.rom",
+        "-device", "e1000,romfile=x,romsize=8192"), 0);
+    CU_ASSERT_EQUAL(lxe__qemu_roms_pages(&a, &found), 32 + 2);
+    CU_ASSERT_EQUAL(found, 2);
+    unlink(path);
+    rmdir(dir);
+}
+
+LXE_SUITE(qemu_args,
+    { "libxl's own line is understood", libxl_s_own_line_is_understood },
+    { "romfile, rombar and romsize are heeded",
+      romfile_rombar_and_romsize_are_heeded },
+    { "vga and old net options count", vga_and_old_net_options_count },
+    { "incoming and attach are seen", incoming_and_attach_are_seen },
+    { "a bad domid is refused", a_bad_domid_is_refused },
+    { "more devices than a bus has are refused",
+      more_devices_than_a_bus_has_are_refused },
+    { "sizes are rounded as QEMU does", sizes_are_rounded_as_qemu_does },
+    { "files are found in the directories given",
+      files_are_found_in_the_directories_given })

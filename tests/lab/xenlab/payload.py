@@ -69,5 +69,6 @@ def push(host, payload):
     host.run(f"rm -rf {LABDIR}; mkdir -p {LABDIR}")
     host.push_tree(payload, LABDIR)
     host.run(f"cd {LABDIR} && ./churn format disk.template {DISK_MIB} && "
-             f"cp /boot/vmlinuz-$(uname -r) vmlinuz && "
+             f"ln -s /boot/vmlinuz-$(uname -r) vmlinuz && "
+             f"ln -s /boot/vmlinux vmlinux && "
              f"echo {payload.name} > {stamp}")

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""The lab shows what it was built for: each defect, with stock tools.
+
+A scenario of libxl-ext proves something only where the stock toolstack
+fails in the same lab; these tests fail if it does not.
+"""
+
+import pytest
+
+R3_ROUNDS = 6
+
+
+def test_R1_hvm_with_8_e1000_cannot_be_created(host, guest):
+    g = guest("hvm", nics=8, nic_model="e1000", start=False)
+    r = g.create(check=False)
+    assert r.rc != 0, "stock xl created the guest"
+    log = host.run(f"cat /var/log/xen/qemu-dm-{g.name}.log").stdout
+    assert "failed to populate ram" in log
+
+
+@pytest.mark.parametrize("kind", ["pvh", "hvm"])
+def test_R2_raised_guest_saves_and_cannot_be_restored(host, guest, kind):
+    g = guest(kind)
+    before = g.limits()
+    after = g.raise_limit(mib=8, populate_pages=2048)
+    assert after["max_pages"] == before["max_pages"] + 2048
+    assert after["tot_pages"] == before["tot_pages"] + 2048
+
+    saved = g.save()
+    assert "error" not in saved.stderr.lower()
+    r = g.restore(check=False)
+    assert r.rc != 0, "stock xl restored the raised guest"
+    assert "Failed to populate physmap" in r.stderr
+    assert not g.exists
+
+
+def test_R3_live_save_of_a_reading_guest_has_wrong_frames(guest):
+    g = guest("pvh", load="disk")
+    wrong = []
+    for _ in range(R3_ROUNDS):
+        # Wrong frames may well hurt the restored guest: each round has
+        # a new one.
+        wrong.append(g.verify_save(helper="stock", live=True))
+        print(f"round {len(wrong)}: {wrong[-1]} wrong frames")
+        if sum(wrong):
+            break
+        g.destroy()
+        g.create()
+        g.wait_alive()
+    assert sum(wrong) > 0, f"no wrong frame in {len(wrong)} live saves"

@@ -62,6 +62,21 @@ static const struct {
     { "vmware", "vmware-svga" },
 };
 
+/*
+ * Video memory is populated by QEMU too, out of what libxl keeps back
+ * for it (videoram): sizes in MiB, QEMU 4.2 to 10.
+ */
+static const struct {
+    const char *device, *key;
+    unsigned mib;               /* where the key is not given */
+} vrams[] = {
+    { "VGA", "vgamem_mb", 16 },
+    { "cirrus-vga", "vgamem_mb", 4 },
+    { "qxl-vga", "ram_size_mb", 64 },
+    { "qxl-vga", "vram_size_mb", 64 },
+};
+#define VRAM_MIB_MAX 512        /* QEMU cuts vgamem_mb to this */
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *model_rom(const char *device)
@@ -141,6 +156,32 @@ static int add_rom(struct lxe__qemu_args *a, const char *device,
     return 0;
 }
 
+/* As vga_common_init() has it: a power of two from 1 to 512 MiB. */
+static void add_vram(struct lxe__qemu_args *a, const char *device,
+                     const char *options)
+{
+    char value[16];
+    unsigned long mib;
+    size_t i;
+
+    for (i = 0; i < COUNT(vrams); i++) {
+        if (strcmp(vrams[i].device, device))
+            continue;
+        mib = vrams[i].mib;
+        if (option(options, vrams[i].key, value, sizeof(value)))
+            mib = strtoul(value, NULL, 0);
+        mib = mib < 1 ? 1 : mib > VRAM_MIB_MAX ? VRAM_MIB_MAX : mib;
+        a->vram_pages += lxe__qemu_rom_pages((uint64_t)mib << 20);
+    }
+}
+
+static int add_model(struct lxe__qemu_args *a, const char *device,
+                     const char *options, struct lxe__err *err)
+{
+    add_vram(a, device, options);
+    return add_rom(a, device, options, err);
+}
+
 static int add_device(struct lxe__qemu_args *a, const char *options,
                       struct lxe__err *err)
 {
@@ -151,7 +192,7 @@ static int add_device(struct lxe__qemu_args *a, const char *options,
         snprintf(device, sizeof(device), "%.*s",
                  (int)(len < sizeof(device) ? len : sizeof(device) - 1),
                  options);
-    return add_rom(a, device, options, err);
+    return add_model(a, device, options, err);
 }
 
 static int add_vga(struct lxe__qemu_args *a, const char *type,
@@ -161,7 +202,7 @@ static int add_vga(struct lxe__qemu_args *a, const char *type,
 
     for (i = 0; i < COUNT(vgas); i++)
         if (!strcmp(vgas[i].vga, type))
-            return add_rom(a, vgas[i].device, "", err);
+            return add_model(a, vgas[i].device, "", err);
     return 0;
 }
 
@@ -175,7 +216,9 @@ static int add_net(struct lxe__qemu_args *a, const char *options,
         return 0;
     if (!option(options, "model", model, sizeof(model)))
         strcpy(model, "e1000"); /* QEMU's default on a PC */
-    return add_rom(a, model, "", err);
+    else if (!strcmp(model, "virtio"))
+        strcpy(model, "virtio-net-pci");        /* QEMU's alias */
+    return add_model(a, model, "", err);
 }
 
 static int set_domid(struct lxe__qemu_args *a, const char *text,

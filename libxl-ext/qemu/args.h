@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * What can be read from QEMU's command line: for which domain it is
- * started, and which devices bring an option ROM.  Pure code.
+ * started, which devices bring an option ROM, and how much video memory
+ * it populates.  Pure code.
  */
 #ifndef LXE_QEMU_ARGS_H
 #define LXE_QEMU_ARGS_H
@@ -30,6 +31,7 @@ struct lxe__qemu_args {
     size_t nr_dirs;
     struct lxe__qemu_rom roms[LXE_QEMU_ROMS_MAX];
     size_t nr_roms;
+    uint64_t vram_pages;        /* what display cards populate besides */
 };
 
 /*

@@ -66,7 +66,7 @@ static int raise_limit(const struct lxe__qemu_args *a,
     if (lxe__limits_read(raise->xch, xsh, a->domid, &l, err) ||
         lxe__host_read(raise->xch, &host, err))
         return -1;
-    need = l.tot_pages + roms + HVMLOADER_RESERVE_PAGES;
+    need = l.tot_pages + a->vram_pages + roms + HVMLOADER_RESERVE_PAGES;
     if (need <= l.max_pages)
         return 0;
     /*
@@ -75,12 +75,14 @@ static int raise_limit(const struct lxe__qemu_args *a,
      */
     if (lxe__policy_judge(policy, "start QEMU", name ? name : "(no name)",
                           need, l.tot_pages, l.max_pages * 4,
-                          host.total_pages, err) ||
-        lxe__limits_set(raise->xch, a->domid, need, err))
+                          host.total_pages, err))
         return -1;
+    /* Noted first: a set that fails half-way is taken back as well. */
     raise->domid = a->domid;
     raise->from = l.max_pages;
     raise->to = need;
+    if (lxe__limits_set(raise->xch, a->domid, need, err))
+        return -1;
     fprintf(stderr, PROGRAM ": dom %u: max_pages raised from %"PRIu64
             " to %"PRIu64" for %u option ROMs (%"PRIu64" pages)\n",
             a->domid, raise->from, raise->to, found, roms);
@@ -146,6 +148,9 @@ static int exec_qemu(const struct lxe__policy *policy, char **argv,
         for (j = g.gl_pathc; j-- > 0;) {
             lxe__err_init(&last);
             become(g.gl_pathv[j], argv, &last);
+            /* One that is there and cannot be run is worth a line. */
+            if (last.code != ELOOP)
+                lxe__err_set(err, last.code, "%s", last.msg);
         }
         globfree(&g);
     }
@@ -194,10 +199,10 @@ int main(int argc, char **argv)
     lxe__err_init(&err);
     lxe__policy_init(&policy);
     if (!lxe__qemu_args_parse(&a, argv + 1, &err) &&
-        !arbitrate(&a, &policy, &raise, &err)) {
+        !arbitrate(&a, &policy, &raise, &err))
         exec_qemu(&policy, argv, &err);
-        take_back(&raise);
-    }
+    /* Here only where QEMU was not started. */
+    take_back(&raise);
     fprintf(stderr, PROGRAM ": %s\n", err.msg);
     return 1;
 }

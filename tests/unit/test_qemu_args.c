@@ -67,6 +67,24 @@ static void vga_and_old_net_options_count(void)
     CU_ASSERT_STRING_EQUAL(a.roms[0].file, "vgabios-stdvga.bin");
 }
 
+static void video_memory_is_counted_as_qemu_sizes_it(void)
+{
+    CU_ASSERT_EQUAL(PARSE("-device", "VGA,vgamem_mb=8"), 0);
+    CU_ASSERT_EQUAL(a.vram_pages, 2048);
+    CU_ASSERT_EQUAL(a.nr_roms, 1);
+    CU_ASSERT_EQUAL(PARSE("-device", "VGA,vgamem_mb=12"), 0);
+    CU_ASSERT_EQUAL(a.vram_pages, 4096);
+    CU_ASSERT_EQUAL(PARSE("-device", "VGA"), 0);
+    CU_ASSERT_EQUAL(a.vram_pages, 4096);
+    CU_ASSERT_EQUAL(PARSE("-device", "VGA,vgamem_mb=99999"), 0);
+    CU_ASSERT_EQUAL(a.vram_pages, 131072);
+    CU_ASSERT_EQUAL(PARSE("-device", "qxl-vga,vram_size_mb=32,"
+                          "ram_size_mb=64"), 0);
+    CU_ASSERT_EQUAL(a.vram_pages, 8192 + 16384);
+    CU_ASSERT_EQUAL(PARSE("-vga", "cirrus", "-device", "e1000"), 0);
+    CU_ASSERT_EQUAL(a.vram_pages, 1024);
+}
+
 static void incoming_and_attach_are_seen(void)
 {
     CU_ASSERT_EQUAL(PARSE("-xen-domid", "3", "-incoming", "fd:20"), 0);
@@ -136,6 +154,8 @@ LXE_SUITE(qemu_args,
     { "romfile, rombar and romsize are heeded",
       romfile_rombar_and_romsize_are_heeded },
     { "vga and old net options count", vga_and_old_net_options_count },
+    { "video memory is counted as QEMU sizes it",
+      video_memory_is_counted_as_qemu_sizes_it },
     { "incoming and attach are seen", incoming_and_attach_are_seen },
     { "a bad domid is refused", a_bad_domid_is_refused },
     { "more devices than a bus has are refused",

@@ -25,7 +25,7 @@
 #include "freeze/freeze.h"
 #include "freeze/guard.h"
 #include "freeze/mark.h"
-#include "freeze/poll.h"
+#include "freeze/view.h"
 
 #define RECOVER_MS  3000.0
 #define TX_DRAIN_MS 50.0    /* what is left then is a lost packet */
@@ -38,7 +38,7 @@ struct lxe__freeze {
     uint32_t domid;
     bool hvm;
     struct lxe__policy policy;  /* its strings are not used */
-    struct lxe__backends bs;
+    struct lxe__view view;
     struct lxe__peek peek;
     bool peek_open;
     int guard_fd;               /* -1: no guardian */
@@ -52,13 +52,27 @@ struct run {
     struct lxe__freeze *f;
     double start, deadline;
     const volatile sig_atomic_t *stop;
-    xenforeignmemory_handle *fmem;
-    struct lxe__gmap gmap;
-    struct lxe__ringset *rings;         /* one for each backend */
     struct lxe__grants grants;
     struct lxe__frames frames;
     struct lxe__freeze_report *report;
+    char laps[256];             /* where the time went, for -v */
+    size_t laps_len;
+    double lap;
 };
+
+/* The time since the last lap was spent on @what. */
+static void lap(struct run *run, const char *what)
+{
+    double now = lxe__now_ms();
+    int r;
+
+    r = snprintf(run->laps + run->laps_len,
+                 sizeof(run->laps) - run->laps_len, " %s %.1f", what,
+                 now - run->lap);
+    if (r > 0 && (size_t)r < sizeof(run->laps) - run->laps_len)
+        run->laps_len += r;
+    run->lap = now;
+}
 
 /*----- plan -----*/
 
@@ -82,8 +96,8 @@ static int judge_plan(struct lxe__freeze *f, struct lxe__err *err)
 {
     size_t i;
 
-    for (i = 0; i < f->bs.nr; i++) {
-        const struct lxe__backend *b = &f->bs.list[i];
+    for (i = 0; i < f->view.bs.nr; i++) {
+        const struct lxe__backend *b = &f->view.bs.list[i];
 
         if (b->verdict.act != LXE_ACT_UNFREEZABLE)
             continue;
@@ -120,7 +134,7 @@ int lxe__freeze_plan(struct lxe__freeze **out, xc_interface *xch,
     f->guard_fd = f->journal_fd = -1;
     if (policy->freeze != LXE_FREEZE_OFF) {
         if (lxe__guard_recover(xch, xsh, domid, RECOVER_MS, false, err) ||
-            lxe__backends_find(&f->bs, xsh, domid, true, policy, err) ||
+            lxe__view_open(&f->view, xch, domid, &f->policy, err) ||
             judge_plan(f, err)) {
             lxe__freeze_free(f);
             return -1;
@@ -162,7 +176,9 @@ int lxe__freeze_arm(struct lxe__freeze *f, struct lxe__err *err)
             return -1;
         f->peek_open = true;
     }
-    return needs_guardian(&f->bs) ? start_guardian(f, err) : 0;
+    if (!f->view.complete && lxe__view_map(&f->view, err))
+        return -1;
+    return needs_guardian(&f->view.bs) ? start_guardian(f, err) : 0;
 }
 
 /*----- run -----*/
@@ -184,32 +200,30 @@ static int give_up(struct run *run, struct lxe__backend *b,
 }
 
 static int detach(struct run *run, struct lxe__backend *b,
-                  struct lxe__ringset *rs, struct lxe__err *err)
+                  struct lxe__view_item *item, struct lxe__err *err)
 {
     struct lxe__freeze *f = run->f;
-    struct lxe__jentry e = { .undo = LXE_UNDO_UNBIND };
     double left, nap = 0.2;
-    bool linkable;
 
-    strcpy(e.name, b->name);
-    strcpy(e.driver, b->kind == LXE_BK_VIF ? "vif" : "vbd");
-    if (b->kind == LXE_BK_VIF &&
-        lxe__vif_describe(f->xsh, b, &e, &linkable, err))
-        return -1;
+    /* Without its rings, nothing would say that it has let go. */
+    if (!item->rings.nr)
+        return lxe__err_set(err, item->err.code, "%s", item->err.msg);
+    item->entry.undo = LXE_UNDO_UNBIND;
     if (start_guardian(f, err) ||
-        lxe__journal_intent(f->journal_fd, f->domid, &e, err))
+        lxe__journal_intent(f->journal_fd, f->domid, &item->entry, err))
         return -1;
     f->acted = true;
     if (LXE_FAULT(FREEZE_BEFORE_UNBIND, err))
         return -1;
     left = run->deadline - lxe__now_ms();
-    if (lxe__sysfs_unbind(e.driver, e.name, left > 1 ? left : 1, err))
+    if (lxe__sysfs_unbind(item->entry.driver, b->name,
+                          left > 1 ? left : 1, err))
         return -1;
     /*
      * unbind returns while requests are still in flight; their rings
      * stay mapped until the last one has been answered.
      */
-    while (lxe__ringset_in_use(rs, &run->gmap.t)) {
+    while (lxe__ringset_in_use(&item->rings, &f->view.gmap.t)) {
         if (lxe__now_ms() > run->deadline || (run->stop && *run->stop))
             return lxe__err_set(err, ETIMEDOUT, "freeze: %s: unbound, but"
                                 " its ring is still in use after %u ms",
@@ -224,36 +238,33 @@ static int detach(struct run *run, struct lxe__backend *b,
 
 /* No packet may arrive any more, and those underway have. */
 static int link_down(struct run *run, struct lxe__backend *b,
-                     struct lxe__ringset *rs, struct lxe__err *err)
+                     struct lxe__view_item *item, struct lxe__err *err)
 {
     struct lxe__freeze *f = run->f;
-    struct lxe__jentry e = { .undo = LXE_UNDO_LINK };
-    bool linkable;
 
-    strcpy(e.name, b->name);
-    strcpy(e.driver, "vif");
-    if (lxe__vif_describe(f->xsh, b, &e, &linkable, err))
-        return -1;
-    if (!linkable) {
+    if (!item->linkable) {
         /* Its routes would go with the link: see docs/freeze.md. */
         b->done = LXE_ACT_PROVE;
         return 0;
     }
+    item->entry.undo = LXE_UNDO_LINK;
     if (start_guardian(f, err) ||
-        lxe__journal_intent(f->journal_fd, f->domid, &e, err))
+        lxe__journal_intent(f->journal_fd, f->domid, &item->entry, err))
         return -1;
     f->acted = true;
     if (LXE_FAULT(FREEZE_BEFORE_LINK, err) ||
-        lxe__vif_link(e.vif, false, err) ||
-        lxe__ringset_still(rs, b, RX_QUIET_MS, run->deadline, run->stop,
-                           err))
+        lxe__vif_link(item->entry.vif, false, err))
+        return -1;
+    lap(run, "link");
+    if (lxe__ringset_still(&item->rings, b, RX_QUIET_MS, run->deadline,
+                           run->stop, err))
         return -1;
     b->done = LXE_ACT_LINK;
     return LXE_FAULT(FREEZE_AFTER_LINK, err);
 }
 
 static int prove(struct run *run, struct lxe__backend *b,
-                 struct lxe__ringset *rs, struct lxe__err *err)
+                 struct lxe__view_item *item, struct lxe__err *err)
 {
     double deadline = run->deadline;
     struct lxe__err late;
@@ -261,10 +272,10 @@ static int prove(struct run *run, struct lxe__backend *b,
     /* Leave time for the other way. */
     if (b->verdict.fallback == LXE_ACT_DETACH)
         deadline = (run->start + run->deadline) / 2;
-    if (lxe__ringset_map(rs, run->fmem, &run->gmap.t, b, err))
-        return -1;
+    if (item->err.code)
+        return lxe__err_set(err, item->err.code, "%s", item->err.msg);
     if (b->verdict.act != LXE_ACT_LINK) {
-        if (lxe__ringset_drain(rs, b, deadline, run->stop, err))
+        if (lxe__ringset_drain(&item->rings, b, deadline, run->stop, err))
             return -1;
         b->done = LXE_ACT_PROVE;
         return 0;
@@ -273,20 +284,20 @@ static int prove(struct run *run, struct lxe__backend *b,
     if (deadline > lxe__now_ms() + TX_DRAIN_MS)
         deadline = lxe__now_ms() + TX_DRAIN_MS;
     lxe__err_init(&late);
-    if (lxe__ringset_drain(rs, b, deadline, run->stop, &late)) {
+    if (lxe__ringset_drain(&item->rings, b, deadline, run->stop, &late)) {
         if (late.code != ETIMEDOUT)
             return lxe__err_set(err, late.code, "%s", late.msg);
         LXE_DBG(run->f->lg, "%s", late.msg);
     }
-    return link_down(run, b, rs, err);
+    return link_down(run, b, item, err);
 }
 
 static int freeze_one(struct run *run, struct lxe__backend *b,
-                      struct lxe__ringset *rs, struct lxe__err *err)
+                      struct lxe__view_item *item, struct lxe__err *err)
 {
     enum lxe__bk_act act = b->verdict.act;
     struct lxe__err why;
-    int r;
+    int r = 0;
 
     b->done = act;
     if (act == LXE_ACT_NOTHING || act == LXE_ACT_MARK)
@@ -298,16 +309,15 @@ static int freeze_one(struct run *run, struct lxe__backend *b,
                      b->verdict.why);
         return give_up(run, b, &why, err);
     }
-    r = lxe__ringset_list(rs, run->f->xsh, b, &why);
-    if (!r && act != LXE_ACT_DETACH)
-        r = prove(run, b, rs, &why);
-    if (!r && act == LXE_ACT_DETACH)
-        r = detach(run, b, rs, &why);
-    if (r && why.code != EINTR && act != LXE_ACT_DETACH && rs->nr &&
+    if (act == LXE_ACT_DETACH)
+        r = detach(run, b, item, &why);
+    else
+        r = prove(run, b, item, &why);
+    if (r && why.code != EINTR && act != LXE_ACT_DETACH &&
         b->verdict.fallback == LXE_ACT_DETACH) {
         LXE_WARN(run->f->lg, "%s; detaching it", why.msg);
         lxe__err_init(&why);
-        r = detach(run, b, rs, &why);
+        r = detach(run, b, item, &why);
     }
     return r ? give_up(run, b, &why, err) : 0;
 }
@@ -332,10 +342,10 @@ static int add_fb_page(struct run *run, const struct lxe__backend *b,
 
 static int collect(struct run *run, struct lxe__err *err)
 {
-    struct lxe__backends *bs = &run->f->bs;
+    struct lxe__backends *bs = &run->f->view.bs;
     size_t i;
 
-    if (lxe__gtable_collect(&run->gmap.t, &run->grants, err))
+    if (lxe__gtable_collect(&run->f->view.gmap.t, &run->grants, err))
         return -1;
     run->frames.nr = 0;
     for (i = 0; i < run->grants.nr; i++) {
@@ -361,24 +371,32 @@ static int mark_all(struct run *run, uint64_t dirty_before,
 {
     struct lxe__freeze *f = run->f;
     struct lxe__marker m = {
-        .xch = f->xch, .fmem = run->fmem, .domid = f->domid,
-        .own_domid = f->bs.own_domid, .hvm = f->hvm,
+        .xch = f->xch, .fmem = f->view.fmem, .domid = f->domid,
+        .own_domid = f->view.bs.own_domid, .hvm = f->hvm,
+        .max_pfn = f->peek.pages - 1,
     };
     uint64_t dirty;
     size_t missing, i;
 
     if (collect(run, err) || LXE_FAULT(FREEZE_BEFORE_MARK, err) ||
         lxe__frames_resolve(&m, &run->frames, err) ||
-        lxe__mark(&m, &run->frames, err) ||
-        lxe__peek_check(&f->peek, &run->frames, &dirty, &missing, err))
+        lxe__mark(&m, &run->frames, err))
+        return -1;
+    lap(run, "mark");
+    if (lxe__mark_by_grant(&m, &run->frames, false, err))
+        return -1;
+    lap(run, "top");
+    if (lxe__peek_check(&f->peek, &run->frames, &dirty, &missing, err))
         return -1;
     if (missing) {
         LXE_DBG(f->lg, "freeze: %zu of %zu frames are marked by their"
                 " grants", missing, run->frames.nr);
-        if (lxe__mark_by_grant(&m, &run->frames, err) ||
+        if (lxe__mark_by_grant(&m, &run->frames, true, err) ||
             lxe__peek_check(&f->peek, &run->frames, &dirty, &missing, err))
             return -1;
+        lap(run, "grants");
     }
+    lap(run, "check");
     run->report->frames_marked = run->frames.nr - missing;
     run->report->frames_lost_by_stock =
         dirty > dirty_before ? dirty - dirty_before : 0;
@@ -402,7 +420,7 @@ static int mark_all(struct run *run, uint64_t dirty_before,
 
 static void log_report(const struct run *run, bool logdirty)
 {
-    const struct lxe__backends *bs = &run->f->bs;
+    const struct lxe__backends *bs = &run->f->view.bs;
     const struct lxe__freeze_report *r = run->report;
     char line[768];
     size_t i, len = 0;
@@ -429,7 +447,7 @@ static void log_report(const struct run *run, bool logdirty)
 
 static void count_report(struct run *run)
 {
-    const struct lxe__backends *bs = &run->f->bs;
+    const struct lxe__backends *bs = &run->f->view.bs;
     struct lxe__freeze_report *r = run->report;
     size_t i;
 
@@ -458,30 +476,28 @@ static int run_steps(struct run *run, bool logdirty, struct lxe__err *err)
 {
     struct lxe__freeze *f = run->f;
     uint64_t dirty = 0;
+    bool remade;
     size_t i;
 
     /* A device may have come or gone since the plan. */
-    lxe__backends_dispose(&f->bs);
-    if (lxe__backends_find(&f->bs, f->xsh, f->domid, true, &f->policy,
-                           err))
+    if (lxe__view_refresh(&f->view, &remade, err))
         return -1;
-    run->rings = calloc(f->bs.nr + 1, sizeof(*run->rings));
-    run->fmem = xenforeignmemory_open(NULL, 0);
-    if (!run->rings || !run->fmem)
-        return lxe__err_set(err, errno, "freeze: cannot open the foreign"
-                            " memory interface: %s", strerror(errno));
-    if (lxe__gmap_open(&run->gmap, f->xch, run->fmem, f->domid, err))
-        return -1;
+    lap(run, remade ? "remade" : "view");
     if (logdirty) {
         if (lxe__peek_count(&f->peek, &dirty, err) || collect(run, err))
             return -1;
         run->report->frames_at_risk = run->frames.nr;
     }
+    lap(run, "look");
     if (LXE_FAULT(FREEZE_BEFORE_PROVE, err))
         return -1;
-    for (i = 0; i < f->bs.nr; i++)
-        if (freeze_one(run, &f->bs.list[i], &run->rings[i], err))
+    for (i = 0; i < f->view.bs.nr; i++) {
+        if (freeze_one(run, &f->view.bs.list[i], &f->view.items[i],
+                       err))
             return -1;
+        if (f->view.bs.list[i].done != LXE_ACT_MARK)
+            lap(run, f->view.bs.list[i].name);
+    }
     if (LXE_FAULT(FREEZE_AFTER_PROVE, err))
         return -1;
     return logdirty ? mark_all(run, dirty, err) : 0;
@@ -494,28 +510,22 @@ int lxe__freeze_run(struct lxe__freeze *f, bool logdirty,
 {
     struct run run = { .f = f, .stop = stop, .report = report };
     struct lxe__err mine;
-    size_t i;
     int rc;
 
     memset(report, 0, sizeof(*report));
     if (f->policy.freeze == LXE_FREEZE_OFF)
         return 0;
     lxe__err_init(&mine);
-    run.start = lxe__now_ms();
+    run.start = run.lap = lxe__now_ms();
     run.deadline = run.start + f->policy.freeze_timeout;
     if (!f->peek_open && lxe__freeze_arm(f, &mine))
         rc = -1;
     else
         rc = run_steps(&run, logdirty, &mine);
-    for (i = 0; run.rings && i < f->bs.nr; i++)
-        lxe__ringset_close(&run.rings[i], run.fmem);
-    free(run.rings);
-    if (run.gmap.shared)
-        lxe__gmap_close(&run.gmap);
     lxe__grants_dispose(&run.grants);
     lxe__frames_dispose(&run.frames);
-    if (run.fmem)
-        xenforeignmemory_close(run.fmem);
+    lap(&run, "end");
+    LXE_DBG(f->lg, "freeze: dom %u: ms:%s", f->domid, run.laps);
     report->ms = lxe__now_ms() - run.start;
     if (!rc)
         count_report(&run);
@@ -559,7 +569,7 @@ int lxe__freeze_thaw(struct lxe__freeze *f, struct lxe__err *err)
     if (f->acted) {
         rc = lxe__journal_read(&j, f->journal_fd, err);
         if (!rc)
-            rc = lxe__undo_all(f->xsh, f->bs.own_domid, f->journal_fd, &j,
+            rc = lxe__undo_all(f->xsh, f->view.bs.own_domid, f->journal_fd, &j,
                                err);
         lxe__journal_dispose(&j);
     }
@@ -584,6 +594,6 @@ void lxe__freeze_free(struct lxe__freeze *f)
         close(f->journal_fd);
     if (f->peek_open)
         lxe__peek_close(&f->peek);
-    lxe__backends_dispose(&f->bs);
+    lxe__view_close(&f->view);
     free(f);
 }

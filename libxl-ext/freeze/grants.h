@@ -77,6 +77,9 @@ struct lxe__gmap {
 int lxe__gmap_open(struct lxe__gmap *m, xc_interface *xch,
                    xenforeignmemory_handle *fmem, uint32_t domid,
                    struct lxe__err *err);
+/* Maps it again if it grew, or changed its version, since. */
+int lxe__gmap_refresh(struct lxe__gmap *m, xc_interface *xch,
+                      uint32_t domid, struct lxe__err *err);
 void lxe__gmap_close(struct lxe__gmap *m);
 
 #endif

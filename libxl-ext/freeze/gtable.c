@@ -34,37 +34,43 @@ static int map(struct lxe__gmap *m, uint32_t domid, unsigned id, size_t nr,
     return 0;
 }
 
+/* The version and number of frames as they are now. */
+static int ask(xc_interface *xch, uint32_t domid, unsigned *version_r,
+               size_t *nr_r, struct lxe__err *err)
+{
+    struct gnttab_query_size query = { .dom = domid };
+    int r;
+
+    if (xc_gnttab_query_size(xch, &query) || query.status)
+        return lxe__err_set(err, query.status ? EIO : errno, "freeze:"
+                            " cannot ask for the size of domain %u's grant"
+                            " table (status %d)", domid, query.status);
+    if (!query.nr_frames || query.nr_frames > FRAMES_MAX)
+        return lxe__err_set(err, ERANGE, "freeze: domain %u's grant table"
+                            " has %u frames, not 1 to %u", domid,
+                            query.nr_frames, FRAMES_MAX);
+    r = xc_gnttab_get_version(xch, domid);
+    if (r != 1 && r != 2)
+        return lxe__err_set(err, r < 0 ? errno : EPROTO, "freeze: domain"
+                            " %u's grant table is of version %d, not 1 or"
+                            " 2", domid, r);
+    *version_r = r;
+    *nr_r = query.nr_frames;
+    return 0;
+}
+
 int lxe__gmap_open(struct lxe__gmap *m, xc_interface *xch,
                    xenforeignmemory_handle *fmem, uint32_t domid,
                    struct lxe__err *err)
 {
-    struct gnttab_query_size query = { .dom = domid };
     const void *status;
     int rc;
 
     memset(m, 0, sizeof(*m));
     m->fmem = fmem;
-    if (xc_gnttab_query_size(xch, &query) || query.status) {
-        rc = lxe__err_set(err, query.status ? EIO : errno, "freeze: cannot"
-                          " ask for the size of domain %u's grant table"
-                          " (status %d)", domid, query.status);
+    rc = ask(xch, domid, &m->t.version, &m->t.nr_frames, err);
+    if (rc)
         goto out;
-    }
-    if (!query.nr_frames || query.nr_frames > FRAMES_MAX) {
-        rc = lxe__err_set(err, ERANGE, "freeze: domain %u's grant table"
-                          " has %u frames, not 1 to %u", domid,
-                          query.nr_frames, FRAMES_MAX);
-        goto out;
-    }
-    rc = xc_gnttab_get_version(xch, domid);
-    if (rc != 1 && rc != 2) {
-        rc = lxe__err_set(err, rc < 0 ? errno : EPROTO, "freeze: domain"
-                          " %u's grant table is of version %d, not 1 or"
-                          " 2", domid, rc);
-        goto out;
-    }
-    m->t.version = rc;
-    m->t.nr_frames = query.nr_frames;
     rc = map(m, domid, XENMEM_resource_grant_table_id_shared,
              m->t.nr_frames, &m->shared, &m->t.shared, err);
     if (rc || m->t.version == 1)
@@ -79,6 +85,21 @@ int lxe__gmap_open(struct lxe__gmap *m, xc_interface *xch,
     if (rc)
         lxe__gmap_close(m);
     return rc;
+}
+
+int lxe__gmap_refresh(struct lxe__gmap *m, xc_interface *xch,
+                      uint32_t domid, struct lxe__err *err)
+{
+    xenforeignmemory_handle *fmem = m->fmem;
+    unsigned version;
+    size_t nr;
+
+    if (ask(xch, domid, &version, &nr, err))
+        return -1;
+    if (version == m->t.version && nr == m->t.nr_frames)
+        return 0;
+    lxe__gmap_close(m);
+    return lxe__gmap_open(m, xch, fmem, domid, err);
 }
 
 void lxe__gmap_close(struct lxe__gmap *m)

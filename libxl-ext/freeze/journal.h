@@ -2,7 +2,7 @@
 /*
  * The journal: what of a domain is frozen in a way that must be undone.
  *
- * One file per domain, RUNDIR/freeze.DOMID, lines of words:
+ * One file per domain, RUNDIR/DOMID.journal, lines of words:
  *
  *   libxl-ext-freeze 1
  *   domain DOMID UUID
@@ -64,7 +64,7 @@ size_t lxe__journal_pending(const struct lxe__journal *j);
  */
 bool lxe__jentry_valid(const struct lxe__jentry *e, uint32_t domid);
 
-/* The file of @domid, made from RUNDIR; @suffix "" or ".log". */
+/* A file of @domid in RUNDIR; @suffix is "journal" or "log". */
 int lxe__journal_path(char *path, size_t len, uint32_t domid,
                       const char *suffix, struct lxe__err *err);
 

@@ -25,7 +25,7 @@ static const char *rundir(void)
 int lxe__journal_path(char *path, size_t len, uint32_t domid,
                       const char *suffix, struct lxe__err *err)
 {
-    int r = snprintf(path, len, "%s/freeze.%u%s", rundir(), domid, suffix);
+    int r = snprintf(path, len, "%s/%u.%s", rundir(), domid, suffix);
 
     if (r < 0 || (size_t)r >= len)
         return lxe__err_set(err, ENAMETOOLONG, "freeze journal: %s is %s",
@@ -51,7 +51,7 @@ int lxe__journal_create(uint32_t domid, const uint8_t uuid[16],
     char path[256], head[128];
     int fd;
 
-    if (lxe__journal_path(path, sizeof(path), domid, "", err))
+    if (lxe__journal_path(path, sizeof(path), domid, "journal", err))
         return -1;
     if (mkdir(rundir(), 0700) && errno != EEXIST)
         return lxe__err_set(err, errno, "freeze journal: cannot make %s:"
@@ -75,7 +75,7 @@ int lxe__journal_open(uint32_t domid, struct lxe__err *err)
     char path[256];
     int fd;
 
-    if (lxe__journal_path(path, sizeof(path), domid, "", err))
+    if (lxe__journal_path(path, sizeof(path), domid, "journal", err))
         return -1;
     fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
@@ -145,7 +145,7 @@ int lxe__journal_remove(uint32_t domid, struct lxe__err *err)
 {
     char path[256];
 
-    if (lxe__journal_path(path, sizeof(path), domid, "", err))
+    if (lxe__journal_path(path, sizeof(path), domid, "journal", err))
         return -1;
     if (unlink(path) && errno != ENOENT)
         return lxe__err_set(err, errno, "freeze journal: cannot remove"

@@ -27,7 +27,6 @@ static int mark_hvm(const struct lxe__marker *m, struct lxe__frames *fs,
 {
     xendevicemodel_handle *dmod;
     size_t i, j;
-    int rc;
 
     dmod = xendevicemodel_open(NULL, 0);
     if (!dmod)
@@ -45,9 +44,8 @@ static int mark_hvm(const struct lxe__marker *m, struct lxe__frames *fs,
             xendevicemodel_modified_memory(dmod, m->domid,
                                            fs->list[i].pfn, 1);
     }
-    rc = 0;
     xendevicemodel_close(dmod);
-    return rc;
+    return 0;
 }
 
 static int mark_pv(const struct lxe__marker *m, struct lxe__frames *fs,
@@ -103,27 +101,37 @@ int lxe__mark(const struct lxe__marker *m, struct lxe__frames *fs,
     return m->hvm ? mark_hvm(m, fs, err) : mark_pv(m, fs, err);
 }
 
-int lxe__mark_by_grant(const struct lxe__marker *m,
-                       struct lxe__frames *fs, struct lxe__err *err)
+static bool wanted(const struct lxe__marker *m, const struct lxe__frame *f,
+                   bool all)
 {
-    xengnttab_handle *xgt;
+    if (!f->has_ref || f->domid != m->own_domid)
+        return false;
+    return all ? !f->marked : m->hvm && f->pfn == m->max_pfn;
+}
+
+int lxe__mark_by_grant(const struct lxe__marker *m,
+                       struct lxe__frames *fs, bool all,
+                       struct lxe__err *err)
+{
+    xengnttab_handle *xgt = NULL;
     size_t i;
     void *p;
 
-    xgt = xengnttab_open(NULL, 0);
-    if (!xgt)
-        return lxe__err_set(err, errno, "freeze: cannot open the grant"
-                            " table device: %s", strerror(errno));
     for (i = 0; i < fs->nr; i++) {
         const struct lxe__frame *f = &fs->list[i];
 
-        if (f->marked || !f->has_ref || f->domid != m->own_domid)
+        if (!wanted(m, f, all))
             continue;
+        if (!xgt && !(xgt = xengnttab_open(NULL, 0)))
+            return lxe__err_set(err, errno, "freeze: cannot open the"
+                                " grant table device: %s",
+                                strerror(errno));
         p = xengnttab_map_grant_ref(xgt, m->domid, f->ref,
                                     PROT_READ | PROT_WRITE);
         if (p)
             xengnttab_unmap(xgt, p, 1);
     }
-    xengnttab_close(xgt);
+    if (xgt)
+        xengnttab_close(xgt);
     return 0;
 }

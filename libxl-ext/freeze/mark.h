@@ -43,6 +43,7 @@ struct lxe__marker {
     xenforeignmemory_handle *fmem;      /* not ours */
     uint32_t domid, own_domid;
     bool hvm;
+    uint64_t max_pfn;           /* the highest of the guest */
 };
 
 /* PV: finds the pfn of each frame in Xen's machine-to-physical table. */
@@ -57,13 +58,15 @@ int lxe__mark(const struct lxe__marker *m, struct lxe__frames *fs,
               struct lxe__err *err);
 
 /*
- * A second way, for frames that are not .marked and are granted to this
- * domain: Xen marks a frame itself when a writable grant mapping of it
+ * A second way, for frames that are granted to this domain; @all: those
+ * that are not .marked, else only the highest of a PVH or HVM guest,
+ * which lxe__mark() cannot mark.  Xen marks a frame itself when a writable grant mapping of it
  * goes away, so each is mapped and unmapped once.  Its content is not
  * touched.
  */
 int lxe__mark_by_grant(const struct lxe__marker *m,
-                       struct lxe__frames *fs, struct lxe__err *err);
+                       struct lxe__frames *fs, bool all,
+                       struct lxe__err *err);
 
 struct lxe__peek {
     xc_interface *xch;

@@ -46,7 +46,7 @@ int thaw_all(int force)
     char end;
     DIR *dir;
 
-    if (lxe__journal_path(path, sizeof(path), 0, "", NULL))
+    if (lxe__journal_path(path, sizeof(path), 0, "journal", NULL))
         return 1;
     slash = strrchr(path, '/');
     *slash = '\0';
@@ -59,7 +59,8 @@ int thaw_all(int force)
         return 1;
     }
     while ((de = readdir(dir)))
-        if (sscanf(de->d_name, "freeze.%u%c", &domid, &end) == 1)
+        if (sscanf(de->d_name, "%u.journa%c", &domid, &end) == 2 &&
+            end == 'l')
             status |= thaw_domain(domid, force);
     closedir(dir);
     return status;

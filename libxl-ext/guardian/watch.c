@@ -67,7 +67,7 @@ note(const struct guard *g, const char *fmt, ...)
     vsnprintf(line, sizeof(line), fmt, al);
     va_end(al);
     syslog(LOG_NOTICE, "domain %u: %s", g->domid, line);
-    if (lxe__journal_path(path, sizeof(path), g->domid, ".log", NULL))
+    if (lxe__journal_path(path, sizeof(path), g->domid, "log", NULL))
         return;
     log = fopen(path, "ae");
     if (!log)

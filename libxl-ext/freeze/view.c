@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The view of a guest's backends.
+ *
+ *   open  -> watch, find
+ *   map   -> rings, interfaces, grant table
+ *   refresh -> nothing, or watch, find and map again
+ *
+ * xenstored puts the events of a write on a connection before the answer
+ * to any later request on it, so one request is enough to know that no
+ * event is underway.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xenstore.h>
+
+#include "freeze/device.h"
+#include "freeze/view.h"
+
+#define TOKEN "lxe"
+
+static int watch(struct lxe__view *v, const char *path,
+                 struct lxe__err *err)
+{
+    if (xs_watch(v->xsh, path, TOKEN) || errno == EEXIST)
+        return 0;
+    return lxe__err_set(err, errno, "freeze: cannot watch %s: %s", path,
+                        strerror(errno));
+}
+
+/* Takes all events that are here now; returns whether there were any. */
+static bool take_events(struct lxe__view *v)
+{
+    bool any = false;
+    char **event;
+
+    lxe__xs_own_domid(v->xsh);      /* the round trip */
+    while ((event = xs_check_watch(v->xsh))) {
+        any = true;
+        free(event);
+    }
+    return any;
+}
+
+static int find(struct lxe__view *v, struct lxe__err *err)
+{
+    char path[160];
+    size_t i;
+
+    snprintf(path, sizeof(path), "/libxl/%u/device", v->domid);
+    if (watch(v, path, err) ||
+        lxe__backends_find(&v->bs, v->xsh, v->domid, true, v->policy, err))
+        return -1;
+    for (i = 0; i < v->bs.nr; i++) {
+        const struct lxe__backend *b = &v->bs.list[i];
+
+        if (!b->be_path[0])
+            continue;
+        snprintf(path, sizeof(path), "%s/state", b->be_path);
+        if (watch(v, path, err) || watch(v, b->fe_path, err))
+            return -1;
+    }
+    /*
+     * A watch fires once when it is set.  What was written between the
+     * reading and the setting is taken for that, so read again after.
+     */
+    take_events(v);
+    lxe__backends_dispose(&v->bs);
+    return lxe__backends_find(&v->bs, v->xsh, v->domid, true, v->policy,
+                              err);
+}
+
+int lxe__view_open(struct lxe__view *v, xc_interface *xch, uint32_t domid,
+                   const struct lxe__policy *policy, struct lxe__err *err)
+{
+    memset(v, 0, sizeof(*v));
+    v->xch = xch;
+    v->domid = domid;
+    v->policy = policy;
+    v->xsh = xs_open(0);
+    if (!v->xsh)
+        return lxe__err_set(err, errno, "freeze: cannot reach xenstored:"
+                            " %s", strerror(errno));
+    v->fmem = xenforeignmemory_open(NULL, 0);
+    if (!v->fmem)
+        return lxe__err_set(err, errno, "freeze: cannot open the foreign"
+                            " memory interface: %s", strerror(errno));
+    return find(v, err);
+}
+
+static void unmap(struct lxe__view *v)
+{
+    size_t i;
+
+    for (i = 0; v->items && i < v->bs.nr; i++)
+        lxe__ringset_close(&v->items[i].rings, v->fmem);
+    free(v->items);
+    v->items = NULL;
+    if (v->gmap.shared)
+        lxe__gmap_close(&v->gmap);
+    v->complete = false;
+}
+
+/* What can be known of one backend; what cannot is in item->err. */
+static void map_one(struct lxe__view *v, const struct lxe__backend *b,
+                    struct lxe__view_item *item)
+{
+    enum lxe__bk_act act = b->verdict.act;
+
+    if (act != LXE_ACT_PROVE && act != LXE_ACT_LINK &&
+        act != LXE_ACT_DETACH)
+        return;
+    strcpy(item->entry.name, b->name);
+    if (b->kind == LXE_BK_VIF) {
+        strcpy(item->entry.driver, "vif");
+        if (lxe__vif_describe(v->xsh, b, &item->entry, &item->linkable,
+                              &item->err))
+            return;
+    } else if (b->kind == LXE_BK_VBD) {
+        strcpy(item->entry.driver, "vbd");
+    }
+    if (lxe__ringset_list(&item->rings, v->xsh, b, &item->err))
+        return;
+    lxe__ringset_map(&item->rings, v->fmem, &v->gmap.t, b, &item->err);
+}
+
+int lxe__view_map(struct lxe__view *v, struct lxe__err *err)
+{
+    size_t i;
+
+    unmap(v);
+    if (lxe__gmap_open(&v->gmap, v->xch, v->fmem, v->domid, err))
+        return -1;
+    v->items = calloc(v->bs.nr + 1, sizeof(*v->items));
+    if (!v->items)
+        return lxe__err_set(err, ENOMEM, "freeze: no memory for %zu"
+                            " backends", v->bs.nr);
+    for (i = 0; i < v->bs.nr; i++)
+        map_one(v, &v->bs.list[i], &v->items[i]);
+    v->complete = true;
+    return 0;
+}
+
+/* A backend that could not be understood then may be understood now. */
+static bool has_errors(const struct lxe__view *v)
+{
+    size_t i;
+
+    for (i = 0; i < v->bs.nr; i++)
+        if (v->items[i].err.code)
+            return true;
+    return false;
+}
+
+int lxe__view_refresh(struct lxe__view *v, bool *remade_r,
+                      struct lxe__err *err)
+{
+    bool changed = take_events(v);
+
+    *remade_r = false;
+    if (!changed && v->complete && !has_errors(v))
+        return lxe__gmap_refresh(&v->gmap, v->xch, v->domid, err);
+    *remade_r = true;
+    unmap(v);
+    lxe__backends_dispose(&v->bs);
+    if (find(v, err))
+        return -1;
+    return lxe__view_map(v, err);
+}
+
+void lxe__view_close(struct lxe__view *v)
+{
+    unmap(v);
+    lxe__backends_dispose(&v->bs);
+    if (v->fmem)
+        xenforeignmemory_close(v->fmem);
+    if (v->xsh)
+        xs_close(v->xsh);
+    memset(v, 0, sizeof(*v));
+}

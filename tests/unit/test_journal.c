@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The journal of what is frozen (freeze/journal.c, journal_file.c).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "freeze/journal.h"
+#include "freeze/journal_text.h"
+#include "unit.h"
+
+static const uint8_t uuid[16] = { 0xde, 0xad, 0, 1, 2, 3, [15] = 0xff };
+
+static const struct lxe__jentry disk = {
+    .undo = LXE_UNDO_UNBIND, .name = "vbd-7-51712", .driver = "vbd",
+};
+static const struct lxe__jentry card = {
+    .undo = LXE_UNDO_UNBIND, .name = "vif-7-0", .driver = "vif",
+    .vif = "vif7.0", .script = "/etc/xen/scripts/my script%",
+};
+static const struct lxe__jentry net_link = {
+    .undo = LXE_UNDO_LINK, .name = "vif-7-1", .driver = "vif",
+    .vif = "web0",
+};
+
+static struct lxe__journal j;
+static struct lxe__err err;
+
+static int parse(const char *text)
+{
+    lxe__err_init(&err);
+    return lxe__journal_parse(&j, text, strlen(text), &err);
+}
+
+/* A whole journal; returns its length. */
+static int write_all(char *out, size_t room)
+{
+    int len = lxe__journal_format_header(out, room, 7, uuid);
+
+    len += lxe__journal_format_intent(out + len, room - len, &net_link);
+    len += lxe__journal_format_intent(out + len, room - len, &disk);
+    len += lxe__journal_format_intent(out + len, room - len, &card);
+    len += lxe__journal_format_undone(out + len, room - len, &disk);
+    out[len] = '\0';
+    return len;
+}
+
+static bool same(const struct lxe__jentry *a, const struct lxe__jentry *b)
+{
+    return a->undo == b->undo && !strcmp(a->name, b->name) &&
+        !strcmp(a->driver, b->driver) && !strcmp(a->vif, b->vif) &&
+        !strcmp(a->script, b->script);
+}
+
+static void written_and_read(void)
+{
+    char text[2048];
+
+    write_all(text, sizeof(text));
+    CU_ASSERT_EQUAL_FATAL(parse(text), 0);
+    CU_ASSERT_EQUAL(j.domid, 7);
+    CU_ASSERT_EQUAL(memcmp(j.uuid, uuid, 16), 0);
+    CU_ASSERT_EQUAL_FATAL(j.nr, 3);
+    CU_ASSERT_TRUE(same(&j.list[0], &net_link) && !j.list[0].undone);
+    CU_ASSERT_TRUE(same(&j.list[1], &disk) && j.list[1].undone);
+    CU_ASSERT_TRUE(same(&j.list[2], &card) && !j.list[2].undone);
+    CU_ASSERT_EQUAL(lxe__journal_pending(&j), 2);
+    CU_ASSERT_FALSE(j.committed);
+    lxe__journal_dispose(&j);
+}
+
+static void committed(void)
+{
+    char text[2048];
+    int len = write_all(text, sizeof(text));
+
+    strcpy(text + len, "commit\n");
+    CU_ASSERT_EQUAL_FATAL(parse(text), 0);
+    CU_ASSERT_TRUE(j.committed);
+    lxe__journal_dispose(&j);
+}
+
+/* Cut at every byte: whole lines count, what was cut does not. */
+static void cut_at_every_byte(void)
+{
+    char text[2048];
+    int len = write_all(text, sizeof(text)), n, r;
+    size_t lines, i;
+
+    for (n = 0; n <= len; n++) {
+        lxe__err_init(&err);
+        r = lxe__journal_parse(&j, text, n, &err);
+        for (lines = 0, i = 0; i < (size_t)n; i++)
+            lines += text[i] == '\n';
+        if (lines < 2) {
+            CU_ASSERT_EQUAL(r, -1);
+            CU_ASSERT_EQUAL(err.code, ENODATA);
+            continue;
+        }
+        CU_ASSERT_EQUAL_FATAL(r, 0);
+        CU_ASSERT_EQUAL(j.nr, lines - 2 < 3 ? lines - 2 : 3);
+        CU_ASSERT_EQUAL(lxe__journal_pending(&j),
+                        lines == 6 ? 2 : j.nr);
+        lxe__journal_dispose(&j);
+    }
+}
+
+#define HEAD "libxl-ext-freeze 1\n" \
+             "domain 7 dead0001020300000000000000000000\n"
+
+static void nonsense_is_refused(void)
+{
+    static const char *const bad[] = {
+        "other-file 1\ndomain 7 00\n",
+        "libxl-ext-freeze 2\ndomain 7 dead0001020300000000000000000000\n",
+        "libxl-ext-freeze 1\ndomain 7 dead\n",
+        "libxl-ext-freeze 1\ndomain x dead0001020300000000000000000000\n",
+        HEAD "what\n",
+        HEAD "intent unbind vbd-7-51712 vbd - \n",
+        HEAD "intent unbind vbd-7-51712 vbd - - -\n",
+        HEAD "intent melt vbd-7-51712 vbd - -\n",
+        HEAD "undone unbind vbd-7-51712\n",
+        HEAD "intent unbind vbd-7-51712 vbd - %4\n",
+        HEAD "intent unbind vbd-7-51712 vbd - %00\n",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        CU_ASSERT_EQUAL(parse(bad[i]), -1);
+        CU_ASSERT_EQUAL(err.code, EPROTO);
+    }
+}
+
+static void names_that_lead_elsewhere(void)
+{
+    static const char *const bad[] = {
+        HEAD "intent unbind vbd-8-51712 vbd - -\n",     /* not this one */
+        HEAD "intent unbind vbd-7-51712 vif - -\n",
+        HEAD "intent unbind ../../x vbd - -\n",
+        HEAD "intent unbind vbd-7-1/../2 vbd - -\n",
+        HEAD "intent unbind vbd-7- vbd - -\n",
+        HEAD "intent unbind pci-7-0 pci - -\n",
+        HEAD "intent link vif-7-0 vif - -\n",           /* no interface */
+        HEAD "intent link vif-7-0 vif ../x -\n",
+        HEAD "intent link vif-7-0 vif .. -\n",
+        HEAD "intent link vif-7-0 vif a%20b -\n",
+        HEAD "intent link vif-7-0 vif abcdefghijklmnop -\n",
+        HEAD "intent unbind vif-7-0 vif v0 sh\n",       /* not a path */
+        HEAD "intent unbind vif-7-0 vif v0 /etc/../tmp/x\n",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        CU_ASSERT_EQUAL(parse(bad[i]), -1);
+}
+
+static void too_long_does_not_fit(void)
+{
+    struct lxe__jentry e = card;
+    char out[64];
+
+    memset(e.script, '/', sizeof(e.script) - 1);
+    e.script[sizeof(e.script) - 1] = '\0';
+    CU_ASSERT_EQUAL(lxe__journal_format_intent(out, sizeof(out), &e), -1);
+    CU_ASSERT_EQUAL(lxe__journal_format_undone(out, 10, &e), -1);
+    CU_ASSERT_EQUAL(lxe__journal_format_header(out, 20, 7, uuid), -1);
+}
+
+static void through_a_file(void)
+{
+    char dir[] = "/tmp/lxe-journal-XXXXXX", run[64];
+    struct stat st;
+    int fd;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    snprintf(run, sizeof(run), "%s/run", dir);
+    setenv(LXE_RUNDIR_ENV, run, 1);
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__journal_open(7, &err), -1);
+    CU_ASSERT_EQUAL(err.code, ENOENT);
+
+    lxe__err_init(&err);
+    fd = lxe__journal_create(7, uuid, &err);
+    CU_ASSERT_TRUE_FATAL(fd >= 0);
+    CU_ASSERT_EQUAL(stat(run, &st), 0);
+    CU_ASSERT_EQUAL(st.st_mode & 0777, 0700);
+    CU_ASSERT_EQUAL(lxe__journal_intent(fd, 7, &disk, &err), 0);
+    /* Of another domain: not a name that can be trusted. */
+    CU_ASSERT_EQUAL(lxe__journal_intent(fd, 8, &disk, &err), -1);
+    CU_ASSERT_EQUAL(err.code, EINVAL);
+    close(fd);
+
+    /* A second one must not go over it. */
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__journal_create(7, uuid, &err), -1);
+    CU_ASSERT_EQUAL(err.code, EEXIST);
+
+    lxe__err_init(&err);
+    fd = lxe__journal_open(7, &err);
+    CU_ASSERT_TRUE_FATAL(fd >= 0);
+    CU_ASSERT_EQUAL(lxe__journal_undone(fd, &disk, &err), 0);
+    CU_ASSERT_EQUAL(lxe__journal_commit(fd, &err), 0);
+    CU_ASSERT_EQUAL_FATAL(lxe__journal_read(&j, fd, &err), 0);
+    CU_ASSERT_EQUAL(j.nr, 1);
+    CU_ASSERT_EQUAL(lxe__journal_pending(&j), 0);
+    CU_ASSERT_TRUE(j.committed);
+    lxe__journal_dispose(&j);
+    close(fd);
+    CU_ASSERT_EQUAL(lxe__journal_remove(7, &err), 0);
+    CU_ASSERT_EQUAL(lxe__journal_remove(7, &err), 0);
+    unsetenv(LXE_RUNDIR_ENV);
+    rmdir(run);
+    rmdir(dir);
+}
+
+LXE_SUITE(journal,
+    { "written and read", written_and_read },
+    { "committed", committed },
+    { "cut at every byte", cut_at_every_byte },
+    { "nonsense is refused", nonsense_is_refused },
+    { "names that lead elsewhere", names_that_lead_elsewhere },
+    { "too long does not fit", too_long_does_not_fit },
+    { "through a file", through_a_file })

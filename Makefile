@@ -3,6 +3,7 @@
 # all            the helper, the guardian, the QEMU arbiter (build/release)
 # debug          the same with fault points (build/debug)
 # check-unit     unit tests with sanitizers; no root, no hypervisor
+# check-fuzz     a short run of the fuzzers; needs clang, no root
 # check          unit tests, then the lab scenarios: the one test command
 # check-all      the same with every fault point and every guest kind
 # demo           stock Xen against libxl-ext on the three defects
@@ -46,8 +47,8 @@ qemu_SRCS     := $(wildcard libxl-ext/qemu/*.c)
 UNIT_SRCS   := $(wildcard tests/unit/*.c)
 UNIT_OBJS   := $(UNIT_SRCS:%.c=$(BUILD)/%.o)
 
-.PHONY: all debug programs check-unit check check-all demo bench lint \
-        install clean deps deps-build
+.PHONY: all debug programs check-unit check-fuzz check check-all demo \
+        bench lint install clean deps deps-build
 
 all: deps-build ; @$(MAKE) -s programs BUILD=build/release
 debug: deps-build
@@ -88,6 +89,23 @@ check-unit: deps-build
 	    FLAVOUR_CFLAGS="-DLXE_DEBUG -fsanitize=address,undefined \
 	    -fno-sanitize-recover=all"
 	build/asan/unit
+
+# What a run finds grows the corpus under build/; the committed seeds
+# are only read.  A crash leaves its input there and fails the target.
+FUZZ_SECONDS ?= 20
+FUZZ        := build/fuzz
+FUZZ_SRCS   := tests/fuzz/fuzz_record.c libxl-ext/base/err.c \
+               libxl-ext/memory/record.c libxl-ext/stream/libxc_format.c
+
+check-fuzz:
+	@mkdir -p $(FUZZ)/corpus/record
+	clang -std=gnu11 $(WARNINGS) -O1 -g -Ilibxl-ext \
+	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	    -o $(FUZZ)/fuzz_record $(FUZZ_SRCS)
+	$(FUZZ)/fuzz_record -max_total_time=$(FUZZ_SECONDS) -max_len=512 \
+	    -print_final_stats=1 -verbosity=0 \
+	    -artifact_prefix=$(FUZZ)/crash- \
+	    $(FUZZ)/corpus/record tests/fuzz/seeds/record
 
 # Installing what is missing is part of the commands that a newcomer
 # types; with everything there these do nothing and need no root.

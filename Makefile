@@ -98,6 +98,7 @@ FUZZ_SRCS   := tests/fuzz/fuzz_record.c libxl-ext/base/err.c \
                libxl-ext/memory/record.c libxl-ext/stream/libxc_format.c
 
 check-fuzz:
+	@build-aux/deps.sh build-aux/packages build-aux/packages-fuzz
 	@mkdir -p $(FUZZ)/corpus/record
 	clang -std=gnu11 $(WARNINGS) -O1 -g -Ilibxl-ext \
 	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \

@@ -165,7 +165,7 @@ static void add_vram(struct lxe__qemu_args *a, const char *device,
     size_t i;
 
     for (i = 0; i < COUNT(vrams); i++) {
-        if (strcmp(vrams[i].device, device))
+        if (strcmp(vrams[i].device, device) != 0)
             continue;
         mib = vrams[i].mib;
         if (option(options, vrams[i].key, value, sizeof(value)))
@@ -212,7 +212,7 @@ static int add_net(struct lxe__qemu_args *a, const char *options,
 {
     char model[64];
 
-    if (strncmp(options, "nic", 3))
+    if (strncmp(options, "nic", 3) != 0)
         return 0;
     if (!option(options, "model", model, sizeof(model)))
         strcpy(model, "e1000"); /* QEMU's default on a PC */

@@ -47,6 +47,8 @@ static void romfile_rombar_and_romsize_are_heeded(void)
 {
     CU_ASSERT_EQUAL(PARSE(
         "-device", "e1000,romfile=", "-device", "e1000,rombar=0",
+        "-device", "e1000,id=a,rombar=off",
+        "-device", "e1000,romfile=,a=b",
         "-device", "e1000,romfile=/x/my.rom,mac=1",
         "-device", "e1000,romsize=0x20000",
         "-device", "driver=e1000e,id=a", "-device", "xen-pci-passthrough",
@@ -61,10 +63,13 @@ static void romfile_rombar_and_romsize_are_heeded(void)
 static void vga_and_old_net_options_count(void)
 {
     CU_ASSERT_EQUAL(PARSE("-vga", "none", "-vga", "std", "-net",
-        "nic,vlan=0,model=e1000", "-net", "tap,vlan=0", "-net", "nic"),
-        0);
-    CU_ASSERT_EQUAL_FATAL(a.nr_roms, 3);
+        "nic,vlan=0,model=rtl8139", "-net", "tap,vlan=0", "-net", "nic",
+        "-net", "nic,model=virtio"), 0);
+    CU_ASSERT_EQUAL_FATAL(a.nr_roms, 4);
     CU_ASSERT_STRING_EQUAL(a.roms[0].file, "vgabios-stdvga.bin");
+    CU_ASSERT_STRING_EQUAL(a.roms[1].file, "efi-rtl8139.rom");
+    CU_ASSERT_STRING_EQUAL(a.roms[2].file, "efi-e1000.rom");
+    CU_ASSERT_STRING_EQUAL(a.roms[3].file, "efi-virtio.rom");
 }
 
 static void video_memory_is_counted_as_qemu_sizes_it(void)

@@ -13,7 +13,7 @@
 
 #include "freeze/grants.h"
 
-#define FRAMES_MAX 65536U       /* 32 times what a guest is given at most */
+#define FRAMES_MAX 65536U       /* far more than Xen lets a guest have */
 
 static int map(struct lxe__gmap *m, uint32_t domid, unsigned id, size_t nr,
                xenforeignmemory_resource_handle **res_r,

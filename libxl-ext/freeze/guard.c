@@ -103,8 +103,8 @@ static int wait_ready(int fd, struct lxe__err *err)
         r = poll(&p, 1, START_MS);
     while (r < 0 && errno == EINTR);
     if (r <= 0)
-        return lxe__err_set(err, r ? errno : ETIMEDOUT, "freeze: %s was not"
-                            " ready within %d ms", LXE_GUARD_PROGRAM,
+        return lxe__err_set(err, r ? errno : ETIMEDOUT, "freeze: %s was"
+                            " not ready within %d ms", LXE_GUARD_PROGRAM,
                             START_MS);
     n = read(fd, buf, sizeof(buf) - 1);
     if (n <= 0)

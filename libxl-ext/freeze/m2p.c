@@ -22,7 +22,7 @@ int lxe__frames_resolve(const struct lxe__marker *m,
 {
     xen_pfn_t *extents = NULL, *pages = NULL;
     const uint64_t *map = NULL;
-    unsigned long max_mfn, chunks;
+    unsigned long end_mfn, chunks;
     size_t i, nr = 0, last = 0;
     int *errs = NULL;
     int rc;
@@ -34,12 +34,12 @@ int lxe__frames_resolve(const struct lxe__marker *m,
     }
     if (!fs->nr)
         return 0;
-    if (xc_maximum_ram_page(m->xch, &max_mfn) < 0) {
+    if (xc_maximum_ram_page(m->xch, &end_mfn) < 0) {
         rc = lxe__err_set(err, errno, "freeze: cannot ask Xen for its"
                           " highest frame: %s", strerror(errno));
         goto out;
     }
-    chunks = max_mfn / ENTRIES_PER_CHUNK + 1;
+    chunks = (end_mfn + ENTRIES_PER_CHUNK - 1) / ENTRIES_PER_CHUNK;
     extents = calloc(chunks, sizeof(*extents));
     pages = calloc(fs->nr, sizeof(*pages));
     errs = calloc(fs->nr, sizeof(*errs));
@@ -60,7 +60,7 @@ int lxe__frames_resolve(const struct lxe__marker *m,
         size_t page = mfn / ENTRIES_PER_PAGE;
 
         fs->list[i].pfn = LXE_NO_PFN;
-        if (mfn > max_mfn || (nr && page == last))
+        if (mfn >= end_mfn || (nr && page == last))
             continue;
         last = page;
         pages[nr++] = extents[mfn / ENTRIES_PER_CHUNK] +
@@ -83,7 +83,7 @@ int lxe__frames_resolve(const struct lxe__marker *m,
         uint64_t mfn = fs->list[i].frame;
         size_t page = mfn / ENTRIES_PER_PAGE;
 
-        if (mfn > max_mfn)
+        if (mfn >= end_mfn)
             continue;
         if (page != last) {
             last = page;

@@ -60,9 +60,9 @@ int lxe__mark(const struct lxe__marker *m, struct lxe__frames *fs,
 /*
  * A second way, for frames that are granted to this domain; @all: those
  * that are not .marked, else only the highest of a PVH or HVM guest,
- * which lxe__mark() cannot mark.  Xen marks a frame itself when a writable grant mapping of it
- * goes away, so each is mapped and unmapped once.  Its content is not
- * touched.
+ * which lxe__mark() cannot mark.  Xen marks a frame itself when a
+ * writable grant mapping of it goes away, so each is mapped and unmapped
+ * once.  Its content is not touched.
  */
 int lxe__mark_by_grant(const struct lxe__marker *m,
                        struct lxe__frames *fs, bool all,

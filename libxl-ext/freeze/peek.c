@@ -34,8 +34,8 @@ int lxe__peek_open(struct lxe__peek *p, xc_interface *xch, uint32_t domid,
     p->xch = xch;
     p->domid = domid;
     if (xc_domain_maximum_gpfn(xch, domid, &max) < 0)
-        return lxe__err_set(err, errno, "freeze: cannot ask for the highest"
-                            " frame of domain %u: %s", domid,
+        return lxe__err_set(err, errno, "freeze: cannot ask for the"
+                            " highest frame of domain %u: %s", domid,
                             strerror(errno));
     p->pages = (uint64_t)max + 1;
     size = (p->pages + 7) / 8;

@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "freeze/backends.h"
 
-#define LXE_RING_MAX_QUEUES 64  /* Linux: one a CPU of the guest, or less */
+#define LXE_RING_MAX_QUEUES 64  /* Linux: one a CPU of the guest */
 #define LXE_RING_MAX_ORDER  4   /* XENBUS_MAX_RING_GRANT_ORDER */
 #define LXE_RINGS_MAX       (2 * LXE_RING_MAX_QUEUES)
 

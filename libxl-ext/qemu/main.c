@@ -32,8 +32,9 @@
 
 /*
  * hvmloader runs after QEMU has started and populates a few pages for
- * its tables; 12 were seen (Xen 4.17).  When it gets none, it moves RAM
- * of the guest there instead: not fatal, but not what stock does either.
+ * its tables; 12 were seen (Xen 4.17, one vcpu).  Where it gets none it
+ * moves RAM of the guest there instead, which is not fatal: so it does
+ * with stock tools for most of OVMF's image, and so it may go on doing.
  */
 #define HVMLOADER_RESERVE_PAGES 32
 

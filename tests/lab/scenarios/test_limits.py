@@ -124,7 +124,7 @@ def test_checkpoint_lets_the_guest_go_on(guest):
 def test_eight_cards(guest, host):
     """R1: created, saved, restored and migrated, the limit exact."""
     arbiter = 'device_model_override = "/opt/libxl-ext/libxl-ext-qemu"'
-    stock = guest("hvm", nics=8, nic_model="e1000", create=False)
+    stock = guest("hvm", nics=8, nic_model="e1000", start=False)
     r = stock.create(check=False)
     assert r.rc != 0
     stock.destroy()

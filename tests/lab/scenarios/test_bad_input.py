@@ -32,11 +32,12 @@ def quote(s):
 
 
 def patched(host, g, edits, cut=None, twice=None):
-    """A copy of the image with (offset, bytes) edits."""
+    """The head of the image with (offset, bytes) edits: what is to be
+    refused is refused before any page is read."""
     path = f"/var/lab/{g.name}.bad"
     code = f"""
 import sys
-d = bytearray(open({g.save_path!r}, 'rb').read())
+d = bytearray(open({g.save_path!r}, 'rb').read(1 << 18))
 for at, new in {edits!r}:
     d[at:at + len(new)] = new
 if {twice!r}:

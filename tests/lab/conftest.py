@@ -15,6 +15,7 @@ LAB_NAME, LAB_FLAVOUR, LAB_SMP
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from _pytest.runner import runtestprotocol
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from xenlab import flavours, paths, proc                # noqa: E402
+from xenlab import flavours, paths                      # noqa: E402
 from xenlab.guest import Guest                          # noqa: E402
 from xenlab.lab import Lab                              # noqa: E402
 from xenlab.proc import LabError, LabVoid, say          # noqa: E402
@@ -31,11 +32,21 @@ from xenlab.proc import LabError, LabVoid, say          # noqa: E402
 MAX_REPEATS = 2
 _voids = []                     # (test, why)
 _lab = None
-_failed = False
+_failed = _interrupted = False
 
 
 def pytest_sessionstart(session):
-    proc.on_signal_exit()
+    # pytest takes SystemExit in a test for a failure and goes on;
+    # KeyboardInterrupt ends the session, fixtures tidied.
+    def interrupt(signum, frame):
+        raise KeyboardInterrupt
+    for s in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(s, interrupt)
+
+
+def pytest_keyboard_interrupt(excinfo):
+    global _interrupted
+    _interrupted = True
 
 
 @pytest.fixture(scope="session")
@@ -88,10 +99,12 @@ def guest(host, lab, clean_host, request):
         made.append(g)
         if start:
             g.create()
-            g.wait_alive(timeout=300 if kind == "hvm" else 120)
+            g.wait_alive(timeout=600 if kind == "hvm" else 240)
         return g
 
     yield make
+    if _interrupted and not os.environ.get("LAB_NAME"):
+        return          # they end with their lab, at once
     # Voids are looked for while `xl dmesg` still tells.
     host.check_void(request.node.nodeid)
     for g in made:

@@ -139,7 +139,7 @@ class Guest:
                 f"losetup -f --show {self.image}").out
         self.host.write(self.cfg, self.config())
 
-    def create(self, check=True, env=None, timeout=300):
+    def create(self, check=True, env=None, timeout=600):
         self.prepare()
         self._mark()
         self.born = self.mark
@@ -164,7 +164,7 @@ class Guest:
         if self._console:
             self._console.close()
 
-    def _xl(self, what, args, check=True, env=None, timeout=300,
+    def _xl(self, what, args, check=True, env=None, timeout=600,
             verbose=0, keep_marks=False):
         if not keep_marks:
             self._mark()
@@ -233,7 +233,7 @@ class Guest:
             self.host.check_void(self.name)
             raise GuestError(f"{self.name}: {bad.group(0).strip()}")
 
-    def wait_alive(self, timeout=120, reports=3):
+    def wait_alive(self, timeout=240, reports=3):
         """Until the guest has said so many times since the last
         operation that it makes progress; raises on any error."""
         start = time.monotonic()
@@ -268,7 +268,7 @@ class Guest:
         return out | (env or {})
 
     def save(self, path=None, ext=False, live=False, debug=False,
-             checkpoint=False, check=True, env=None, timeout=300,
+             checkpoint=False, check=True, env=None, timeout=600,
              verbose=0):
         """xl save; live and debug (the verify pass) by added flags."""
         flags = (LIVE if live else 0) | (VERIFY if debug else 0)
@@ -278,7 +278,7 @@ class Guest:
                         self._env(ext, flags, env), timeout, verbose)
 
     def restore(self, path=None, ext=False, verify=False, check=True,
-                env=None, timeout=300, verbose=0):
+                env=None, timeout=600, verbose=0):
         """xl restore; wrong_frames of the result is the number of
         frames that the verify pass found different."""
         return self._xl("restore", "restore "
@@ -287,7 +287,7 @@ class Guest:
                         3 if verify else verbose)
 
     def migrate(self, ext=False, ext_receiver=None, live=True, debug=False,
-                via="local", check=True, env=None, timeout=300, verbose=0,
+                via="local", check=True, env=None, timeout=600, verbose=0,
                 verify=False):
         """xl migrate to this same host. The receiver's messages are in
         receiver_log of the result."""

@@ -65,8 +65,8 @@ int lxe__undo(struct xs_handle *xsh, uint32_t own_domid, uint32_t domid,
               const struct lxe__jentry *e, struct lxe__err *err);
 
 /*
- * Undoes all that the journal at @fd names, last act first, and writes
- * it down.  Goes on after a failure and returns -1 at the end.
+ * Undoes all that the journal at @fd names, disks and links first, and
+ * writes it down.  Goes on after a failure and returns -1 at the end.
  */
 int lxe__undo_all(struct xs_handle *xsh, uint32_t own_domid, int fd,
                   const struct lxe__journal *j, struct lxe__err *err);

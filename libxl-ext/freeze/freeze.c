@@ -27,7 +27,7 @@
 #include "freeze/mark.h"
 #include "freeze/view.h"
 
-#define RECOVER_MS  3000.0
+#define RECOVER_MS  30000
 #define TX_DRAIN_MS 50.0    /* what is left then is a lost packet */
 #define RX_QUIET_MS 2.0
 

@@ -70,20 +70,20 @@ void lxe__peek_close(struct lxe__peek *p)
     memset(p, 0, sizeof(*p));
 }
 
-static int peek(struct lxe__peek *p, uint64_t *dirty_r,
+/* The bitmap of the first @pages; the count is always of all. */
+static int peek(struct lxe__peek *p, uint64_t pages, uint64_t *dirty_r,
                 struct lxe__err *err)
 {
     xc_shadow_op_stats_t stats = { 0, 0 };
     long long r;
 
     r = xc_logdirty_control(p->xch, p->domid, XEN_DOMCTL_SHADOW_OP_PEEK,
-                            p->hbuf, p->pages, 0,
-                            &stats);
-    if (r < 0 || (uint64_t)r > p->pages)
+                            p->hbuf, pages, 0, &stats);
+    if (r < 0 || (uint64_t)r > pages)
         return lxe__err_set(err, r < 0 ? errno : EPROTO, "freeze: cannot"
                             " look at the dirty bitmap of domain %u (%llu"
                             " frames): %s", p->domid,
-                            (unsigned long long)p->pages, strerror(errno));
+                            (unsigned long long)pages, strerror(errno));
     *dirty_r = stats.dirty_count;
     return 0;
 }
@@ -91,7 +91,7 @@ static int peek(struct lxe__peek *p, uint64_t *dirty_r,
 int lxe__peek_count(struct lxe__peek *p, uint64_t *dirty_r,
                     struct lxe__err *err)
 {
-    return peek(p, dirty_r, err);
+    return peek(p, 0, dirty_r, err);
 }
 
 int lxe__peek_check(struct lxe__peek *p, struct lxe__frames *fs,
@@ -101,7 +101,7 @@ int lxe__peek_check(struct lxe__peek *p, struct lxe__frames *fs,
     DECLARE_HYPERCALL_BUFFER_SHADOW(unsigned long, bitmap, p->hbuf);
     size_t i;
 
-    if (peek(p, dirty_r, err))
+    if (peek(p, p->pages, dirty_r, err))
         return -1;
     *missing_r = 0;
     for (i = 0; i < fs->nr; i++) {

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <xenstore.h>
 
@@ -12,8 +13,22 @@
 #include "freeze/device.h"
 
 #define BIND_MS    10000
-#define CONNECT_MS 5000
+#define SCRIPT_MS  120000  /* libxl gives it 40 s at least */
+#define CONNECT_MS 10000
 #define STATE_CONNECTED 4
+
+/*
+ * netback removes this node when it is unbound and the script writes it
+ * as its last act, so an earlier try need not be repeated.
+ */
+static bool is_online(struct xs_handle *xsh, const char *be_path)
+{
+    char *v = lxe__xs_node(xsh, be_path, "hotplug-status");
+    bool online = v && !strcmp(v, "connected");
+
+    free(v);
+    return online;
+}
 
 static int undo_unbind(struct xs_handle *xsh, const char *be_path,
                        const struct lxe__jentry *e, struct lxe__err *err)
@@ -26,8 +41,8 @@ static int undo_unbind(struct xs_handle *xsh, const char *be_path,
         lxe__sysfs_bind(e->driver, e->name, BIND_MS, err) &&
         !lxe__sysfs_bound(e->name))
         return -1;
-    if (!strcmp(e->driver, "vif") &&
-        lxe__vif_online(e, be_path, BIND_MS, err))
+    if (!strcmp(e->driver, "vif") && !is_online(xsh, be_path) &&
+        lxe__vif_online(e, be_path, SCRIPT_MS, err))
         return -1;
     /* The driver attaches to the ring in its own time. */
     end = lxe__now_ms() + CONNECT_MS;
@@ -74,20 +89,27 @@ int lxe__undo(struct xs_handle *xsh, uint32_t own_domid, uint32_t domid,
     return LXE_FAULT(THAW_AFTER, err);
 }
 
+/* Scripts take long, so what needs one comes after all that does not. */
+static bool needs_script(const struct lxe__jentry *e)
+{
+    return e->undo == LXE_UNDO_UNBIND && !strcmp(e->driver, "vif");
+}
+
 int lxe__undo_all(struct xs_handle *xsh, uint32_t own_domid, int fd,
                   const struct lxe__journal *j, struct lxe__err *err)
 {
+    int rc = 0, pass;
     size_t i;
-    int rc = 0;
 
-    for (i = j->nr; i-- > 0; ) {
-        const struct lxe__jentry *e = &j->list[i];
+    for (pass = 0; pass < 2; pass++)
+        for (i = 0; i < j->nr; i++) {
+            const struct lxe__jentry *e = &j->list[i];
 
-        if (e->undone)
-            continue;
-        if (lxe__undo(xsh, own_domid, j->domid, e, err) ||
-            lxe__journal_undone(fd, e, err))
-            rc = -1;
-    }
+            if (e->undone || needs_script(e) != pass)
+                continue;
+            if (lxe__undo(xsh, own_domid, j->domid, e, err) ||
+                lxe__journal_undone(fd, e, err))
+                rc = -1;
+        }
     return rc;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <xenstore.h>
 
@@ -118,14 +119,20 @@ int lxe__vif_online(const struct lxe__jentry *e, const char *be_path,
     if (!pid) {
         sigset_t none;
 
+        setpgid(0, 0);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         execve(e->script, argv, envp);
         _exit(127);
     }
-    if (lxe__wait_child(pid, ms, &status))
-        return lxe__err_set(err, errno, "freeze: %s: %s online did not end"
-                            " within %u ms", e->name, e->script, ms);
+    if (lxe__wait_child(pid, ms, &status)) {
+        lxe__err_set(err, errno, "freeze: %s: %s online did not end within"
+                     " %u ms", e->name, e->script, ms);
+        /* Or it would run into the next try. */
+        kill(-pid, SIGKILL);
+        waitpid(pid, &status, 0);
+        return -1;
+    }
     if (status)
         return lxe__err_set(err, EIO, "freeze: %s: %s online failed"
                             " (wait status 0x%x)", e->name, e->script,

@@ -76,6 +76,15 @@ note(const struct guard *g, const char *fmt, ...)
     fclose(log);
 }
 
+/* Syslog has it; where all went well, nothing is left behind. */
+static void remove_log(const struct guard *g)
+{
+    char path[256];
+
+    if (!lxe__journal_path(path, sizeof(path), g->domid, "log", NULL))
+        unlink(path);
+}
+
 static int start(struct guard *g, struct lxe__err *err)
 {
     struct lxe__journal j;
@@ -232,6 +241,8 @@ int guard_domain(uint32_t domid)
     watch(&g);
     if (lxe__journal_remove(domid, &err))
         note(&g, "%s", err.msg);
+    else if (!g.failures)
+        remove_log(&g);
     close(g.journal_fd);
     xs_close(g.xsh);
     xc_interface_close(g.xch);

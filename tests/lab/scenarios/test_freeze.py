@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""R3: no frame is wrong, nothing stays frozen, nothing frozen is forgotten.
+
+The verify pass is the proof. Which frames are hit depends on what was in
+flight, so make check-all does more rounds.
+"""
+
+import json
+import os
+import re
+import time
+
+import pytest
+
+ROUNDS = 10 if os.environ.get("LXE_ALL") == "1" else 2
+CONF = "/var/lab/freeze.conf"
+GUARDIAN = "/opt/libxl-ext/libxl-ext-guardian"
+REPORT = re.compile(
+    r"freeze: dom \d+: (.*); (\d+) frames at risk, (\d+) marked, "
+    r"(\d+) would have been lost, ([\d.]+) ms")
+
+
+def settings(host, **values):
+    """An environment with a policy file of these settings."""
+    host.write(CONF, "".join(
+        f"{k} = {v}\n" if isinstance(v, int) else f'{k} = "{v}"\n'
+        for k, v in values.items()))
+    return {"LIBXL_EXT_CONFIG": CONF}
+
+
+def report(result):
+    m = REPORT.search(result.stderr)
+    assert m, result.stderr[-2000:]
+    return m.group(1), [int(n) for n in m.group(2, 3, 4)]
+
+
+def guardians(host):
+    return host.run("pgrep -f '^/opt/libxl-ext/libxl-ext-guardian'",
+                    check=False).out
+
+
+def journals(host):
+    return host.run("ls /run/libxl-ext/*.journal 2>/dev/null",
+                    check=False).out
+
+
+def bound(host, domid):
+    """Device name -> is it bound to its driver."""
+    out = host.run("cd /sys/bus/xen-backend/devices && for d in *; do "
+                   "[ -e $d/driver ] && echo $d 1 || echo $d 0; done").out
+    return {name: flag == "1" for name, flag in
+            (line.split() for line in out.splitlines())
+            if name.split("-")[1] == str(domid)}
+
+
+def nothing_left(host, g):
+    end = time.monotonic() + 30
+    while guardians(host) or journals(host):
+        assert time.monotonic() < end, (guardians(host), journals(host))
+        time.sleep(0.2)
+    assert all(bound(host, g.domid).values()), bound(host, g.domid)
+
+
+def goes_on(g):
+    g._mark()
+    g.wait_alive(timeout=300)
+    assert g.ping()
+
+
+def rounds(g, env, words):
+    wrong, lost = [], []
+    for _ in range(ROUNDS):
+        r = g.save(ext=True, live=True, debug=True, env=env)
+        done, (risk, marked, stock) = report(r)
+        for word in words:
+            assert re.search(word, done), done
+        assert marked >= 1 and risk >= 1
+        lost.append(stock)
+        wrong.append(g.restore(ext=True, verify=True).wrong_frames)
+        g.wait_alive(timeout=300)
+    print(f"wrong frames {wrong}, lost by the stock order {lost}")
+    assert sum(wrong) == 0
+    return lost
+
+
+@pytest.mark.parametrize("kind", ["pvh", "pv", "hvm"])
+def test_prove_leaves_no_wrong_frame(guest, host, kind):
+    env = settings(host, freeze="require", freeze_method="prove")
+    lost = rounds(guest(kind), env, [r"vbd-\d+-51712 prove",
+                                     r"vif-\d+-0 link"])
+    assert sum(lost) > 0        # else there was nothing to show
+
+
+@pytest.mark.parametrize("kind", ["pvh", "pv", "hvm"])
+def test_detach_leaves_no_wrong_frame(guest, host, kind):
+    env = settings(host, freeze="require", freeze_method="detach")
+    rounds(guest(kind), env, [r"vbd-\d+-51712 detach",
+                              r"vif-\d+-0 detach"])
+
+
+@pytest.mark.parametrize("kind", ["pvh", "pv", "hvm"])
+def test_qdisk_leaves_no_wrong_frame(guest, host, kind):
+    env = settings(host, freeze="require")
+    rounds(guest(kind, disk="qdisk"), env, [r"qdisk-\d+-51712 prove"])
+
+
+def test_network_load_leaves_no_wrong_frame(guest, host):
+    g = guest("pvh", load="disk+net")
+    env = settings(host, freeze="require")
+    flood = g.flood(per_second=300, seconds=600)
+    try:
+        rounds(g, env, [r"vif-\d+-0 link"])
+    finally:
+        flood.terminate()
+        flood.wait()
+
+
+@pytest.mark.parametrize("method", ["prove", "detach"])
+def test_checkpoint_is_thawed(guest, host, method):
+    g = guest("pvh")
+    env = settings(host, freeze="require", freeze_method=method)
+    for _ in range(2):
+        g.save(ext=True, live=True, checkpoint=True, env=env)
+        goes_on(g)
+        nothing_left(host, g)
+
+
+def test_ended_guest_of_a_detached_save_is_cleaned_up(guest, host):
+    g = guest("pvh")
+    env = settings(host, freeze="require", freeze_method="detach")
+    r = g.save(ext=True, live=True, env=env)
+    assert "unable to remove device" not in r.stderr
+    assert not g.exists
+    end = time.monotonic() + 30
+    while guardians(host) or journals(host):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    g.restore(ext=True)
+    g.wait_alive()
+
+
+def test_crash_of_helper_and_guardian_is_undone_by_hand(guest, host):
+    """The guardian dies as it begins to thaw; --thaw does it."""
+    g = guest("pvh")
+    env = settings(host, freeze="require", freeze_method="detach")
+    g.save(ext=True, live=True, checkpoint=True, check=False,
+           env=env | {"LIBXL_EXT_FAULT": "25:kill"})
+    end = time.monotonic() + 30
+    while guardians(host):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert journals(host)
+    assert not all(bound(host, g.domid).values())
+    host.run(f"{GUARDIAN} --thaw {g.domid}")
+    goes_on(g)
+    nothing_left(host, g)
+
+
+def test_crash_of_helper_and_guardian_is_undone_by_the_next_save(guest,
+                                                                 host):
+    g = guest("pvh")
+    env = settings(host, freeze="require", freeze_method="detach")
+    g.save(ext=True, live=True, checkpoint=True, check=False,
+           env=env | {"LIBXL_EXT_FAULT": "25:kill"})
+    assert not all(bound(host, g.domid).values())
+    # Its backends come back at the plan, so it can suspend again.
+    g.save(ext=True, live=True, checkpoint=True, env=env)
+    goes_on(g)
+    nothing_left(host, g)
+
+
+def test_journal_of_another_domain_is_removed(guest, host):
+    g = guest("pvh")
+    host.run("mkdir -p /run/libxl-ext; printf 'libxl-ext-freeze 1\\n"
+             f"domain {g.domid} 00112233445566778899aabbccddeeff\\n"
+             f"intent unbind vbd-{g.domid}-51712 vbd - -\\n' > "
+             f"/run/libxl-ext/{g.domid}.journal")
+    host.run(f"{GUARDIAN} --thaw {g.domid}")
+    assert not journals(host)
+    goes_on(g)
+
+
+def test_what_cannot_be_frozen_is_refused_before_the_first_byte(guest,
+                                                               host):
+    g = guest("pvh", disk="qdisk")
+    env = settings(host, freeze="require", freeze_method="detach")
+    host.run(f"rm -f {g.save_path}")
+    r = g.save(ext=True, live=True, check=False, env=env)
+    assert r.rc != 0
+    assert f"qdisk-{g.domid}-51712" in r.stderr
+    assert "freeze_method = auto would allow it" in r.stderr
+    assert "suspend" not in r.stderr.split("freeze: backend")[1].split(
+        "\n")[0]
+    goes_on(g)
+    nothing_left(host, g)
+    # The same with a warning, and not at all.
+    env = settings(host, freeze="try", freeze_method="detach")
+    r = g.save(ext=True, live=True, checkpoint=True, env=env)
+    assert "cannot be frozen" in r.stderr
+    goes_on(g)
+    env = settings(host, freeze="off")
+    r = g.save(ext=True, live=True, checkpoint=True, env=env)
+    assert "freeze:" not in r.stderr
+    goes_on(g)
+    nothing_left(host, g)
+
+
+def stuck_disk(g, host):
+    """Between the guest's disk and its file: a device that can hold all
+    requests back."""
+    size = host.run(f"blockdev --getsz {g.loop}").out
+    host.run(f"dmsetup create stuck --table '0 {size} linear {g.loop} 0'")
+
+
+def test_ring_that_does_not_drain(guest, host):
+    g = guest("pvh", start=False)
+    g.prepare()
+    stuck_disk(g, host)
+    try:
+        host.write(g.cfg, g.config().replace(g.loop, "/dev/mapper/stuck"))
+        host.run(f"xl create {g.cfg}", timeout=300)
+        g.wait_alive()
+        env = settings(host, freeze="require", freeze_method="prove",
+                       freeze_timeout=700)
+        # Held back for as long as a save takes.
+        host.run("dmsetup suspend --noflush stuck")
+        time.sleep(2)
+        r = g.save(ext=True, live=True, check=False, env=env)
+        host.run("dmsetup resume stuck")
+        assert r.rc != 0
+        assert re.search(r"vbd-\d+-51712: \d+ of at most \d+ requests of "
+                         r"request ring 0 were not answered in time",
+                         r.stderr), r.stderr[-2000:]
+        goes_on(g)
+        nothing_left(host, g)
+        g.save(ext=True, live=True, checkpoint=True, env=env)
+        goes_on(g)
+    finally:
+        g.destroy()
+        host.run("dmsetup resume stuck; dmsetup remove stuck", check=False)
+
+
+def test_probe_changes_nothing(guest, host):
+    g = guest("pvh")
+    before = host.run(f"xenstore-ls /local/domain/{g.domid}/device").out
+    for _ in range(3):
+        rows = [json.loads(line) for line in host.run(
+            f"{GUARDIAN} --probe {g.domid}").stdout.splitlines()]
+    assert {r["act"] for r in rows if "act" in r} == {"mark", "prove",
+                                                     "link"}
+    assert {r["ring"] for r in rows if "ring" in r} == {"blk", "tx", "rx"}
+    # The console's page is the guest's last, see docs/freeze.md.
+    assert any(r.get("grant") == 0 and r["frame"] == 0xfefff
+               for r in rows)
+    after = host.run(f"xenstore-ls /local/domain/{g.domid}/device").out
+    assert after == before
+    goes_on(g)

@@ -32,9 +32,11 @@ struct lxe__freeze;
 
 struct lxe__freeze_report {
     unsigned backends;          /* frozen */
-    unsigned proved, detached, unfrozen;
-    uint64_t frames_at_risk;    /* in use by a grant at that moment */
-    uint64_t frames_marked;
+    unsigned proved;            /* of these, still bound (prove, link) */
+    unsigned detached;          /* of these, unbound */
+    unsigned unfrozen;          /* let pass by freeze = try */
+    uint64_t frames_at_risk;    /* in use by a grant as it began */
+    uint64_t frames_marked;     /* in use as it ended, in the bitmap */
     uint64_t frames_lost_by_stock; /* not in the bitmap before, in after */
     double ms;                  /* of lxe__freeze_run() */
 };

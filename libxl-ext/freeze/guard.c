@@ -25,7 +25,7 @@
 #include "freeze/device.h"
 #include "freeze/guard.h"
 
-#define START_MS 5000
+#define START_MS 20000
 #define FD_ORDERS 3     /* the guardian reads */
 #define FD_READY  4     /* the guardian writes */
 

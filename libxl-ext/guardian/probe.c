@@ -17,6 +17,23 @@ static const char *const ring_words[] = {
     [LXE_RING_BLK] = "blk", [LXE_RING_TX] = "tx", [LXE_RING_RX] = "rx",
 };
 
+/* Lines of an error can hold what a guest wrote. */
+static void print_error(const struct lxe__err *err)
+{
+    const char *p;
+
+    printf("{\"error\": \"");
+    for (p = err->msg; *p; p++) {
+        unsigned char c = *p;
+
+        if (c < 0x20 || c >= 0x7f)
+            printf("\\u%04x", c);
+        else
+            printf(c == '"' || c == '\\' ? "\\%c" : "%c", c);
+    }
+    printf("\"}\n");
+}
+
 static void print_backend(const struct lxe__backend *b)
 {
     printf("{\"backend\": \"%s\", \"type\": \"%s\", \"backend_domid\": %u,"
@@ -42,7 +59,7 @@ static void print_rings(struct xs_handle *xsh,
     memset(&rs, 0, sizeof(rs));
     if (lxe__ringset_list(&rs, xsh, b, &err) ||
         lxe__ringset_map(&rs, fmem, t, b, &err))
-        printf("{\"error\": \"%s\"}\n", err.msg);
+        print_error(&err);
     for (i = 0; i < rs.nr && rs.rings[i].page; i++)
         printf("{\"ring\": \"%s\", \"backend\": \"%s\", \"queue\": %u,"
                " \"ref\": %u, \"entries\": %u, \"req_prod\": %u,"

@@ -197,8 +197,12 @@ static void step(struct guard *g)
     }
     if (g->state != WAITING)
         answer_closing(g, &j);
-    if (g->state == THAWING && !st.dying)
-        thaw(g, &j);
+    if (g->state == THAWING) {
+        if (st.dying)
+            lxe__sleep_ms(POLL_MS);
+        else
+            thaw(g, &j);
+    }
     lxe__journal_dispose(&j);
 }
 

@@ -14,6 +14,7 @@ import pytest
 
 ROUNDS = 10 if os.environ.get("LXE_ALL") == "1" else 2
 CONF = "/var/lab/freeze.conf"
+SMALL = {"mem": 96, "churn_mem": 8}     # rounds are quicker
 GUARDIAN = "/opt/libxl-ext/libxl-ext-guardian"
 REPORT = re.compile(
     r"freeze: dom \d+: (.*); (\d+) frames at risk, (\d+) marked, "
@@ -50,7 +51,7 @@ def bound(host, domid):
                    "[ -e $d/driver ] && echo $d 1 || echo $d 0; done").out
     return {name: flag == "1" for name, flag in
             (line.split() for line in out.splitlines())
-            if name.split("-")[1] == str(domid)}
+            if re.fullmatch(rf"(vbd|vif)-{domid}-\d+", name)}
 
 
 def nothing_left(host, g):
@@ -86,7 +87,7 @@ def rounds(g, env, words):
 @pytest.mark.parametrize("kind", ["pvh", "pv", "hvm"])
 def test_prove_leaves_no_wrong_frame(guest, host, kind):
     env = settings(host, freeze="require", freeze_method="prove")
-    lost = rounds(guest(kind), env, [r"vbd-\d+-51712 prove",
+    lost = rounds(guest(kind, **SMALL), env, [r"vbd-\d+-51712 prove",
                                      r"vif-\d+-0 link"])
     assert sum(lost) > 0        # else there was nothing to show
 
@@ -94,18 +95,18 @@ def test_prove_leaves_no_wrong_frame(guest, host, kind):
 @pytest.mark.parametrize("kind", ["pvh", "pv", "hvm"])
 def test_detach_leaves_no_wrong_frame(guest, host, kind):
     env = settings(host, freeze="require", freeze_method="detach")
-    rounds(guest(kind), env, [r"vbd-\d+-51712 detach",
+    rounds(guest(kind, **SMALL), env, [r"vbd-\d+-51712 detach",
                               r"vif-\d+-0 detach"])
 
 
 @pytest.mark.parametrize("kind", ["pvh", "pv", "hvm"])
 def test_qdisk_leaves_no_wrong_frame(guest, host, kind):
     env = settings(host, freeze="require")
-    rounds(guest(kind, disk="qdisk"), env, [r"qdisk-\d+-51712 prove"])
+    rounds(guest(kind, disk="qdisk", **SMALL), env, [r"qdisk-\d+-51712 prove"])
 
 
 def test_network_load_leaves_no_wrong_frame(guest, host):
-    g = guest("pvh", load="disk+net")
+    g = guest("pvh", load="disk+net", **SMALL)
     env = settings(host, freeze="require")
     flood = g.flood(per_second=300, seconds=600)
     try:
@@ -117,7 +118,7 @@ def test_network_load_leaves_no_wrong_frame(guest, host):
 
 @pytest.mark.parametrize("method", ["prove", "detach"])
 def test_checkpoint_is_thawed(guest, host, method):
-    g = guest("pvh")
+    g = guest("pvh", **SMALL)
     env = settings(host, freeze="require", freeze_method=method)
     for _ in range(2):
         g.save(ext=True, live=True, checkpoint=True, env=env)
@@ -126,7 +127,7 @@ def test_checkpoint_is_thawed(guest, host, method):
 
 
 def test_ended_guest_of_a_detached_save_is_cleaned_up(guest, host):
-    g = guest("pvh")
+    g = guest("pvh", **SMALL)
     env = settings(host, freeze="require", freeze_method="detach")
     r = g.save(ext=True, live=True, env=env)
     assert "unable to remove device" not in r.stderr
@@ -141,7 +142,7 @@ def test_ended_guest_of_a_detached_save_is_cleaned_up(guest, host):
 
 def test_crash_of_helper_and_guardian_is_undone_by_hand(guest, host):
     """The guardian dies as it begins to thaw; --thaw does it."""
-    g = guest("pvh")
+    g = guest("pvh", **SMALL)
     env = settings(host, freeze="require", freeze_method="detach")
     g.save(ext=True, live=True, checkpoint=True, check=False,
            env=env | {"LIBXL_EXT_FAULT": "25:kill"})
@@ -158,7 +159,7 @@ def test_crash_of_helper_and_guardian_is_undone_by_hand(guest, host):
 
 def test_crash_of_helper_and_guardian_is_undone_by_the_next_save(guest,
                                                                  host):
-    g = guest("pvh")
+    g = guest("pvh", **SMALL)
     env = settings(host, freeze="require", freeze_method="detach")
     g.save(ext=True, live=True, checkpoint=True, check=False,
            env=env | {"LIBXL_EXT_FAULT": "25:kill"})
@@ -170,7 +171,7 @@ def test_crash_of_helper_and_guardian_is_undone_by_the_next_save(guest,
 
 
 def test_journal_of_another_domain_is_removed(guest, host):
-    g = guest("pvh")
+    g = guest("pvh", **SMALL)
     host.run("mkdir -p /run/libxl-ext; printf 'libxl-ext-freeze 1\\n"
              f"domain {g.domid} 00112233445566778899aabbccddeeff\\n"
              f"intent unbind vbd-{g.domid}-51712 vbd - -\\n' > "
@@ -182,7 +183,7 @@ def test_journal_of_another_domain_is_removed(guest, host):
 
 def test_what_cannot_be_frozen_is_refused_before_the_first_byte(guest,
                                                                host):
-    g = guest("pvh", disk="qdisk")
+    g = guest("pvh", disk="qdisk", **SMALL)
     env = settings(host, freeze="require", freeze_method="detach")
     host.run(f"rm -f {g.save_path}")
     r = g.save(ext=True, live=True, check=False, env=env)
@@ -213,7 +214,7 @@ def stuck_disk(g, host):
 
 
 def test_ring_that_does_not_drain(guest, host):
-    g = guest("pvh", start=False)
+    g = guest("pvh", start=False, **SMALL)
     g.prepare()
     stuck_disk(g, host)
     try:
@@ -241,7 +242,7 @@ def test_ring_that_does_not_drain(guest, host):
 
 
 def test_probe_changes_nothing(guest, host):
-    g = guest("pvh")
+    g = guest("pvh", **SMALL)
     before = host.run(f"xenstore-ls /local/domain/{g.domid}/device").out
     for _ in range(3):
         rows = [json.loads(line) for line in host.run(

@@ -152,12 +152,12 @@ def test_policy_refuses_and_the_guest_runs_on(guest, host):
 
 def test_wrong_callers(host):
     helper = "/opt/libxl-ext/libxl-ext-save-helper"
-    r = host.run(f"{helper} --save-domain 1 -1 4242 0 8 0 </dev/null"
-                 " | strings", check=False)
+    r = host.run(f"{helper} --save-domain 1 -1 4242 0 8 0 </dev/null",
+                 check=False)
     assert "4242" in r.stdout and "no such domain" in r.stdout.lower()
     r = host.run(f"cp {helper} /tmp/h; chmod 755 /tmp/h; setpriv"
                  " --reuid=65534 --regid=65534 --clear-groups /tmp/h"
-                 " --save-domain 1 -1 1 0 8 0 </dev/null 2>&1 | strings",
+                 " --save-domain 1 -1 1 0 8 0 </dev/null 2>&1",
                  check=False)
     assert "root" in r.stdout
     for args in ("", "--save-domain", "--save-domain 1 -1 x 0 0 0",

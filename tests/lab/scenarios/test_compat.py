@@ -77,16 +77,21 @@ def test_domain_that_dies_during_a_save(guest, host):
     save = go_on()
     assert save.returncode != 0
     assert not g.exists
-    assert host.run("ls /run/libxl-ext/ 2>/dev/null", check=False).out == ""
-    assert host.run("pgrep -f libxl-ext-guardian", check=False).rc != 0
+    left = host.run(
+        "for i in $(seq 100); do"
+        " pgrep -f '[l]ibxl-ext-guardian' >/dev/null ||"
+        " [ -n \"$(ls /run/libxl-ext/*.journal 2>/dev/null)\" ] || exit 0;"
+        " sleep 0.1; done; pgrep -af '[l]ibxl-ext-guardian';"
+        " ls -l /run/libxl-ext; exit 1", check=False)
+    assert left.rc == 0, left.stdout
 
 
 def test_remus_goes_to_the_stock_helper(host):
     """Stream type 1 is Remus: the stock helper speaks its own way."""
     r = host.run("/opt/libxl-ext/libxl-ext-save-helper --save-domain"
-                 " 1 -1 4242 1 0 1 </dev/null 2>&1 | strings", check=False)
+                 " 1 -1 4242 1 0 1 </dev/null 2>&1", check=False)
     assert "libxl-save-helper" in r.stdout
-    assert "libxl-ext-save-helper" not in r.stdout
+    assert "libxl-ext" not in r.stdout
 
 
 CUTS = [100, 3 << 20, 20 << 20, 50 << 20, 90 << 20]

@@ -110,7 +110,7 @@ int lxe__backends_find(struct lxe__backends *out, struct xs_handle *xsh,
                           strerror(errno));
         goto out;
     }
-    for (k = 0; k < nr_kinds; k++) {
+    for (k = 0; kinds && k < nr_kinds; k++) {
         snprintf(dir, sizeof(dir), "/libxl/%u/device/%.32s", domid,
                  kinds[k]);
         free(devids);

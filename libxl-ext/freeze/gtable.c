@@ -63,7 +63,7 @@ int lxe__gmap_open(struct lxe__gmap *m, xc_interface *xch,
                    xenforeignmemory_handle *fmem, uint32_t domid,
                    struct lxe__err *err)
 {
-    const void *status;
+    const void *status = NULL;
     int rc;
 
     memset(m, 0, sizeof(*m));
@@ -91,8 +91,8 @@ int lxe__gmap_refresh(struct lxe__gmap *m, xc_interface *xch,
                       uint32_t domid, struct lxe__err *err)
 {
     xenforeignmemory_handle *fmem = m->fmem;
-    unsigned version;
-    size_t nr;
+    unsigned version = 0;
+    size_t nr = 0;
 
     if (ask(xch, domid, &version, &nr, err))
         return -1;

@@ -128,7 +128,7 @@ int lxe__rings_list(const struct lxe__backend *b, lxe__node_fn *read,
                     void *data, struct lxe__ring *rings, size_t *nr_r,
                     struct lxe__err *err)
 {
-    uint32_t queues, order = 0, q;
+    uint32_t queues = 1, order = 0, q;
     bool multi = true, has_order = false;
     char prefix[24] = "";
     size_t nr = 0;

@@ -50,8 +50,7 @@ def goes_on(g):
     g._mark()
     g.wait_alive()
     # A card that was detached comes back by its hotplug script, which
-    # takes up to half a minute under
-    # emulation.
+    # takes up to half a minute here.
     end = time.monotonic() + 150
     while not g.ping():
         assert time.monotonic() < end, "the network did not come back"

@@ -6,6 +6,8 @@ import struct
 
 import pytest
 
+SMALL = {"mem": 96, "churn_mem": 8}     # quicker to save
+
 MARK = b"\xff" * 8 + b"XENF"
 HEADERS = 40
 BODY = {"version": 0, "flags": 4, "uuid": 8, "max_pages": 24,
@@ -37,7 +39,6 @@ def patched(host, g, edits, cut=None, twice=None):
     code = f"""
 import sys
 
-SMALL = {"mem": 96, "churn_mem": 8}     # quicker to save
 d = bytearray(open({g.save_path!r}, 'rb').read(1 << 18))
 for at, new in {edits!r}:
     d[at:at + len(new)] = new

@@ -7,13 +7,16 @@
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <libxlutil.h>
 
+#include "base/io.h"
 #include "memory/policy.h"
 
 #define FILE_MAX   (1024 * 1024)
@@ -33,19 +36,24 @@ static const char *const method_words[] = { "auto", "prove", "detach" };
 
 /*----- the file as text -----*/
 
+/*
+ * Opened without waiting: a FIFO without a writer would hold a save for
+ * ever.  A file cut short by an error of the disk is refused, too: half
+ * a policy may allow what the whole one does not.
+ */
 static int read_file(const char *path, char **text, size_t *len,
                      struct lxe__err *err)
 {
     struct stat st;
-    FILE *f;
-    int rc;
+    ssize_t got;
+    int rc, fd;
 
     *text = NULL;
-    f = fopen(path, "re");
-    if (!f)
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
         return lxe__err_set(err, errno, "policy file %s: %s", path,
                             strerror(errno));
-    if (fstat(fileno(f), &st) || !S_ISREG(st.st_mode)) {
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
         rc = lxe__err_set(err, EINVAL, "policy file %s: not a regular"
                           " file", path);
         goto out;
@@ -61,12 +69,19 @@ static int read_file(const char *path, char **text, size_t *len,
         rc = lxe__err_set(err, ENOMEM, "policy file %s: no memory", path);
         goto out;
     }
-    *len = fread(*text, 1, st.st_size, f);
+    got = lxe__read_full(fd, *text, st.st_size);
+    if (got != st.st_size) {
+        rc = lxe__err_set(err, got < 0 ? errno : EIO, "policy file %s: %s",
+                          path, got < 0 ? strerror(errno) :
+                          "it became shorter while it was read");
+        goto out;
+    }
+    *len = got;
     (*text)[*len] = '\0';
     rc = 0;
 
  out:
-    fclose(f);
+    close(fd);
     return rc;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "memory/policy.h"
@@ -140,6 +141,22 @@ static void files_that_are_none_are_refused(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "/nonexistent/x"));
 }
 
+/* Where it is opened to be read first, this case never ends. */
+static void a_fifo_is_refused_and_not_waited_for(void)
+{
+    struct lxe__policy p;
+    struct lxe__err err;
+
+    strcpy(path, "/tmp/lxe-policy-XXXXXX");
+    close(mkstemp(path));
+    unlink(path);
+    CU_ASSERT_EQUAL_FATAL(mkfifo(path, 0600), 0);
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__policy_load(&p, path, NULL, &err), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "not a regular file"));
+    unlink(path);
+}
+
 static void a_file_that_is_too_large_is_refused(void)
 {
     char *text = malloc((1 << 20) + 2);
@@ -177,6 +194,8 @@ LXE_SUITE(policy_file,
     { "words in strings and lists are no keys",
       words_in_strings_and_lists_are_no_keys },
     { "files that are none are refused", files_that_are_none_are_refused },
+    { "a FIFO is refused and not waited for",
+      a_fifo_is_refused_and_not_waited_for },
     { "a file that is too large is refused",
       a_file_that_is_too_large_is_refused },
     { "without a file the defaults hold",

@@ -16,24 +16,6 @@
 /* What a pipe holds by default: more at once gains nothing. */
 #define MOVE_CHUNK (64 * 1024)
 
-ssize_t lxe__read_full(int fd, void *buf, size_t len)
-{
-    size_t done = 0;
-    ssize_t r;
-
-    while (done < len) {
-        r = read(fd, (char *)buf + done, len - done);
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r < 0)
-            return -1;
-        if (!r)
-            break;
-        done += r;
-    }
-    return done;
-}
-
 int lxe__write_full(int fd, const void *buf, size_t len)
 {
     size_t done = 0;
@@ -87,6 +69,11 @@ ssize_t lxe__read_full_or(int stop_fd, int fd, void *buf, size_t len)
         done += r;
     }
     return done;
+}
+
+ssize_t lxe__read_full(int fd, void *buf, size_t len)
+{
+    return lxe__read_full_or(-1, fd, buf, len);
 }
 
 int lxe__write_full_or(int stop_fd, int fd, const void *buf, size_t len)

@@ -31,7 +31,8 @@ LXE_CFLAGS  := -std=gnu11 $(WARNINGS) -fvisibility=hidden -pthread \
                -DLXE_LIBEXECDIR='"$(LIBEXECDIR)"' $(FLAVOUR_CFLAGS)
 LXE_LDFLAGS := -pthread $(FLAVOUR_CFLAGS)
 XEN_LIBS    := -lxenguest -lxenctrl -lxencall -lxenforeignmemory \
-               -lxendevicemodel -lxengnttab -lxenstore -lxentoollog -lxlutil
+               -lxendevicemodel -lxengnttab -lxenstore -lxentoollog -lxlutil \
+               -lyajl
 
 # One archive of everything that is not a program; programs pull from it.
 LIB_ROOMS   := base memory stream freeze engine

@@ -3,20 +3,37 @@
  * Reading and setting the memory limits that Xen keeps.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <xenstore.h>
 
+#include "base/io.h"
 #include "memory/limits.h"
+#include "memory/stock.h"
 
-/*
- * What libxl adds to the target at every setmaxmem on x86:
- * libxl__arch_extra_memory() returns LIBXL_MAXMEM_CONSTANT
- * (tools/libs/light/libxl_x86.c, libxl_internal.h; 4.14 to master).
- */
-#define STOCK_EXTRA_KB 1024
+/* Where libxl keeps what it knows of a domain (XEN_LIB_DIR). */
+#ifndef LXE_XEN_LIB_DIR
+#define LXE_XEN_LIB_DIR "/var/lib/xen"
+#endif
+#define JSON_MAX (1 << 20)      /* a configuration has some KiB */
+
+/* Errors of hypercalls, in words that say what to do. */
+static const char *why(int e)
+{
+    switch (e) {
+    case EPERM:
+    case EACCES:
+        return "no privilege: this needs root in the control domain";
+    case ESRCH:
+        return "no such domain";
+    }
+    return strerror(e);
+}
 
 static int getinfo(xc_interface *xch, uint32_t domid,
                    xc_domaininfo_t *info, struct lxe__err *err)
@@ -25,8 +42,7 @@ static int getinfo(xc_interface *xch, uint32_t domid,
 
     if (r < 0)
         return lxe__err_set(err, errno, "reading the limits of dom %u:"
-                            " %s: this needs root in the control domain",
-                            domid, strerror(errno));
+                            " %s", domid, why(errno));
     /* The hypercall answers with the next domain that does exist. */
     if (r != 1 || info->domain != domid)
         return lxe__err_set(err, ESRCH, "reading the limits of dom %u: no"
@@ -70,20 +86,59 @@ static bool is_libxl_hvm(struct xs_handle *xsh, uint32_t domid)
 }
 
 /*
- * The target in an image is rebuilt from xenstore: what build_post took
- * off is added again (libxl__get_targetmem_fudge(): video memory, and
- * for HVM populated on demand LIBXL_MAXMEM_CONSTANT).  At restore
- * libxl__build_pre() sets target plus extra.
+ * libxl's stored configuration of the domain, or NULL (libxl__userdata
+ * in tools/libs/light/libxl_dom.c; the name is the same since 4.5).
  */
-static uint64_t stock_max_kb(struct xs_handle *xsh, uint32_t domid,
-                             uint64_t target_kb, uint64_t static_max_kb)
+static char *read_json(uint32_t domid, const uint8_t u[16])
 {
-    uint64_t video_kb = read_kb(xsh, domid, "memory/videoram");
-    uint64_t kb = target_kb + video_kb;
+    char path[160], *text = NULL;
+    ssize_t got = -1;
+    struct stat st;
+    int fd;
 
-    if (is_libxl_hvm(xsh, domid) && static_max_kb > kb)
-        kb += STOCK_EXTRA_KB;
-    return kb + STOCK_EXTRA_KB;
+    snprintf(path, sizeof(path), LXE_XEN_LIB_DIR "/userdata-d.%u."
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
+             "%02x%02x%02x%02x%02x%02x.libxl-json", domid, u[0], u[1],
+             u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11],
+             u[12], u[13], u[14], u[15]);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return NULL;
+    if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size <= JSON_MAX)
+        text = malloc(st.st_size + 1);
+    if (text)
+        got = lxe__read_full(fd, text, st.st_size);
+    close(fd);
+    if (got < 0) {
+        free(text);
+        return NULL;
+    }
+    text[got] = '\0';
+    return text;
+}
+
+/*
+ * Where libxl stored no configuration here, the limits of today stand
+ * in for those of the creation: right unless an HVM guest was ballooned.
+ */
+static uint64_t stock_max_kb(struct xs_handle *xsh,
+                             const struct lxe__limits *l)
+{
+    char *json = read_json(l->domid, l->uuid);
+    struct lxe__stock s = {
+        .hvm = is_libxl_hvm(xsh, l->domid),
+        .target_kb = l->target_kb,
+        .video_kb = read_kb(xsh, l->domid, "memory/videoram"),
+        .created_max_kb = l->static_max_kb,
+    };
+
+    s.created_target_kb = s.target_kb + s.video_kb;
+    if (json) {
+        s.created_max_kb = lxe__stock_json_kb(json, "max_memkb");
+        s.created_target_kb = lxe__stock_json_kb(json, "target_memkb");
+    }
+    free(json);
+    return lxe__stock_max_kb(&s);
 }
 
 int lxe__limits_read(xc_interface *xch, struct xs_handle *xsh,
@@ -107,8 +162,7 @@ int lxe__limits_read(xc_interface *xch, struct xs_handle *xsh,
         return 0;
     l->target_kb = read_kb(xsh, domid, "memory/target");
     l->static_max_kb = read_kb(xsh, domid, "memory/static-max");
-    l->stock_max_kb = stock_max_kb(xsh, domid, l->target_kb,
-                                   l->static_max_kb);
+    l->stock_max_kb = stock_max_kb(xsh, l);
     return 0;
 }
 
@@ -134,7 +188,7 @@ int lxe__limits_set(xc_interface *xch, uint32_t domid,
     if (xc_domain_setmaxmem(xch, domid, max_pages * 4))
         return lxe__err_set(err, errno, "setting max_pages of dom %u to"
                             " %"PRIu64": %s", domid, max_pages,
-                            strerror(errno));
+                            why(errno));
     if (lxe__limits_read_pages(xch, domid, &now, &tot, err))
         return -1;
     if (now != max_pages)
@@ -151,9 +205,8 @@ int lxe__host_read(xc_interface *xch, struct lxe__host *h,
 
     memset(&info, 0, sizeof(info));
     if (xc_physinfo(xch, &info))
-        return lxe__err_set(err, errno, "reading the host's memory: %s:"
-                            " this needs root in the control domain",
-                            strerror(errno));
+        return lxe__err_set(err, errno, "reading the host's memory: %s",
+                            why(errno));
     h->total_pages = info.total_pages;
     h->free_pages = info.free_pages;
     h->outstanding_pages = info.outstanding_pages;
@@ -172,5 +225,5 @@ int lxe__claim(xc_interface *xch, uint32_t domid, uint64_t pages,
                             " memory and try again", pages, pages * 4,
                             domid);
     return lxe__err_set(err, errno, "claiming %"PRIu64" pages for dom %u:"
-                        " %s", pages, domid, strerror(errno));
+                        " %s", pages, domid, why(errno));
 }

@@ -4,7 +4,9 @@
  *
  * Which ROM a model has is QEMU's "romfile" default (the class_init
  * functions of hw/net/ and hw/display/, QEMU 4.2 to 10): a model that
- * is not in the table has none, or is not offered by libxl.
+ * is not in the table has none, or is not offered by libxl.  Compared
+ * with what QEMU 7.2 lists for each, machine pc-i440fx-4.2, which
+ * xenfv stands for.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -49,6 +51,7 @@ static const struct {
     { "qxl-vga", "vgabios-qxl.bin" },
     { "virtio-vga", "vgabios-virtio.bin" },
     { "vmware-svga", "vgabios-vmware.bin" },
+    { "ati-vga", "vgabios-ati.bin" },
 };
 
 /* -vga TYPE is short for a device. */
@@ -64,18 +67,35 @@ static const struct {
 
 /*
  * Video memory is populated by QEMU too, out of what libxl keeps back
- * for it (videoram): sizes in MiB, QEMU 4.2 to 10.
+ * for it (videoram): MiB, as QEMU 7.2 lists its RAM ("info ramblock").
  */
 static const struct {
-    const char *device, *key;
+    const char *device, *key;   /* no key: not to be chosen */
     unsigned mib;               /* where the key is not given */
 } vrams[] = {
     { "VGA", "vgamem_mb", 16 },
+    { "secondary-vga", "vgamem_mb", 16 },
     { "cirrus-vga", "vgamem_mb", 4 },
+    { "ati-vga", "vgamem_mb", 16 },
+    { "vmware-svga", "vgamem_mb", 16 },
+    { "virtio-vga", NULL, 8 },
     { "qxl-vga", "ram_size_mb", 64 },
     { "qxl-vga", "vram_size_mb", 64 },
+    { "qxl", "ram_size_mb", 64 },
+    { "qxl", "vram_size_mb", 64 },
 };
-#define VRAM_MIB_MAX 512        /* QEMU cuts vgamem_mb to this */
+#define VGAMEM_MIB_MAX 512      /* QEMU cuts vgamem_mb to this */
+#define VRAM_MIB_MAX   65536    /* any other: QEMU takes no more */
+
+/* Small RAM besides: qxl.vrom and vmsvga.fifo. */
+static const struct {
+    const char *device;
+    unsigned pages;
+} smalls[] = {
+    { "qxl-vga", 2 },
+    { "qxl", 2 },
+    { "vmware-svga", 16 },
+};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -125,65 +145,121 @@ static bool option(const char *text, const char *key, char *value,
     return false;
 }
 
-static int add_rom(struct lxe__qemu_args *a, const char *device,
-                   const char *options, struct lxe__err *err)
+/*
+ * "-global DRIVER.KEY=VALUE", or "driver=,property=,value=": the last
+ * one counts, wherever it stands.  It is how a guest is told to do
+ * without option ROMs: libxl has no setting for that.
+ */
+static bool global(char **argv, const char *device, const char *key,
+                   char *value, size_t size)
 {
-    const char *file = model_rom(device);
+    size_t device_len = strlen(device), key_len = strlen(key);
+    char driver[64], property[64];
+    const char *p;
+    bool found = false;
+
+    for (; argv[0] && argv[1]; argv++) {
+        if (strcmp(argv[0], "-global") != 0 &&
+            strcmp(argv[0], "--global") != 0)
+            continue;
+        p = argv[1];
+        if (!strncmp(p, device, device_len) && p[device_len] == '.' &&
+            !strncmp(p + device_len + 1, key, key_len) &&
+            p[device_len + 1 + key_len] == '=') {
+            snprintf(value, size, "%s", p + device_len + key_len + 2);
+            found = true;
+        } else if (option(p, "driver", driver, sizeof(driver)) &&
+                   !strcmp(driver, device) &&
+                   option(p, "property", property, sizeof(property)) &&
+                   !strcmp(property, key)) {
+            found |= option(p, "value", value, size);
+        }
+    }
+    return found;
+}
+
+/* A device as it is asked for, and where else it is spoken of. */
+struct model {
+    const char *device;
+    const char *options;
+    char **argv;
+};
+
+/* What the device itself is given wins over -global. */
+static bool property(const struct model *m, const char *key, char *value,
+                     size_t size)
+{
+    return option(m->options, key, value, size) ||
+        global(m->argv, m->device, key, value, size) ||
+        global(m->argv, "pci-device", key, value, size);
+}
+
+static int add_rom(struct lxe__qemu_args *a, const struct model *m,
+                   struct lxe__err *err)
+{
+    const char *file = model_rom(m->device);
     struct lxe__qemu_rom *rom;
     char value[sizeof(rom->file)];
 
     /* Shown in the guest's BAR is what is RAM of the guest. */
-    if (option(options, "rombar", value, sizeof(value)) &&
+    if (property(m, "rombar", value, sizeof(value)) &&
         (!strcmp(value, "0") || !strcmp(value, "off")))
         return 0;
-    if (!file && !option(options, "romfile", value, sizeof(value)))
-        return 0;
+    if (property(m, "romfile", value, sizeof(value)))
+        file = value;
+    if (!file || !*file)
+        return 0;               /* romfile= asks for none */
     if (a->nr_roms == LXE_QEMU_ROMS_MAX)
         return lxe__err_set(err, E2BIG, "start QEMU: more than %d devices"
                             " with an option ROM", LXE_QEMU_ROMS_MAX);
-    rom = &a->roms[a->nr_roms];
+    rom = &a->roms[a->nr_roms++];
     memset(rom, 0, sizeof(*rom));
-    snprintf(rom->device, sizeof(rom->device), "%s", device);
-    if (option(options, "romfile", value, sizeof(value)))
-        snprintf(rom->file, sizeof(rom->file), "%s", value);
-    else
-        snprintf(rom->file, sizeof(rom->file), "%s", file);
-    if (!rom->file[0])
-        return 0;               /* romfile= asks for none */
-    if (option(options, "romsize", value, sizeof(value)))
+    snprintf(rom->device, sizeof(rom->device), "%s", m->device);
+    snprintf(rom->file, sizeof(rom->file), "%s", file);
+    if (property(m, "romsize", value, sizeof(value)))
         rom->size = strtoull(value, NULL, 0) & UINT32_MAX;
-    a->nr_roms++;
+    if (rom->size == UINT32_MAX)
+        rom->size = 0;          /* QEMU's default: the file's */
     return 0;
 }
 
-/* As vga_common_init() has it: a power of two from 1 to 512 MiB. */
-static void add_vram(struct lxe__qemu_args *a, const char *device,
-                     const char *options)
+/* A power of two of MiB, for vga_common_init() of at most 512. */
+static void add_vram(struct lxe__qemu_args *a, const struct model *m)
 {
     char value[16];
-    unsigned long mib;
+    unsigned long mib, max;
+    const char *key;
     size_t i;
 
     for (i = 0; i < COUNT(vrams); i++) {
-        if (strcmp(vrams[i].device, device) != 0)
+        if (strcmp(vrams[i].device, m->device) != 0)
             continue;
+        key = vrams[i].key;
         mib = vrams[i].mib;
-        if (option(options, vrams[i].key, value, sizeof(value)))
+        if (key && property(m, key, value, sizeof(value)))
             mib = strtoul(value, NULL, 0);
-        mib = mib < 1 ? 1 : mib > VRAM_MIB_MAX ? VRAM_MIB_MAX : mib;
+        max = key && !strcmp(key, "vgamem_mb") ? VGAMEM_MIB_MAX :
+            VRAM_MIB_MAX;
+        mib = mib < 1 ? 1 : mib > max ? max : mib;
         a->vram_pages += lxe__qemu_rom_pages((uint64_t)mib << 20);
     }
+    for (i = 0; i < COUNT(smalls); i++)
+        if (!strcmp(smalls[i].device, m->device))
+            a->vram_pages += smalls[i].pages;
 }
 
 static int add_model(struct lxe__qemu_args *a, const char *device,
-                     const char *options, struct lxe__err *err)
+                     const char *options, char **argv,
+                     struct lxe__err *err)
 {
-    add_vram(a, device, options);
-    return add_rom(a, device, options, err);
+    struct model m = { device, options, argv };
+
+    add_vram(a, &m);
+    return add_rom(a, &m, err);
 }
 
 static int add_device(struct lxe__qemu_args *a, const char *options,
-                      struct lxe__err *err)
+                      char **argv, struct lxe__err *err)
 {
     char device[64];
     size_t len = strcspn(options, ",");
@@ -192,33 +268,31 @@ static int add_device(struct lxe__qemu_args *a, const char *options,
         snprintf(device, sizeof(device), "%.*s",
                  (int)(len < sizeof(device) ? len : sizeof(device) - 1),
                  options);
-    return add_model(a, device, options, err);
+    return add_model(a, device, options, argv, err);
 }
 
 static int add_vga(struct lxe__qemu_args *a, const char *type,
-                   struct lxe__err *err)
+                   char **argv, struct lxe__err *err)
 {
     size_t i;
 
     for (i = 0; i < COUNT(vgas); i++)
         if (!strcmp(vgas[i].vga, type))
-            return add_model(a, vgas[i].device, "", err);
+            return add_model(a, vgas[i].device, "", argv, err);
     return 0;
 }
 
-/* The old "-net nic,model=NAME". */
+/* "-net nic,model=NAME" and "-nic BACKEND,model=NAME". */
 static int add_net(struct lxe__qemu_args *a, const char *options,
-                   struct lxe__err *err)
+                   char **argv, struct lxe__err *err)
 {
     char model[64];
 
-    if (strncmp(options, "nic", 3) != 0)
-        return 0;
     if (!option(options, "model", model, sizeof(model)))
         strcpy(model, "e1000"); /* QEMU's default on a PC */
     else if (!strcmp(model, "virtio"))
         strcpy(model, "virtio-net-pci");        /* QEMU's alias */
-    return add_model(a, model, "", err);
+    return add_model(a, model, "", argv, err);
 }
 
 static int set_domid(struct lxe__qemu_args *a, const char *text,
@@ -242,6 +316,7 @@ static int set_domid(struct lxe__qemu_args *a, const char *text,
 int lxe__qemu_args_parse(struct lxe__qemu_args *a, char **argv,
                          struct lxe__err *err)
 {
+    char **const all = argv;
     const char *opt, *value;
 
     memset(a, 0, sizeof(*a));
@@ -264,13 +339,16 @@ int lxe__qemu_args_parse(struct lxe__qemu_args *a, char **argv,
         } else if (!strcmp(opt, "incoming")) {
             a->incoming = true;
         } else if (!strcmp(opt, "device")) {
-            if (add_device(a, value, err))
+            if (add_device(a, value, all, err))
                 return -1;
         } else if (!strcmp(opt, "vga")) {
-            if (add_vga(a, value, err))
+            if (add_vga(a, value, all, err))
                 return -1;
         } else if (!strcmp(opt, "net")) {
-            if (add_net(a, value, err))
+            if (!strncmp(value, "nic", 3) && add_net(a, value, all, err))
+                return -1;
+        } else if (!strcmp(opt, "nic")) {
+            if (strcmp(value, "none") != 0 && add_net(a, value, all, err))
                 return -1;
         } else if (!strcmp(opt, "L")) {
             if (a->nr_dirs < LXE_QEMU_DIRS_MAX)

@@ -57,7 +57,7 @@ static int raise_limit(const struct lxe__qemu_args *a,
     unsigned found;
     uint64_t roms = lxe__qemu_roms_pages(a, &found), need;
 
-    if (!roms)
+    if (!roms && !a->vram_pages)
         return 0;
     raise->xch = xc_interface_open(NULL, NULL, 0);
     if (!raise->xch)

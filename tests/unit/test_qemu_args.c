@@ -64,12 +64,14 @@ static void vga_and_old_net_options_count(void)
 {
     CU_ASSERT_EQUAL(PARSE("-vga", "none", "-vga", "std", "-net",
         "nic,vlan=0,model=rtl8139", "-net", "tap,vlan=0", "-net", "nic",
-        "-net", "nic,model=virtio"), 0);
-    CU_ASSERT_EQUAL_FATAL(a.nr_roms, 4);
+        "-net", "nic,model=virtio", "-nic", "none", "-net", "none",
+        "-nic", "user,model=vmxnet3"), 0);
+    CU_ASSERT_EQUAL_FATAL(a.nr_roms, 5);
     CU_ASSERT_STRING_EQUAL(a.roms[0].file, "vgabios-stdvga.bin");
     CU_ASSERT_STRING_EQUAL(a.roms[1].file, "efi-rtl8139.rom");
     CU_ASSERT_STRING_EQUAL(a.roms[2].file, "efi-e1000.rom");
     CU_ASSERT_STRING_EQUAL(a.roms[3].file, "efi-virtio.rom");
+    CU_ASSERT_STRING_EQUAL(a.roms[4].file, "efi-vmxnet3.rom");
 }
 
 static void video_memory_is_counted_as_qemu_sizes_it(void)
@@ -85,9 +87,45 @@ static void video_memory_is_counted_as_qemu_sizes_it(void)
     CU_ASSERT_EQUAL(a.vram_pages, 131072);
     CU_ASSERT_EQUAL(PARSE("-device", "qxl-vga,vram_size_mb=32,"
                           "ram_size_mb=64"), 0);
-    CU_ASSERT_EQUAL(a.vram_pages, 8192 + 16384);
+    CU_ASSERT_EQUAL(a.vram_pages, 8192 + 16384 + 2);
+    CU_ASSERT_EQUAL(PARSE("-device", "qxl-vga,vram_size_mb=1024,"
+                          "ram_size_mb=1024"), 0);
+    CU_ASSERT_EQUAL(a.vram_pages, 2 * 262144 + 2);
+    CU_ASSERT_EQUAL(PARSE("-device", "qxl-vga", "-device", "qxl"), 0);
+    CU_ASSERT_EQUAL(a.vram_pages, 2 * (16384 + 16384 + 2));
+    CU_ASSERT_EQUAL(a.nr_roms, 1);
+    CU_ASSERT_EQUAL(PARSE("-device", "virtio-vga,vgamem_mb=64", "-device",
+                          "secondary-vga,vgamem_mb=2"), 0);
+    CU_ASSERT_EQUAL(a.vram_pages, 2048 + 512);
+    CU_ASSERT_EQUAL(PARSE("-device", "vmware-svga"), 0);
+    CU_ASSERT_EQUAL(a.vram_pages, 4096 + 16);
     CU_ASSERT_EQUAL(PARSE("-vga", "cirrus", "-device", "e1000"), 0);
     CU_ASSERT_EQUAL(a.vram_pages, 1024);
+}
+
+/* How a guest is told to do without ROMs; libxl puts it last. */
+static void global_properties_hold_wherever_they_stand(void)
+{
+    CU_ASSERT_EQUAL(PARSE("-device", "e1000,id=a", "-device", "rtl8139",
+        "-device", "e1000,romfile=own.rom", "-global", "e1000.romfile="),
+        0);
+    CU_ASSERT_EQUAL_FATAL(a.nr_roms, 2);
+    CU_ASSERT_STRING_EQUAL(a.roms[0].device, "rtl8139");
+    CU_ASSERT_STRING_EQUAL(a.roms[1].file, "own.rom");
+    CU_ASSERT_EQUAL(PARSE("--global",
+        "driver=e1000,property=romfile,value=x.rom", "-device", "e1000",
+        "-global", "e1000e.romfile=", "-global", "e1000.romfile=y.rom",
+        "-global", "e1000.romsize=8192"), 0);
+    CU_ASSERT_EQUAL_FATAL(a.nr_roms, 1);
+    CU_ASSERT_STRING_EQUAL(a.roms[0].file, "y.rom");
+    CU_ASSERT_EQUAL(a.roms[0].size, 8192);
+    CU_ASSERT_EQUAL(PARSE("-global", "pci-device.rombar=0", "-device",
+        "e1000", "-device", "VGA", "-global", "VGA.vgamem_mb=32"), 0);
+    CU_ASSERT_EQUAL(a.nr_roms, 0);
+    CU_ASSERT_EQUAL(a.vram_pages, 8192);
+    /* An option without its value, at the end. */
+    CU_ASSERT_EQUAL(PARSE("-device", "e1000", "-global"), 0);
+    CU_ASSERT_EQUAL(a.nr_roms, 1);
 }
 
 static void incoming_and_attach_are_seen(void)
@@ -161,6 +199,8 @@ LXE_SUITE(qemu_args,
     { "vga and old net options count", vga_and_old_net_options_count },
     { "video memory is counted as QEMU sizes it",
       video_memory_is_counted_as_qemu_sizes_it },
+    { "-global properties hold wherever they stand",
+      global_properties_hold_wherever_they_stand },
     { "incoming and attach are seen", incoming_and_attach_are_seen },
     { "a bad domid is refused", a_bad_domid_is_refused },
     { "more devices than a bus has are refused",

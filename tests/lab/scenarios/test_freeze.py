@@ -210,39 +210,50 @@ def test_what_cannot_be_frozen_is_refused_before_the_first_byte(guest,
     nothing_left(host, g)
 
 
-def stuck_disk(g, host):
-    """Between the guest's disk and its file: a device that can hold all
-    requests back."""
-    size = host.run(f"blockdev --getsz {g.loop}").out
-    host.run(f"dmsetup create stuck --table '0 {size} linear {g.loop} 0'")
+@pytest.fixture
+def stuck(host):
+    """stuck(guest): a device between the guest's disk and its file that
+    can hold all requests back."""
+    loops = []
+
+    def make(g):
+        g.prepare()
+        loops.append(g.loop)
+        size = host.run(f"blockdev --getsz {g.loop}").out
+        host.run(f"dmsetup create stuck --table '0 {size} linear "
+                 f"{g.loop} 0'")
+        g.loop = "/dev/mapper/stuck"
+
+    yield make
+    host.run("dmsetup resume stuck", check=False)
+    for domain in host.domains():
+        host.run(f"xl destroy {domain}", check=False)
+    host.run("for i in 1 2 3 4 5; do dmsetup remove stuck && break; "
+             "sleep 2; done", check=False)
+    for loop in loops:
+        host.run(f"losetup -d {loop}", check=False)
 
 
-def test_ring_that_does_not_drain(guest, host):
+def test_ring_that_does_not_drain(guest, host, stuck):
     g = guest("pvh", start=False, **SMALL)
-    g.prepare()
-    stuck_disk(g, host)
-    try:
-        host.write(g.cfg, g.config().replace(g.loop, "/dev/mapper/stuck"))
-        host.run(f"xl create {g.cfg}", timeout=300)
-        g.wait_alive()
-        env = settings(host, freeze="require", freeze_method="prove",
-                       freeze_timeout=700)
-        # Held back for as long as a save takes.
-        host.run("dmsetup suspend --noflush stuck")
-        time.sleep(2)
-        r = g.save(ext=True, live=True, check=False, env=env)
-        host.run("dmsetup resume stuck")
-        assert r.rc != 0
-        assert re.search(r"vbd-\d+-51712: \d+ of at most \d+ requests of "
-                         r"request ring 0 were not answered in time",
-                         r.stderr), r.stderr[-2000:]
-        goes_on(g)
-        nothing_left(host, g)
-        g.save(ext=True, live=True, checkpoint=True, env=env)
-        goes_on(g)
-    finally:
-        g.destroy()
-        host.run("dmsetup resume stuck; dmsetup remove stuck", check=False)
+    stuck(g)
+    g.create()
+    g.wait_alive()
+    env = settings(host, freeze="require", freeze_method="prove",
+                   freeze_timeout=700)
+    # Held back for as long as a save takes.
+    host.run("dmsetup suspend --noflush stuck")
+    time.sleep(2)
+    r = g.save(ext=True, live=True, check=False, env=env)
+    host.run("dmsetup resume stuck")
+    assert r.rc != 0
+    assert re.search(r"vbd-\d+-51712: \d+ of at most \d+ requests of "
+                     r"request ring 0 were not answered in time",
+                     r.stderr), r.stderr[-2000:]
+    goes_on(g)
+    nothing_left(host, g)
+    g.save(ext=True, live=True, checkpoint=True, env=env)
+    goes_on(g)
 
 
 def test_probe_changes_nothing(guest, host):

@@ -59,7 +59,7 @@ def lab():
     if name and not found:
         raise LabError(f"LAB_NAME={name}, but no such lab is up")
     _lab = found or Lab.up(f"pytest-{os.getpid()}", flavour,
-                           int(os.environ.get("LAB_SMP", "2")), keep=False)
+                           int(os.environ.get("LAB_SMP", flavours.SMP)), keep=False)
     if not _lab.host.control.exists():
         _lab.host.connect()
     try:

@@ -57,3 +57,8 @@ FLAVOURS = {f.name: f for f in (
 )}
 
 DEFAULT = "bookworm"
+
+# CPUs of a lab.  Two labs of one CPU each run side by side on two cores
+# as fast as one alone; two of two CPUs each take four times as long, as
+# a waiting emulated CPU spins while the one it waits for does not run.
+SMP = 1

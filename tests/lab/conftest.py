@@ -98,8 +98,7 @@ def guest(host, lab, clean_host, request):
         g = Guest(host, kind, **kwargs)
         made.append(g)
         if start:
-            g.create()
-            g.wait_alive(timeout=600 if kind == "hvm" else 240)
+            g.start()
         return g
 
     yield make

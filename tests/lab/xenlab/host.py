@@ -16,6 +16,7 @@ CONSOLES = "/var/log/xen/console"
 EXT = "/opt/libxl-ext"          # where the project's programs go
 LABDIR = "/opt/lab"             # where the lab's own tools go
 WORK = "/var/lab"               # disks and images of the guests
+SEEDS = "/var/lab-seeds"        # guests to begin with, see guest.py
 JOURNALS = "/run/libxl-ext /var/run/libxl-ext"
 
 
@@ -52,6 +53,7 @@ class Host:
             "-o", f"ControlPath={self.control}"]
         self.target = "root@127.0.0.1"
         self.voids = 0          # runs that the emulator spoilt
+        self.seeds = {}         # see guest.py
 
     # -- the connection
 

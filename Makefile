@@ -87,6 +87,7 @@ $(BUILD)/unit: $(UNIT_OBJS) $(UNIT_EXTRA) $(LIB)
 
 check-unit: deps-build
 	@$(MAKE) -s build/asan/unit BUILD=build/asan \
+	    SYSCONFDIR=/nonexistent \
 	    FLAVOUR_CFLAGS="-DLXE_DEBUG -fsanitize=address,undefined \
 	    -fno-sanitize-recover=all"
 	build/asan/unit

@@ -31,10 +31,11 @@ static int is_self(const char *path)
         self.st_dev == st.st_dev && self.st_ino == st.st_ino;
 }
 
-int lxe__helper_exec_stock(const char *path, char **argv,
+int lxe__helper_exec_stock(const struct lxe__policy *policy, char **argv,
                            struct lxe__err *err)
 {
     const char *env = getenv("LIBXL_EXT_STOCK_HELPER");
+    const char *path = policy->stock_helper;
     size_t i, j;
     glob_t g;
 
@@ -62,5 +63,5 @@ int lxe__helper_exec_stock(const char *path, char **argv,
     }
     return lxe__err_set(err, ENOENT, "stock helper: no libxl-save-helper"
                         " in the usual places: set stock_helper to its"
-                        " path in %s", LXE_POLICY_FILE);
+                        " path in %s", lxe__policy_path(policy));
 }

@@ -25,7 +25,13 @@ void lxe__policy_dispose(struct lxe__policy *p)
 {
     free(p->stock_helper);
     free(p->qemu);
+    free(p->path);
     lxe__policy_init(p);
+}
+
+const char *lxe__policy_path(const struct lxe__policy *p)
+{
+    return p->path ? p->path : LXE_POLICY_FILE;
 }
 
 int lxe__policy_judge(const struct lxe__policy *p, const char *op,
@@ -33,20 +39,21 @@ int lxe__policy_judge(const struct lxe__policy *p, const char *op,
                       uint64_t tot_pages, uint64_t stock_kb,
                       uint64_t host_pages, struct lxe__err *err)
 {
+    uint64_t need = tot_pages > max_pages ? tot_pages : max_pages;
     uint64_t stock = stock_kb / 4, over, over_kb, allowed_kb;
 
     if (!max_pages || max_pages == UINT64_MAX)
         return lxe__err_set(err, ERANGE, "%s: guest \"%s\": max_pages is"
                             " %s: no policy allows that", op, who,
                             max_pages ? "all ones" : "0");
-    if (max_pages > host_pages)
-        return lxe__err_set(err, ERANGE, "%s: guest \"%s\": max_pages %"
-                            PRIu64" is above the %"PRIu64" pages that the"
-                            " host has in all", op, who, max_pages,
-                            host_pages);
-    if (max_pages <= stock)
+    if (need > host_pages)
+        return lxe__err_set(err, ERANGE, "%s: guest \"%s\": %s %"PRIu64
+                            " is above the %"PRIu64" pages that the host"
+                            " has in all", op, who, need == max_pages ?
+                            "max_pages" : "tot_pages", need, host_pages);
+    if (need <= stock)
         return 0;
-    over = max_pages - stock;
+    over = need - stock;
     over_kb = over * 4;
     allowed_kb = p->memory_bump == LXE_BUMP_TRACK ? UINT64_MAX :
         p->memory_bump == LXE_BUMP_BOUNDED ? p->memory_bump_limit : 0;
@@ -56,10 +63,12 @@ int lxe__policy_judge(const struct lxe__policy *p, const char *op,
                         " (tot_pages %"PRIu64") is %"PRIu64" pages (%"
                         PRIu64" KiB) above what stock libxl would set (%"
                         PRIu64"); policy memory_bump=%s allows %"PRIu64
-                        " KiB: set memory_bump=\"bounded\" with"
+                        " KiB: %sset memory_bump=\"bounded\" with"
                         " memory_bump_limit=%"PRIu64", or \"track\", in %s",
                         op, who, max_pages, tot_pages, over, over_kb,
                         stock, p->memory_bump == LXE_BUMP_STRICT ?
-                        "strict" : "bounded", allowed_kb, over_kb,
-                        LXE_POLICY_FILE);
+                        "strict" : "bounded", allowed_kb,
+                        need == max_pages ? "" :
+                        "wait until the guest has ballooned down, or ",
+                        over_kb, lxe__policy_path(p));
 }

@@ -42,7 +42,11 @@ struct lxe__policy {
     bool claim;                         /* claim pages before a restore */
     char *stock_helper;                 /* path, or NULL: look for it */
     char *qemu;                         /* path, or NULL: look for it */
+    char *path;                         /* of the file, or NULL */
 };
+
+/* The file to name to who wants another verdict. */
+const char *lxe__policy_path(const struct lxe__policy *p);
 
 /* The defaults, which hold where no file exists. */
 void lxe__policy_init(struct lxe__policy *p);
@@ -61,7 +65,8 @@ int lxe__policy_load(struct lxe__policy *p, const char *path,
                      const char *name, struct lxe__err *err);
 
 /*
- * May @who have a limit of @max_pages where stock libxl would set
+ * May @who have a limit of @max_pages, and @tot_pages where that is
+ * more (it has not ballooned down yet), where stock libxl would set
  * @stock_kb KiB and the host has @host_pages in all?  Never 0, never all
  * ones, never above the host, whatever the mode.  EPERM or ERANGE with
  * a line that says which limit, by how much it is over, and which

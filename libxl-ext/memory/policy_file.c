@@ -370,6 +370,10 @@ int lxe__policy_load(struct lxe__policy *p, const char *path,
     lxe__policy_init(p);
     lxe__err_init(&local);
     r.path = path ? path : env ? env : LXE_POLICY_FILE;
+    p->path = strdup(r.path);
+    if (!p->path)
+        return lxe__err_set(err, ENOMEM, "policy file %s: no memory",
+                            r.path);
     if (read_file(r.path, &text, &len, &local)) {
         if (local.code == ENOENT && !named) {
             rc = 0;     /* the defaults hold */

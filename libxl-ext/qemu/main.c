@@ -121,12 +121,13 @@ static int is_self(const char *path)
         self.st_dev == st.st_dev && self.st_ino == st.st_ino;
 }
 
-static int become(const char *path, char **argv, struct lxe__err *err)
+static int become(const struct lxe__policy *policy, const char *path,
+                  char **argv, struct lxe__err *err)
 {
     if (is_self(path))
         return lxe__err_set(err, ELOOP, "start QEMU: %s is the arbiter"
                             " itself: set qemu to the real one in %s",
-                            path, LXE_POLICY_FILE);
+                            path, lxe__policy_path(policy));
     argv[0] = (char *)path;
     execv(path, argv);
     return lxe__err_set(err, errno, "start QEMU: %s: %s", path,
@@ -142,13 +143,14 @@ static int exec_qemu(const struct lxe__policy *policy, char **argv,
     glob_t g;
 
     if (policy->qemu || env)
-        return become(policy->qemu ? policy->qemu : env, argv, err);
+        return become(policy, policy->qemu ? policy->qemu : env, argv,
+                      err);
     for (i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
         if (glob(patterns[i], 0, NULL, &g))
             continue;
         for (j = g.gl_pathc; j-- > 0;) {
             lxe__err_init(&last);
-            become(g.gl_pathv[j], argv, &last);
+            become(policy, g.gl_pathv[j], argv, &last);
             /* One that is there and cannot be run is worth a line. */
             if (last.code != ELOOP)
                 lxe__err_set(err, last.code, "%s", last.msg);
@@ -157,7 +159,7 @@ static int exec_qemu(const struct lxe__policy *policy, char **argv,
     }
     return lxe__err_set(err, ENOENT, "start QEMU: no qemu-system-i386 in"
                         " the usual places: set qemu to its path in %s",
-                        LXE_POLICY_FILE);
+                        lxe__policy_path(policy));
 }
 
 /*----- main -----*/

@@ -50,6 +50,27 @@ static void bounded_allows_up_to_its_limit(void)
     CU_ASSERT_PTR_NULL(strchr(err.msg, '\n'));
 }
 
+static void pages_above_the_limit_are_judged_like_a_limit(void)
+{
+    struct lxe__policy p;
+    struct lxe__err err;
+
+    lxe__policy_init(&p);
+    p.memory_bump_limit = 8192;
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__policy_judge(&p, "save", "web", 30000, 41216 +
+                                      2048, STOCK_KB, HOST, &err), 0);
+    CU_ASSERT_EQUAL(lxe__policy_judge(&p, "save", "web", 30000, 41216 +
+                                      2049, STOCK_KB, HOST, &err), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "tot_pages 43265"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "wait until the guest"));
+    lxe__err_init(&err);
+    p.memory_bump = LXE_BUMP_TRACK;
+    CU_ASSERT_EQUAL(lxe__policy_judge(&p, "save", "web", 30000, HOST + 1,
+                                      STOCK_KB, HOST, &err), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "tot_pages 1000001"));
+}
+
 static void no_mode_allows_more_than_the_host_has(void)
 {
     struct lxe__policy p;
@@ -94,6 +115,8 @@ LXE_SUITE(policy,
     { "strict allows what stock sets and no more",
       strict_allows_what_stock_sets_and_no_more },
     { "bounded allows up to its limit", bounded_allows_up_to_its_limit },
+    { "pages above the limit are judged like a limit",
+      pages_above_the_limit_are_judged_like_a_limit },
     { "no mode allows more than the host has",
       no_mode_allows_more_than_the_host_has },
     { "no mode allows nothing or everything",

@@ -127,7 +127,9 @@ static int admit(struct restore *s, const struct lxe__limits *now)
     struct lxe__helper *h = s->h;
 
     if (LXE_FAULT(RESTORE_BEFORE_LIMIT, &s->err) ||
-        lxe__limits_set(h->xch, h->domid, s->record.max_pages, &s->err) ||
+        lxe__limits_set(h->xch, h->domid, lxe__pages_limit(
+                            s->record.max_pages, s->record.tot_pages),
+                        &s->err) ||
         LXE_FAULT(RESTORE_AFTER_LIMIT, &s->err))
         return -1;
     /* Xen refuses a claim above the limit, hence this order. */
@@ -186,6 +188,10 @@ static int settle(struct restore *s)
         return -1;
     if (!s->head.has_record)
         return 0;
+    /* A guest that had more than its limit has it again now. */
+    if (s->record.tot_pages > s->record.max_pages &&
+        lxe__limits_set(h->xch, h->domid, s->record.max_pages, &s->err))
+        return -1;
     if (lxe__limits_read_pages(h->xch, h->domid, &max_pages, &tot_pages,
                                &s->err))
         return -1;

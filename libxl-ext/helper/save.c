@@ -37,6 +37,7 @@ struct save {
     const struct lxe__save_args *a;
     struct lxe__limits limits;  /* as read in judge and sent */
     uint64_t held;              /* the limit that may not be exceeded */
+    uint64_t room;              /* pages that the destination takes in */
     struct lxe__freeze *freeze;
     struct lxe__relay *relay;
     bool in_stream;             /* the relay is out of the way */
@@ -107,6 +108,7 @@ static int judge(struct save *s)
                           host.total_pages, &s->err))
         return -1;
     s->held = s->limits.max_pages;
+    s->room = lxe__pages_limit(s->limits.max_pages, s->limits.tot_pages);
     return LXE_FAULT(SAVE_AFTER_LIMITS, &s->err);
 }
 
@@ -141,11 +143,11 @@ static void build_record(struct save *s, uint8_t *bytes)
     /*
      * A stock receiver would populate up to its own limit and then lose
      * the guest: it must refuse at once, and does so for a mandatory
-     * record that it does not know.  max_pages counts, not tot_pages:
-     * while the guest runs it may still fill what it is allowed.
+     * record that it does not know.  While a guest runs it may still
+     * fill what it is allowed, so in a live save max_pages counts, too.
      */
-    s->mandatory = l->max_pages > stock_pages &&
-        (l->tot_pages > stock_pages || (s->a->flags & XCFLAGS_LIVE));
+    s->mandatory = l->tot_pages > stock_pages ||
+        (l->max_pages > stock_pages && (s->a->flags & XCFLAGS_LIVE));
     rh.type = s->mandatory ? LXE_RECORD_TYPE_MANDATORY
                            : LXE_RECORD_TYPE_OPTIONAL;
     lxe__libxc_rhdr_encode(&rh, bytes);
@@ -214,13 +216,13 @@ static int hold_limit(struct save *s)
     if (lxe__limits_read_pages(h->xch, h->domid, &max_pages, &tot_pages,
                                &s->err))
         return -1;
-    if (tot_pages > sent)
+    if (tot_pages > s->room)
         return lxe__err_set(&s->err, EAGAIN, "save: dom %u: max_pages was"
                             " raised from %"PRIu64" to %"PRIu64" and"
                             " tot_pages is %"PRIu64", %"PRIu64" above the"
                             " limit that was sent: save it again",
                             h->domid, sent, max_pages, tot_pages,
-                            tot_pages - sent);
+                            tot_pages - s->room);
     if (max_pages > sent) {
         if (lxe__limits_set(h->xch, h->domid, sent, &s->err))
             return -1;

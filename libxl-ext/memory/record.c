@@ -98,11 +98,6 @@ static int check_limits(const struct lxe__record *r, struct lxe__err *err)
                                 " is above the bound of %"PRIu64": the"
                                 " record is damaged", counts[i].name,
                                 counts[i].value, counts[i].bound);
-    if (r->tot_pages > r->max_pages)
-        return lxe__err_set(err, EPROTO, "memory record: tot_pages %"PRIu64
-                            " is above max_pages %"PRIu64": no guest can"
-                            " have more than its limit", r->tot_pages,
-                            r->max_pages);
     return 0;
 }
 

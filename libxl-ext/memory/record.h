@@ -39,6 +39,18 @@ struct lxe__record {
     uint64_t stock_max_kb;
 };
 
+/*
+ * The limit that a guest needs while its pages come in.  Xen lets a
+ * limit be set below what a guest has, and libxl does so when it balloons
+ * one: such a guest has more than its limit until it has given pages
+ * back.
+ */
+static inline uint64_t lxe__pages_limit(uint64_t max_pages,
+                                        uint64_t tot_pages)
+{
+    return tot_pages > max_pages ? tot_pages : max_pages;
+}
+
 /* Writes LXE_RECORD_LEN bytes to @buf. */
 void lxe__record_encode(const struct lxe__record *r, void *buf);
 
@@ -46,8 +58,8 @@ void lxe__record_encode(const struct lxe__record *r, void *buf);
  * Checks and decodes a body of @len bytes.  Fails with EPROTO and a
  * line that names the field, its value and the bound; @r is then
  * untouched.  What can be checked without a host or a domain is
- * checked here: length, version, flags, padding, and each limit
- * against 0, all ones, LXE_RECORD_MAX_PAGES and the other limits.
+ * checked here: length, version, flags, padding, and each count
+ * against its bound, max_pages also against 0 and all ones.
  */
 int lxe__record_decode(const void *buf, size_t len,
                        struct lxe__record *r, struct lxe__err *err);

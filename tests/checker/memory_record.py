@@ -160,9 +160,6 @@ def check_body(body):
         if value > bound:
             raise Damaged(f"memory record: {name} {value} is above the"
                           f" bound of {bound}")
-    if out["tot_pages"] > out["max_pages"]:
-        raise Damaged(f"memory record: tot_pages {out['tot_pages']} is"
-                      f" above max_pages {out['max_pages']}")
     # The sender's own statements must agree; the receiver need not ask.
     raised = out["max_pages"] > out["stock_max_kb"] // 4
     if raised != bool(flags & RAISED):
@@ -219,14 +216,14 @@ def read_stream(file):
                           f" {int(record['hvm'])}, the libxc domain header"
                           f" says {out['libxc']['type']}")
         stock = record["stock_max_kb"] // 4
-        if (kind == OPTIONAL and record["raised"] and
-                record["tot_pages"] > stock):
+        if kind == OPTIONAL and record["tot_pages"] > stock:
             raise Damaged(f"memory record: optional, but tot_pages"
                           f" {record['tot_pages']} is above the {stock}"
                           " that a stock receiver allows")
-        if kind == MANDATORY and not record["raised"]:
-            raise Damaged("memory record: mandatory, but the limit is not"
-                          " above what a stock receiver sets")
+        if (kind == MANDATORY and not record["raised"] and
+                record["tot_pages"] <= stock):
+            raise Damaged("memory record: mandatory, but neither limit nor"
+                          " pages are above what a stock receiver sets")
         record["mandatory"] = kind == MANDATORY
         out["record"] = record
     check_rest(r)

@@ -57,7 +57,7 @@ static void fuzz_body(const uint8_t *data, size_t size)
     } else {
         must(size == LXE_RECORD_LEN && r.version == LXE_RECORD_VERSION);
         must(r.max_pages && r.max_pages <= LXE_RECORD_MAX_PAGES);
-        must(r.tot_pages <= r.max_pages);
+        must(r.tot_pages <= LXE_RECORD_MAX_PAGES);
         lxe__record_encode(&r, again);
         must(!memcmp(copy, again, sizeof(again)));
     }

@@ -54,6 +54,10 @@ int lxe__fault(enum lxe__fault_point point, struct lxe__err *err)
         raise(SIGKILL);
         pause();
     }
+    if (!strncmp(env, "stop", 4)) {
+        raise(SIGSTOP);
+        return 0;
+    }
     return lxe__err_set(err, EIO, "fault point %lu (%s) was told to fail"
                         " by LIBXL_EXT_FAULT", number,
                         point_name(number));

@@ -3,8 +3,10 @@
  * Numbered fault points, for tests of recovery.
  *
  * LIBXL_EXT_FAULT=N:error or N:kill makes point N fail with EIO, or
- * makes the process that reaches it send SIGKILL to itself.  "N:error:K"
- * acts on the K-th time that the point is reached (1 is the first).
+ * makes the process that reaches it send SIGKILL to itself; N:stop makes
+ * it send SIGSTOP, so that a test can do something at that very point and
+ * let it go on.  "N:error:K" acts on the K-th time that the point is
+ * reached (1 is the first).
  * Present in debug builds only (-DLXE_DEBUG): in a release build
  * LXE_FAULT() is the constant 0 and the variable is not even read.
  *

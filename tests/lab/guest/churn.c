@@ -5,6 +5,9 @@
  * a second on the console what it did and how many errors it has seen:
  *
  *   churn: t=12 mem_ops=.. disk_ops=.. wr_ops=.. net_rx=.. errors=0
+ *       free_kib=..
+ *
+ * (in one line; free_kib is the guest's free memory).
  *
  * Errors never go away. What is checked:
  *   memory  pages with patterns of page and generation, so that a page
@@ -46,6 +49,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -475,6 +479,7 @@ static void be_guest(void)
 {
     static size_t mem_mib;
     struct timespec now, begin;
+    struct sysinfo si;
     long i, threads;
 
     prepare_system();
@@ -498,9 +503,11 @@ static void be_guest(void)
     for (;;) {
         pause_us(1000000);
         clock_gettime(CLOCK_MONOTONIC, &now);
+        sysinfo(&si);
         printf("churn: t=%ld mem_ops=%lu disk_ops=%lu wr_ops=%lu "
-               "net_rx=%lu errors=%lu\n", now.tv_sec - begin.tv_sec,
-               mem_ops, disk_ops, wr_ops, net_rx, errors);
+               "net_rx=%lu errors=%lu free_kib=%lu\n",
+               now.tv_sec - begin.tv_sec, mem_ops, disk_ops, wr_ops,
+               net_rx, errors, si.freeram * si.mem_unit / 1024);
     }
 }
 

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-SMALL = {"mem": 96, "churn_mem": 8}     # quicker to save
+from xenlab.guest import SMALL
 
 MARK = b"\xff" * 8 + b"XENF"
 HEADERS = 40

@@ -3,7 +3,7 @@
 
 import time
 
-SMALL = {"mem": 96, "churn_mem": 8}     # quicker to save
+from xenlab.guest import SMALL
 
 
 def stalled_save(g, ext=True, env=None, live=True, after=1 << 20):

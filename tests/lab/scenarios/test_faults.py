@@ -10,26 +10,31 @@ import time
 
 import pytest
 
-SMALL = {"mem": 96, "churn_mem": 8}     # quicker to save
+from xenlab.guest import LIVE, SMALL
+
 ALL = os.environ.get("LXE_ALL") == "1"
 DETACH = "/var/lab/detach.conf"
 # Points that only a detaching freeze reaches.
 NEEDS_DETACH = {21, 22}
+# Reached by whoever thaws.
+THAW = {25, 26}
 # An error here is no failure: a card whose link cannot be set down is
 # detached instead.
 ABSORBED = {23, 24}
 SPREAD_SAVE = {4, 8, 14, 20, 22, 24}
 SPREAD_RESTORE = {41, 44, 46}
+# Where a guest is taken away under the helper.
+SPREAD_DIES = {6, 8, 12, 43}
 
 
-def points(host, side):
+def points(host, side, spread=None):
     rows = [line.split(None, 3) for line in host.run(
         "/opt/libxl-ext/libxl-ext-save-helper --list-faults")
         .stdout.splitlines()]
     chosen = {int(r[0]) for r in rows if r[1] == side}
     assert chosen, "not a debug build"
-    return sorted(chosen if ALL else chosen & (
-        SPREAD_SAVE if side == "save" else SPREAD_RESTORE))
+    return sorted(chosen if ALL else chosen & (spread or (
+        SPREAD_SAVE if side == "save" else SPREAD_RESTORE)))
 
 
 def nothing_left(host):
@@ -65,7 +70,7 @@ def run_points(host, g, env):
             fault = {"LIBXL_EXT_FAULT": f"{point}:{how}"}
             r = g.save(ext=True, live=True, checkpoint=True, check=False,
                        env=env | fault)
-            if point in (25, 26):
+            if point in THAW:
                 # A thaw point: reached by whoever thaws, the save itself
                 # may well succeed.
                 pass
@@ -117,3 +122,56 @@ def test_restore_faults(guest, host):
     after = g.limits()
     assert after["max_pages"] == before["max_pages"]
     assert after["tot_pages"] == before["tot_pages"]
+
+
+def stopped_at(host, g, point, args):
+    """The Popen of an xl whose helper stands still at that point."""
+    p = host.spawn(f"xl {args}", env=g._env(True, LIVE, {
+        "LIBXL_EXT_FAULT": f"{point}:stop"}))
+    end = time.monotonic() + 120
+    while "T" not in host.run("ps -o stat= -C libxl-ext-save-",
+                              check=False).out:
+        assert p.poll() is None, f"point {point} was not reached: " + \
+            p.communicate()[1][-1500:]
+        assert time.monotonic() < end, f"point {point} was not reached"
+        time.sleep(0.2)
+    return p
+
+
+def taken_away(host, g, p):
+    """The domain is destroyed, then the helper goes on."""
+    host.run(f"xl destroy {g.name}", check=False, timeout=120)
+    host.run("pkill -CONT -x libxl-ext-save-")
+    out, err = p.communicate(timeout=180)
+    assert not g.exists
+    left = host.run("pgrep -x libxl-ext-save-", check=False).out
+    assert left == "", "the helper is still there"
+    nothing_left(host)
+    return out + err
+
+
+def test_domain_that_dies_at_each_step_of_a_save(guest, host):
+    for point in points(host, "save", SPREAD_DIES):
+        if point in NEEDS_DETACH or point in THAW:
+            continue
+        g = guest("pvh", **SMALL)
+        p = stopped_at(host, g, point, f"save {g.name} {g.save_path}")
+        text = taken_away(host, g, p)
+        # With all pages written there may be an image, or none.
+        if point not in (13, 14):
+            assert p.returncode != 0, f"point {point}: {text}"
+            assert "libxl-ext: error: " in text, f"point {point}: {text}"
+        g.destroy()
+
+
+def test_domain_that_dies_at_each_step_of_a_restore(guest, host):
+    g = guest("pvh", **SMALL)
+    g.raise_limit()
+    g.save(ext=True)
+    for point in points(host, "restore", SPREAD_DIES):
+        p = stopped_at(host, g, point, f"restore {g.save_path}")
+        text = taken_away(host, g, p)
+        assert p.returncode != 0, f"point {point}: {text}"
+    # The image has lost nothing by it.
+    g.restore(ext=True)
+    g.wait_alive()

@@ -12,9 +12,10 @@ import time
 
 import pytest
 
+from xenlab.guest import SMALL
+
 ROUNDS = 10 if os.environ.get("LXE_ALL") == "1" else 2
 CONF = "/var/lab/freeze.conf"
-SMALL = {"mem": 96, "churn_mem": 8}     # rounds are quicker
 GUARDIAN = "/opt/libxl-ext/libxl-ext-guardian"
 REPORT = re.compile(
     r"freeze: dom \d+: (.*); (\d+) frames at risk, (\d+) marked, "

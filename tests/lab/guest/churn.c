@@ -25,7 +25,8 @@
  *   churn flood ADDRESS PER_SECOND SECONDS
  *
  * Options on the guest's kernel command line: churn.disk=on|off,
- * churn.net=on|off, churn.mem=MIB, churn.ip=ADDRESS, churn.threads=N.
+ * churn.net=on|off, churn.mem=MIB, churn.ip=ADDRESS, churn.threads=N, and
+ * options of the modules that it loads, as xen_blkfront.max_queues=N.
  */
 
 #define _GNU_SOURCE
@@ -436,16 +437,38 @@ static void prepare_system(void)
     setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
+/* "NAME.KEY=VALUE" of the command line as the module's own options. */
+static void module_options(const char *name, char *out, size_t size)
+{
+    char prefix[128], *word, *rest = NULL, *copy = strdup(cmdline), *p;
+    size_t len;
+
+    out[0] = '\0';
+    snprintf(prefix, sizeof(prefix), "%.*s.", (int)strcspn(name, "."),
+             name);
+    for (p = prefix; *p; p++)
+        if (*p == '-')
+            *p = '_';
+    for (word = strtok_r(copy, " \n", &rest); word;
+         word = strtok_r(NULL, " \n", &rest)) {
+        len = strlen(out);
+        if (!strncmp(word, prefix, strlen(prefix)))
+            snprintf(out + len, size - len, "%s ", word + strlen(prefix));
+    }
+    free(copy);
+}
+
 static void load_modules(void)
 {
-    char name[128], path[160];
+    char name[128], path[160], options[256];
     FILE *f = fopen("/modules/order", "r");
     int fd;
 
     while (f && fscanf(f, "%127s", name) == 1) {
         snprintf(path, sizeof(path), "/modules/%s", name);
+        module_options(name, options, sizeof(options));
         fd = open(path, O_RDONLY);
-        if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) &&
+        if (fd < 0 || (syscall(SYS_finit_module, fd, options, 0) &&
                        errno != EEXIST))
             error_seen("module %s: %m", name);
         if (fd >= 0)

@@ -121,6 +121,37 @@ def test_network_load_leaves_no_wrong_frame(guest, host):
         flood.wait()
 
 
+@pytest.fixture
+def many_queues(host):
+    """Backends that offer as many queues as a guest has CPUs; their
+    default is the number of dom0's."""
+    files = [f"/sys/module/{m}/parameters/max_queues"
+             for m in ("xen_blkback", "xen_netback")]
+    before = [host.read(f).strip() for f in files]
+    for f in files:
+        host.run(f"echo 4 > {f}")
+    yield
+    for f, value in zip(files, before):
+        host.run(f"echo {value} > {f}")
+
+
+@pytest.mark.parametrize("method", ["prove", "detach"])
+def test_rings_of_several_pages_and_queues(guest, host, many_queues,
+                                           method):
+    g = guest("pvh", vcpus=2, nics=2,
+              cmdline="xen_blkfront.max_ring_page_order=2", **SMALL)
+    rows = [json.loads(line) for line in host.run(
+        f"{GUARDIAN} --probe {g.domid}").stdout.splitlines()]
+    rings = [r["ring"] for r in rows if "ring" in r]
+    assert {k: rings.count(k) for k in set(rings)} == {
+        "blk": 2, "tx": 4, "rx": 4}
+    order = host.run(f"xenstore-read /local/domain/{g.domid}/device/vbd/"
+                     "51712/ring-page-order").out
+    assert order == "2"
+    env = settings(host, freeze="require", freeze_method=method)
+    rounds(g, env, [rf"vbd-\d+-51712 {method}", r"vif-\d+-1 "])
+
+
 @pytest.mark.parametrize("method", ["prove", "detach"])
 def test_checkpoint_is_thawed(guest, host, method):
     g = guest("pvh", **SMALL)

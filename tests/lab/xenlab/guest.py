@@ -61,7 +61,7 @@ class Guest:
 
     def __init__(self, host, kind, disk="blkback", nics=1, name=None,
                  mem=160, load="disk", churn_mem=24, nic_model=None,
-                 hap=0, extra_cfg=""):
+                 hap=0, vcpus=1, cmdline="", extra_cfg=""):
         """
         kind        pv, pvh or hvm
         disk        blkback, qdisk or None
@@ -70,6 +70,7 @@ class Guest:
         load        "disk", "net", "disk+net" or "" (memory always)
         churn_mem   MiB of memory that churn works on
         nic_model   of HVM's emulated cards (e1000, ...)
+        cmdline     added to the kernel's command line
         extra_cfg   lines added to the configuration
         """
         if kind not in ("pv", "pvh", "hvm"):
@@ -85,6 +86,7 @@ class Guest:
         if not disk:
             self.load -= {"disk"}
         self.nic_model, self.extra_cfg = nic_model, extra_cfg
+        self.vcpus, self.cmdline = vcpus, cmdline
         self.ip = f"192.168.77.{self.nr}"
         self.cfg = f"{WORK}/{self.name}.cfg"
         self.loop = None
@@ -111,10 +113,10 @@ class Guest:
         extra = (f"console=hvc0 loglevel=4 panic=0 {QUICK} "
                  f"churn.disk={onoff['disk' in self.load]} "
                  f"churn.net={onoff[self.nics > 0]} churn.ip={self.ip} "
-                 f"churn.mem={self.churn_mem}")
+                 f"churn.mem={self.churn_mem} {self.cmdline}")
         kernel = "vmlinuz" if self.kind == "hvm" else "vmlinux"
         lines = [f'name = "{self.name}"', f'type = "{self.kind}"',
-                 f"memory = {self.mem}", "vcpus = 1",
+                 f"memory = {self.mem}", f"vcpus = {self.vcpus}",
                  f'kernel = "{LABDIR}/{kernel}"',
                  f'ramdisk = "{LABDIR}/guest.cpio"']
         if self.kind != "pv":
@@ -162,7 +164,7 @@ class Guest:
         timeout = 600 if self.kind == "hvm" else 240
         key = (self.kind, self.disk, self.nics, self.mem, self.churn_mem,
                tuple(sorted(self.load)), self.nic_model, self.hap,
-               self.extra_cfg)
+               self.vcpus, self.cmdline, self.extra_cfg)
         seed = self.host.seeds.get(key)
         if seed and seed.name not in self.host.domains():
             self._grow(seed)

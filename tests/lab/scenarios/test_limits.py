@@ -49,6 +49,28 @@ def test_raised_guest_is_lost_by_stock_and_kept_by_ours(guest, kind):
     assert not g.exists
 
 
+@pytest.mark.parametrize("kind", KINDS if ALL else ["pvh"])
+def test_migration_of_a_raised_guest(guest, kind):
+    g = guest(kind, **SMALL)
+    raised = g.raise_limit(mib=8, populate_pages=2048)
+
+    # The receiver is stock: it refuses, and the source runs on.
+    r = g.migrate(ext=True, ext_receiver=False, check=False)
+    assert r.rc != 0 and MANDATORY in r.receiver_log
+    g.wait_alive()
+    assert list(g.host.domains()) == [g.name]
+    same_limits(raised, g.limits())
+
+    g.migrate(ext=True)
+    g.wait_alive()
+    assert list(g.host.domains()) == [g.name]
+    same_limits(raised, g.limits())
+
+    # Stock on both sides: what R2 does to a migration.
+    r = g.migrate(ext=False, check=False)
+    assert r.rc != 0 and "Failed to populate physmap" in r.receiver_log
+
+
 @pytest.mark.parametrize("kind", ["pv", "pvh", "hvm"] if ALL else ["pv"])
 def test_unraised_image_is_understood_by_both(guest, kind):
     g = guest(kind, **SMALL)

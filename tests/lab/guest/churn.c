@@ -16,6 +16,9 @@
  *           block unlike any other, with O_DIRECT into few buffers by many
  *           threads: what a backend writes late lands in a buffer that
  *           holds something else;
+ *   aio     the same reads, asked for without waiting: unlike a thread
+ *           that waits they do not keep the guest from suspending, so
+ *           that requests are in flight when it does;
  *   writes  blocks with a generation that memory remembers, so that a
  *           write lost, or done again after a later one, shows;
  *   net     datagrams with a pattern to port 7 are checked and echoed.
@@ -25,13 +28,15 @@
  *   churn flood ADDRESS PER_SECOND SECONDS
  *
  * Options on the guest's kernel command line: churn.disk=on|off,
- * churn.net=on|off, churn.mem=MIB, churn.ip=ADDRESS, churn.threads=N, and
+ * churn.net=on|off, churn.mem=MIB, churn.ip=ADDRESS, churn.threads=N
+ * (readers; 0: no writer either), churn.aio=N (reads in flight), and
  * options of the modules that it loads, as xen_blkfront.max_queues=N.
  */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/aio_abi.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -59,6 +64,7 @@
 #define WORDS(n) ((n) / sizeof(uint64_t))
 #define WRITE_SHARE 4       /* the last quarter of the disk is written */
 #define MAX_THREADS 16
+#define MAX_AIO 64
 #define MAX_REPORTED 20     /* errors described one by one */
 
 static atomic_ulong mem_ops, disk_ops, wr_ops, net_rx, errors;
@@ -235,6 +241,60 @@ static void *churn_reads(void *arg)
         if (at >= 0)
             report_wrong("disk block", b, nr, 0, at);
         atomic_fetch_add(&disk_ops, 1);
+    }
+}
+
+static bool submit_read(aio_context_t ctx, struct iocb *cb, uint64_t nr,
+                        uint64_t *buf)
+{
+    memset(cb, 0, sizeof(*cb));
+    cb->aio_lio_opcode = IOCB_CMD_PREAD;
+    cb->aio_fildes = disk;
+    cb->aio_buf = (uintptr_t)buf;
+    cb->aio_nbytes = BLOCK;
+    cb->aio_offset = nr * BLOCK;
+    cb->aio_data = nr;
+    return syscall(SYS_io_submit, ctx, 1, &cb) == 1;
+}
+
+static void *churn_aio(void *arg)
+{
+    static struct iocb cbs[MAX_AIO];
+    struct io_event done[MAX_AIO];
+    uint64_t rnd = 11, nr, *buf, *b;
+    long depth = *(long *)arg, i, n, at;
+    aio_context_t ctx = 0;
+
+    buf = pages(depth * BLOCK);
+    if (!buf || syscall(SYS_io_setup, depth, &ctx)) {
+        error_seen("io_setup: %m");
+        return NULL;
+    }
+    for (i = 0; i < depth; i++)
+        if (!submit_read(ctx, &cbs[i], next_random(&rnd) % read_blocks(),
+                         buf + i * WORDS(BLOCK)))
+            error_seen("io_submit: %m");
+    for (;;) {
+        n = syscall(SYS_io_getevents, ctx, 1, depth, done, NULL);
+        for (i = 0; i < n; i++) {
+            struct iocb *cb = (struct iocb *)(uintptr_t)done[i].obj;
+
+            b = (uint64_t *)(uintptr_t)cb->aio_buf;
+            nr = done[i].data;
+            if (done[i].res != BLOCK) {
+                error_seen("aio read of block %llu: %lld",
+                           (unsigned long long)nr,
+                           (long long)done[i].res);
+            } else {
+                at = differs(b, BLOCK, TAG_READ, nr, 0);
+                if (at >= 0)
+                    report_wrong("disk block", b, nr, 0, at);
+                atomic_fetch_add(&disk_ops, 1);
+            }
+            if (!submit_read(ctx, cb, next_random(&rnd) % read_blocks(),
+                             b))
+                error_seen("io_submit: %m");
+        }
     }
 }
 
@@ -501,6 +561,7 @@ static void start_net(void)
 static void be_guest(void)
 {
     static size_t mem_mib;
+    static long aio;
     struct timespec now, begin;
     struct sysinfo si;
     long i, threads;
@@ -517,7 +578,13 @@ static void be_guest(void)
             threads = MAX_THREADS;
         for (i = 1; i <= threads; i++)
             start(churn_reads, (void *)(uintptr_t)i);
-        start(churn_writes, NULL);
+        if (threads)
+            start(churn_writes, NULL);
+        aio = strtol(option("churn.aio", "0"), NULL, 10);
+        if (aio > MAX_AIO)
+            aio = MAX_AIO;
+        if (aio)
+            start(churn_aio, &aio);
     }
     if (is_on("churn.net"))
         start_net();

@@ -121,6 +121,16 @@ def test_network_load_leaves_no_wrong_frame(guest, host):
         flood.wait()
 
 
+@pytest.mark.parametrize("disk, method", [
+    ("blkback", "prove"), ("blkback", "detach"), ("qdisk", "prove")])
+def test_requests_in_flight_at_the_suspend(guest, host, disk, method):
+    """They are waited for; the copy loses and repeats nothing."""
+    g = guest("pvh", disk=disk, load="disk+aio", **SMALL)
+    env = settings(host, freeze="require", freeze_method=method)
+    rounds(g, env, [rf"{'vbd' if disk == 'blkback' else 'qdisk'}"
+                    rf"-\d+-51712 {method}"])
+
+
 @pytest.fixture
 def many_queues(host):
     """Backends that offer as many queues as a guest has CPUs; their
@@ -267,7 +277,9 @@ def stuck(host):
 
 
 def test_ring_that_does_not_drain(guest, host, stuck):
-    g = guest("pvh", start=False, **SMALL)
+    # A thread that waits for its request would keep the guest from
+    # suspending.
+    g = guest("pvh", start=False, load="aio", **SMALL)
     stuck(g)
     g.create()
     g.wait_alive()

@@ -16,6 +16,8 @@ from .console import Console
 from .host import CONSOLES, LABDIR, SEEDS, WORK, CommandFailed
 from .proc import LabError
 
+DISK_LOADS = {"disk", "aio"}
+
 LIVE, VERIFY = 1, 2             # of the save helper's FLAGS
 
 CHURN = re.compile(
@@ -50,10 +52,11 @@ class Churn:
     net_rx: int
     errors: int
 
-    def ahead_of(self, other, disk):
+    def ahead_of(self, other, load):
         return (self.t > other.t and self.mem_ops > other.mem_ops and
-                (not disk or (self.disk_ops > other.disk_ops and
-                              self.wr_ops > other.wr_ops)))
+                (not load & DISK_LOADS or
+                 self.disk_ops > other.disk_ops) and
+                ("disk" not in load or self.wr_ops > other.wr_ops))
 
 
 class Guest:
@@ -67,7 +70,10 @@ class Guest:
         disk        blkback, qdisk or None
         nics        number of network cards, all on xenbr0
         mem         MiB
-        load        "disk", "net", "disk+net" or "" (memory always)
+        load        "" or some of "disk", "aio", "net", joined by "+";
+                    "disk" reads and writes and waits for each request,
+                    "aio" reads and has requests in flight at any time;
+                    memory is churned always
         churn_mem   MiB of memory that churn works on
         nic_model   of HVM's emulated cards (e1000, ...)
         cmdline     added to the kernel's command line
@@ -84,7 +90,7 @@ class Guest:
         self.mem, self.churn_mem, self.hap = mem, churn_mem, hap
         self.load = set(filter(None, load.split("+")))
         if not disk:
-            self.load -= {"disk"}
+            self.load -= DISK_LOADS
         self.nic_model, self.extra_cfg = nic_model, extra_cfg
         self.vcpus, self.cmdline = vcpus, cmdline
         self.ip = f"192.168.77.{self.nr}"
@@ -111,7 +117,9 @@ class Guest:
         """The xl configuration."""
         onoff = {False: "off", True: "on"}
         extra = (f"console=hvc0 loglevel=4 panic=0 {QUICK} "
-                 f"churn.disk={onoff['disk' in self.load]} "
+                 f"churn.disk={onoff[bool(self.load & DISK_LOADS)]} "
+                 f"churn.threads={8 if 'disk' in self.load else 0} "
+                 f"churn.aio={16 if 'aio' in self.load else 0} "
                  f"churn.net={onoff[self.nics > 0]} churn.ip={self.ip} "
                  f"churn.mem={self.churn_mem} {self.cmdline}")
         kernel = "vmlinuz" if self.kind == "hvm" else "vmlinux"
@@ -293,7 +301,7 @@ class Guest:
             rows = self.reports()
             self.check_console()
             if len(rows) >= reports and rows[-1].ahead_of(
-                    rows[-reports], "disk" in self.load):
+                    rows[-reports], self.load):
                 break
             if time.monotonic() > end:
                 self.host.check_void(self.name)

@@ -274,8 +274,11 @@ static int cb_suspend(void *data)
                      strerror(errno));
         return 0;
     }
-    if (!reply)
-        return 0;       /* libxl has said why */
+    if (!reply) {
+        lxe__err_set(&s->err, ECANCELED, "save: dom %u: libxl could not"
+                     " suspend it and has said why", h->domid);
+        return 0;
+    }
     memset(&report, 0, sizeof(report));
     if (LXE_FAULT(SAVE_AFTER_SUSPEND, &s->err) ||
         LXE_FAULT(SAVE_BEFORE_FREEZE, &s->err) ||

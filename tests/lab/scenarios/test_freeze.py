@@ -148,8 +148,9 @@ def many_queues(host):
 @pytest.mark.parametrize("method", ["prove", "detach"])
 def test_rings_of_several_pages_and_queues(guest, host, many_queues,
                                            method):
-    g = guest("pvh", vcpus=2, nics=2,
-              cmdline="xen_blkfront.max_ring_page_order=2", **SMALL)
+    # Every queue of every card has buffers of its own.
+    g = guest("pvh", vcpus=2, nics=2, mem=192, churn_mem=8,
+              cmdline="xen_blkfront.max_ring_page_order=2")
     rows = [json.loads(line) for line in host.run(
         f"{GUARDIAN} --probe {g.domid}").stdout.splitlines()]
     rings = [r["ring"] for r in rows if "ring" in r]

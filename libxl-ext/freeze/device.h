@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <xenctrl.h>
 
 #include "base/err.h"
 #include "freeze/backends.h"
@@ -31,6 +32,12 @@ int lxe__sysfs_unbind(const char *driver, const char *name, unsigned ms,
                       struct lxe__err *err);
 int lxe__sysfs_bind(const char *driver, const char *name, unsigned ms,
                     struct lxe__err *err);
+
+/*
+ * Is an unbind from @driver still under way?  One that took too long was
+ * left behind and may yet succeed.
+ */
+bool lxe__sysfs_unbinding(const char *driver);
 
 /* Waits for the child @pid; ETIMEDOUT leaves it running. */
 int lxe__wait_child(int pid, unsigned ms, int *status_r);
@@ -59,16 +66,20 @@ int lxe__vif_online(const struct lxe__jentry *e, const char *be_path,
 
 /*
  * Undoes one act.  Nothing is done twice: what is bound or up already
- * stays as it is.  A device that is gone counts as undone.
+ * stays as it is.  A device that is gone counts as undone.  A driver is
+ * not bound again while requests that it took before are in flight: it
+ * would take them once more from the ring, and both would answer.
  */
-int lxe__undo(struct xs_handle *xsh, uint32_t own_domid, uint32_t domid,
+int lxe__undo(xc_interface *xch, struct xs_handle *xsh,
+              uint32_t own_domid, uint32_t domid,
               const struct lxe__jentry *e, struct lxe__err *err);
 
 /*
  * Undoes all that the journal at @fd names, disks and links first, and
  * writes it down.  Goes on after a failure and returns -1 at the end.
  */
-int lxe__undo_all(struct xs_handle *xsh, uint32_t own_domid, int fd,
+int lxe__undo_all(xc_interface *xch, struct xs_handle *xsh,
+                  uint32_t own_domid, int fd,
                   const struct lxe__journal *j, struct lxe__err *err);
 
 #endif

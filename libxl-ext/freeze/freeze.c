@@ -569,7 +569,7 @@ int lxe__freeze_thaw(struct lxe__freeze *f, struct lxe__err *err)
     if (f->acted) {
         rc = lxe__journal_read(&j, f->journal_fd, err);
         if (!rc)
-            rc = lxe__undo_all(f->xsh, f->view.bs.own_domid,
+            rc = lxe__undo_all(f->xch, f->xsh, f->view.bs.own_domid,
                                f->journal_fd, &j, err);
         lxe__journal_dispose(&j);
     }

@@ -89,7 +89,7 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
                           " first", domid);
         goto out;
     }
-    rc = lxe__undo_all(xsh, lxe__xs_own_domid(xsh), fd, &j, err);
+    rc = lxe__undo_all(xch, xsh, lxe__xs_own_domid(xsh), fd, &j, err);
     if (!rc)
         rc = lxe__journal_remove(domid, err);
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -85,6 +86,9 @@ static int tell_driver(const char *driver, const char *name,
     if (!pid) {
         /* Only calls that are safe after a fork of threads. */
         fd = open(path, O_WRONLY | O_CLOEXEC);
+        /* For lxe__sysfs_unbinding(); goes when this child ends. */
+        if (fd >= 0)
+            flock(fd, LOCK_SH);
         r = fd < 0 ? -1 : (int)write(fd, name, strlen(name));
         _exit(r < 0 ? errno & 0x7f : 0);
     }
@@ -103,6 +107,21 @@ int lxe__sysfs_unbind(const char *driver, const char *name, unsigned ms,
                       struct lxe__err *err)
 {
     return tell_driver(driver, name, "unbind", ms, err);
+}
+
+bool lxe__sysfs_unbinding(const char *driver)
+{
+    char path[128];
+    bool busy;
+    int fd;
+
+    snprintf(path, sizeof(path), BUS "/drivers/%.7s/unbind", driver);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    busy = flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
+    close(fd);
+    return busy;
 }
 
 int lxe__sysfs_bind(const char *driver, const char *name, unsigned ms,

@@ -11,6 +11,8 @@
 
 #include "base/fault.h"
 #include "freeze/device.h"
+#include "freeze/grants.h"
+#include "freeze/poll.h"
 
 #define BIND_MS    10000
 #define SCRIPT_MS  120000  /* libxl gives it 40 s at least */
@@ -30,13 +32,69 @@ static bool is_online(struct xs_handle *xsh, const char *be_path)
     return online;
 }
 
-static int undo_unbind(struct xs_handle *xsh, const char *be_path,
-                       const struct lxe__jentry *e, struct lxe__err *err)
+/* Is a ring of this backend still mapped by anybody? */
+static bool rings_in_use(xc_interface *xch, struct xs_handle *xsh,
+                         const char *be_path)
+{
+    char *fe = lxe__xs_node(xsh, be_path, "frontend");
+    xenforeignmemory_handle *fmem = NULL;
+    struct lxe__ringset rings = { 0 };
+    struct lxe__backend b = { 0 };
+    struct lxe__gmap gmap;
+    struct lxe__err err;
+    bool in_use = false;
+
+    lxe__err_init(&err);
+    if (!fe || strlen(fe) >= sizeof(b.fe_path) ||
+        !lxe__backend_parse(be_path, &b))
+        goto out;
+    strcpy(b.fe_path, fe);
+    fmem = xenforeignmemory_open(NULL, 0);
+    if (!fmem || lxe__ringset_list(&rings, xsh, &b, &err) ||
+        lxe__gmap_open(&gmap, xch, fmem, b.domid, &err))
+        goto out;
+    in_use = lxe__ringset_in_use(&rings, &gmap.t);
+    lxe__gmap_close(&gmap);
+
+ out:
+    free(fe);
+    if (fmem)
+        xenforeignmemory_close(fmem);
+    return in_use;
+}
+
+/* Until nothing of the time before the unbind is underway. */
+static int wait_unbound(xc_interface *xch, struct xs_handle *xsh,
+                        const char *be_path, const struct lxe__jentry *e,
+                        struct lxe__err *err)
+{
+    double end = lxe__now_ms() + BIND_MS;
+    bool unbinding;
+
+    while ((unbinding = lxe__sysfs_unbinding(e->driver)) ||
+           (!lxe__sysfs_bound(e->name) &&
+            rings_in_use(xch, xsh, be_path))) {
+        if (lxe__now_ms() > end)
+            return lxe__err_set(err, EBUSY, "freeze: %s: %s after %d ms:"
+                                " it cannot be bound again yet", e->name,
+                                unbinding ? "its unbind has not ended" :
+                                "requests that it took before are still"
+                                " in flight", BIND_MS);
+        lxe__sleep_ms(20);
+    }
+    return 0;
+}
+
+static int undo_unbind(xc_interface *xch, struct xs_handle *xsh,
+                       const char *be_path, const struct lxe__jentry *e,
+                       struct lxe__err *err)
 {
     double end;
 
     if (!lxe__sysfs_exists(e->name))
         return 0;
+    if (wait_unbound(xch, xsh, be_path, e, err))
+        return -1;
     if (!lxe__sysfs_bound(e->name) &&
         lxe__sysfs_bind(e->driver, e->name, BIND_MS, err) &&
         !lxe__sysfs_bound(e->name))
@@ -69,7 +127,8 @@ static int undo_link(const struct lxe__jentry *e, struct lxe__err *err)
     return lxe__err_set(err, mine.code, "%s", mine.msg);
 }
 
-int lxe__undo(struct xs_handle *xsh, uint32_t own_domid, uint32_t domid,
+int lxe__undo(xc_interface *xch, struct xs_handle *xsh,
+              uint32_t own_domid, uint32_t domid,
               const struct lxe__jentry *e, struct lxe__err *err)
 {
     char be_path[128];
@@ -83,7 +142,7 @@ int lxe__undo(struct xs_handle *xsh, uint32_t own_domid, uint32_t domid,
     snprintf(be_path, sizeof(be_path), "/local/domain/%u/backend/%s/%u/%s",
              own_domid, e->driver, domid, strrchr(e->name, '-') + 1);
     rc = e->undo == LXE_UNDO_LINK ? undo_link(e, err)
-                                  : undo_unbind(xsh, be_path, e, err);
+                                  : undo_unbind(xch, xsh, be_path, e, err);
     if (rc)
         return -1;
     return LXE_FAULT(THAW_AFTER, err);
@@ -95,7 +154,8 @@ static bool needs_script(const struct lxe__jentry *e)
     return e->undo == LXE_UNDO_UNBIND && !strcmp(e->driver, "vif");
 }
 
-int lxe__undo_all(struct xs_handle *xsh, uint32_t own_domid, int fd,
+int lxe__undo_all(xc_interface *xch, struct xs_handle *xsh,
+                  uint32_t own_domid, int fd,
                   const struct lxe__journal *j, struct lxe__err *err)
 {
     int rc = 0, pass;
@@ -107,7 +167,7 @@ int lxe__undo_all(struct xs_handle *xsh, uint32_t own_domid, int fd,
 
             if (e->undone || needs_script(e) != pass)
                 continue;
-            if (lxe__undo(xsh, own_domid, j->domid, e, err) ||
+            if (lxe__undo(xch, xsh, own_domid, j->domid, e, err) ||
                 lxe__journal_undone(fd, e, err))
                 rc = -1;
         }

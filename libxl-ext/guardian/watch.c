@@ -164,7 +164,8 @@ static void thaw(struct guard *g, const struct lxe__journal *j)
     struct lxe__err err;
 
     lxe__err_init(&err);
-    if (!lxe__undo_all(g->xsh, g->own_domid, g->journal_fd, j, &err)) {
+    if (!lxe__undo_all(g->xch, g->xsh, g->own_domid, g->journal_fd, j,
+                       &err)) {
         note(g, "thawed");
         g->state = END;
         return;

@@ -301,6 +301,31 @@ def test_ring_that_does_not_drain(guest, host, stuck):
     goes_on(g)
 
 
+def test_stuck_disk_is_not_bound_while_requests_are_in_flight(
+        guest, host, stuck):
+    """The driver would take them once more from the ring, and the guest
+    would get two answers to each."""
+    g = guest("pvh", start=False, load="aio", **SMALL)
+    stuck(g)
+    g.create()
+    g.wait_alive()
+    env = settings(host, freeze="require", freeze_method="detach",
+                   freeze_timeout=700)
+    host.run("dmsetup suspend --noflush stuck")
+    time.sleep(2)
+    r = g.save(ext=True, live=True, check=False, env=env)
+    assert r.rc != 0
+    assert f"vbd-{g.domid}-51712: unbound, but its ring is still in use" \
+        in r.stderr, r.stderr[-2000:]
+    assert "requests that it took before are still in flight" in r.stderr
+    assert not bound(host, g.domid)[f"vbd-{g.domid}-51712"]
+    assert guardians(host) and journals(host)
+    # The guest runs; its disk comes back with the requests answered.
+    host.run("dmsetup resume stuck")
+    goes_on(g)
+    nothing_left(host, g)
+
+
 def test_probe_changes_nothing(guest, host):
     g = guest("pvh", **SMALL)
     before = host.run(f"xenstore-ls /local/domain/{g.domid}/device").out

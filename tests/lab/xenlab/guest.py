@@ -146,9 +146,12 @@ class Guest:
         if self.nics:
             model = (f"type=ioemu, model={self.nic_model}, "
                      if self.nic_model else "")
+            script = (f", script={LABDIR}/vif-quick" if self.nics > 2
+                      else "")
             lines.append("vif = [ " + ", ".join(
                 f"'{model}mac=00:16:3e:00:{self.nr:02x}:{i:02x}, "
-                "bridge=xenbr0'" for i in range(self.nics)) + " ]")
+                f"bridge=xenbr0{script}'"
+                for i in range(self.nics)) + " ]")
         return "\n".join(lines) + "\n" + self.extra_cfg + "\n"
 
     def prepare(self, disk=f"{LABDIR}/disk.template"):

@@ -21,7 +21,7 @@ THAW = {25, 26}
 # An error here is no failure: a card whose link cannot be set down is
 # detached instead.
 ABSORBED = {23, 24}
-SPREAD_SAVE = {4, 8, 14, 20, 22, 24}
+SPREAD_SAVE = {8, 20, 22, 24}
 SPREAD_RESTORE = {41, 44, 46}
 # Where a guest is taken away under the helper.
 SPREAD_DIES = {6, 8, 12, 43}

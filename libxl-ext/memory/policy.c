@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "memory/policy.h"
+#include "memory/record.h"
 
 void lxe__policy_init(struct lxe__policy *p)
 {
@@ -39,7 +40,7 @@ int lxe__policy_judge(const struct lxe__policy *p, const char *op,
                       uint64_t tot_pages, uint64_t stock_kb,
                       uint64_t host_pages, struct lxe__err *err)
 {
-    uint64_t need = tot_pages > max_pages ? tot_pages : max_pages;
+    uint64_t need = lxe__pages_limit(max_pages, tot_pages);
     uint64_t stock = stock_kb / 4, over, over_kb, allowed_kb;
 
     if (!max_pages || max_pages == UINT64_MAX)

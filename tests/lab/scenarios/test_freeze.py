@@ -254,18 +254,26 @@ def test_what_cannot_be_frozen_is_refused_before_the_first_byte(guest,
 
 
 @pytest.fixture
-def stuck(host):
-    """stuck(guest): a device between the guest's disk and its file that
-    can hold all requests back."""
+def stuck(guest, host):
+    """stuck() -> Guest, running, whose disk holds all requests back from
+    now on, until `dmsetup resume stuck`."""
     loops = []
 
-    def make(g):
+    def make():
+        # A thread that waits for its request would keep the guest from
+        # suspending.
+        g = guest("pvh", start=False, load="aio", **SMALL)
         g.prepare()
         loops.append(g.loop)
         size = host.run(f"blockdev --getsz {g.loop}").out
         host.run(f"dmsetup create stuck --table '0 {size} linear "
                  f"{g.loop} 0'")
         g.loop = "/dev/mapper/stuck"
+        g.create()
+        g.wait_alive()
+        host.run("dmsetup suspend --noflush stuck")
+        time.sleep(2)
+        return g
 
     yield make
     host.run("dmsetup resume stuck", check=False)
@@ -277,18 +285,11 @@ def stuck(host):
         host.run(f"losetup -d {loop}", check=False)
 
 
-def test_ring_that_does_not_drain(guest, host, stuck):
-    # A thread that waits for its request would keep the guest from
-    # suspending.
-    g = guest("pvh", start=False, load="aio", **SMALL)
-    stuck(g)
-    g.create()
-    g.wait_alive()
+def test_ring_that_does_not_drain(host, stuck):
+    # Held back for as long as a save takes.
+    g = stuck()
     env = settings(host, freeze="require", freeze_method="prove",
                    freeze_timeout=700)
-    # Held back for as long as a save takes.
-    host.run("dmsetup suspend --noflush stuck")
-    time.sleep(2)
     r = g.save(ext=True, live=True, check=False, env=env)
     host.run("dmsetup resume stuck")
     assert r.rc != 0
@@ -302,17 +303,12 @@ def test_ring_that_does_not_drain(guest, host, stuck):
 
 
 def test_stuck_disk_is_not_bound_while_requests_are_in_flight(
-        guest, host, stuck):
+        host, stuck):
     """The driver would take them once more from the ring, and the guest
     would get two answers to each."""
-    g = guest("pvh", start=False, load="aio", **SMALL)
-    stuck(g)
-    g.create()
-    g.wait_alive()
+    g = stuck()
     env = settings(host, freeze="require", freeze_method="detach",
                    freeze_timeout=700)
-    host.run("dmsetup suspend --noflush stuck")
-    time.sleep(2)
     r = g.save(ext=True, live=True, check=False, env=env)
     assert r.rc != 0
     assert f"vbd-{g.domid}-51712: unbound, but its ring is still in use" \

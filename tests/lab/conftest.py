@@ -58,8 +58,9 @@ def lab():
     found = Lab.find(name) if name else None
     if name and not found:
         raise LabError(f"LAB_NAME={name}, but no such lab is up")
-    _lab = found or Lab.up(f"pytest-{os.getpid()}", flavour,
-                           int(os.environ.get("LAB_SMP", flavours.SMP)), keep=False)
+    smp = int(os.environ.get("LAB_SMP", flavours.SMP))
+    _lab = found or Lab.up(f"pytest-{os.getpid()}", flavour, smp,
+                           keep=False)
     if not _lab.host.control.exists():
         _lab.host.connect()
     try:

@@ -16,6 +16,7 @@
 #include <xen/xen.h>
 
 #include "qemu/args.h"
+#include "qemu/json_device.h"
 
 static const struct {
     const char *device, *file;
@@ -261,14 +262,24 @@ static int add_model(struct lxe__qemu_args *a, const char *device,
 static int add_device(struct lxe__qemu_args *a, const char *options,
                       char **argv, struct lxe__err *err)
 {
-    char device[64];
-    size_t len = strcspn(options, ",");
+    char device[64], *json = NULL;
+    size_t len;
+    int rc;
 
+    if (*options == '{') {
+        json = lxe__qemu_json_device(options);
+        if (!json)
+            return 0;           /* QEMU refuses it */
+        options = json;
+    }
+    len = strcspn(options, ",");
     if (!option(options, "driver", device, sizeof(device)))
         snprintf(device, sizeof(device), "%.*s",
                  (int)(len < sizeof(device) ? len : sizeof(device) - 1),
                  options);
-    return add_model(a, device, options, argv, err);
+    rc = add_model(a, device, options, argv, err);
+    free(json);
+    return rc;
 }
 
 static int add_vga(struct lxe__qemu_args *a, const char *type,

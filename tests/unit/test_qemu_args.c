@@ -171,6 +171,27 @@ static void sizes_are_rounded_as_qemu_does(void)
     CU_ASSERT_EQUAL(lxe__qemu_rom_pages(262145), 128);
 }
 
+static void a_device_in_json_is_a_device(void)
+{
+    CU_ASSERT_EQUAL(PARSE(
+        "-device", "{\"driver\": \"e1000\", \"id\": \"nic0\"}",
+        "-device", "{\"driver\":\"e1000\",\"romfile\":\"\"}",
+        "-device", "{\"driver\":\"e1000\",\"rombar\":0}",
+        "-device", "{\"romsize\":131072,\"driver\":\"e1000e\"}",
+        "-device", "{\"driver\":\"e1000\",\"x\":{\"romfile\":\"\"},"
+                   "\"id\":\"a,romfile=\",\"y\":[1],\"z\":false}",
+        "-device", "{\"driver\":\"VGA\",\"vgamem_mb\":32,"
+                   "\"romfile\":\"\"}",
+        "-device", "{\"driver\":\"e1000\"", "-device", "{}",
+        "-device", "{\"driver\":7}"), 0);
+    CU_ASSERT_EQUAL_FATAL(a.nr_roms, 3);
+    CU_ASSERT_STRING_EQUAL(a.roms[0].file, "efi-e1000.rom");
+    CU_ASSERT_STRING_EQUAL(a.roms[1].file, "efi-e1000e.rom");
+    CU_ASSERT_EQUAL(a.roms[1].size, 131072);
+    CU_ASSERT_STRING_EQUAL(a.roms[2].file, "efi-e1000.rom");
+    CU_ASSERT_EQUAL(a.vram_pages, 32 * 256);
+}
+
 static void files_are_found_in_the_directories_given(void)
 {
     char dir[] = "/tmp/lxe-roms-XXXXXX", path[64];
@@ -201,6 +222,7 @@ LXE_SUITE(qemu_args,
       video_memory_is_counted_as_qemu_sizes_it },
     { "-global properties hold wherever they stand",
       global_properties_hold_wherever_they_stand },
+    { "a device in JSON is a device", a_device_in_json_is_a_device },
     { "incoming and attach are seen", incoming_and_attach_are_seen },
     { "a bad domid is refused", a_bad_domid_is_refused },
     { "more devices than a bus has are refused",

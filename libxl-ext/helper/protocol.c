@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +145,14 @@ int lxe__proto_wants(const struct lxe__proto *p,
                      enum lxe__proto_message m)
 {
     return !!(p->cbflags & (1U << m));
+}
+
+int lxe__proto_gone(const struct lxe__proto *p)
+{
+    struct pollfd pfd = { .fd = p->in };
+
+    return p->broken ||
+        (poll(&pfd, 1, 0) == 1 && pfd.revents & (POLLHUP | POLLERR));
 }
 
 int lxe__proto_call(struct lxe__proto *p, enum lxe__proto_message type,

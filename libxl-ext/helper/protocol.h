@@ -58,6 +58,9 @@ void lxe__proto_init(struct lxe__proto *p, int in, int out);
 int lxe__proto_wants(const struct lxe__proto *p,
                      enum lxe__proto_message m);
 
+/* Has libxl closed its end, as it does when it dies? */
+int lxe__proto_gone(const struct lxe__proto *p);
+
 /*
  * Calls that wait for libxl's reply and return it in *reply.  0, or -1
  * with errno where libxl cannot be heard (EPIPE).

@@ -137,6 +137,21 @@ static void libxl_gone_fails_this_call_and_all_later(void)
     close(e.from_libxl[0]);
 }
 
+static void libxl_gone_is_seen_without_a_call(void)
+{
+    struct ends e;
+
+    ends_open(&e);
+    CU_ASSERT_FALSE(lxe__proto_gone(&e.p));
+    reply(&e, 1);       /* something to read is not its end */
+    CU_ASSERT_FALSE(lxe__proto_gone(&e.p));
+    close(e.from_libxl[1]);
+    CU_ASSERT_TRUE(lxe__proto_gone(&e.p));
+    close(e.from_libxl[0]);
+    close(e.to_libxl[0]);
+    close(e.to_libxl[1]);
+}
+
 static void cbflags_bit_n_is_message_n(void)
 {
     struct lxe__proto p = { .cbflags = 1U << 3 | 1U << 7 };
@@ -159,4 +174,6 @@ LXE_SUITE(protocol,
       a_log_line_of_any_length_fits_a_message },
     { "libxl gone fails this call and all later",
       libxl_gone_fails_this_call_and_all_later },
+    { "libxl gone is seen without a call",
+      libxl_gone_is_seen_without_a_call },
     { "cbflags bit N is message N", cbflags_bit_n_is_message_n })

@@ -70,12 +70,16 @@ $(LIB): $(LIB_OBJS)
 
 define PROGRAM
 $(BUILD)/$(1): $$($(2)_SRCS:%.c=$(BUILD)/%.o) $(LIB)
-	$$(CC) $$(CFLAGS) $$(LXE_LDFLAGS) $$(LDFLAGS) -o $$@ $$^ $(XEN_LIBS)
+	$$(CC) $$(CFLAGS) $$(LXE_LDFLAGS) $$(LDFLAGS) -o $$@ $$^ \
+	    $$($(2)_LIBS) $(XEN_LIBS)
 -include $$($(2)_SRCS:%.c=$(BUILD)/%.d)
 endef
 $(eval $(call PROGRAM,libxl-ext-save-helper,helper))
 $(eval $(call PROGRAM,libxl-ext-guardian,guardian))
 $(eval $(call PROGRAM,libxl-ext-qemu,qemu))
+
+# It lets a guest run again, which is libxl's business.
+guardian_LIBS := -lxenlight
 
 # The parts of programs that unit tests link.
 UNIT_EXTRA  := $(BUILD)/libxl-ext/helper/protocol.o \
@@ -83,7 +87,8 @@ UNIT_EXTRA  := $(BUILD)/libxl-ext/helper/protocol.o \
                  $(filter-out %/main.c,$(qemu_SRCS) $(guardian_SRCS)))
 
 $(BUILD)/unit: $(UNIT_OBJS) $(UNIT_EXTRA) $(LIB)
-	$(CC) $(CFLAGS) $(LXE_LDFLAGS) -o $@ $^ -lcunit $(XEN_LIBS)
+	$(CC) $(CFLAGS) $(LXE_LDFLAGS) -o $@ $^ -lcunit $(guardian_LIBS) \
+	    $(XEN_LIBS)
 
 check-unit: deps-build
 	@$(MAKE) -s build/asan/unit BUILD=build/asan \

@@ -76,22 +76,6 @@ static void lap(struct run *run, const char *what)
 
 /*----- plan -----*/
 
-static bool undoable(enum lxe__bk_act act)
-{
-    return act == LXE_ACT_LINK || act == LXE_ACT_DETACH;
-}
-
-static bool needs_guardian(const struct lxe__backends *bs)
-{
-    size_t i;
-
-    for (i = 0; i < bs->nr; i++)
-        if (undoable(bs->list[i].verdict.act) ||
-            undoable(bs->list[i].verdict.fallback))
-            return true;
-    return false;
-}
-
 static int judge_plan(struct lxe__freeze *f, struct lxe__err *err)
 {
     size_t i;
@@ -178,7 +162,7 @@ int lxe__freeze_arm(struct lxe__freeze *f, struct lxe__err *err)
     }
     if (!f->view.complete && lxe__view_map(&f->view, err))
         return -1;
-    return needs_guardian(&f->view.bs) ? start_guardian(f, err) : 0;
+    return start_guardian(f, err);
 }
 
 /*----- run -----*/
@@ -209,8 +193,7 @@ static int detach(struct run *run, struct lxe__backend *b,
     if (!item->rings.nr)
         return lxe__err_set(err, item->err.code, "%s", item->err.msg);
     item->entry.undo = LXE_UNDO_UNBIND;
-    if (start_guardian(f, err) ||
-        lxe__journal_intent(f->journal_fd, f->domid, &item->entry, err))
+    if (lxe__journal_intent(f->journal_fd, f->domid, &item->entry, err))
         return -1;
     f->acted = true;
     if (LXE_FAULT(FREEZE_BEFORE_UNBIND, err))
@@ -248,8 +231,7 @@ static int link_down(struct run *run, struct lxe__backend *b,
         return 0;
     }
     item->entry.undo = LXE_UNDO_LINK;
-    if (start_guardian(f, err) ||
-        lxe__journal_intent(f->journal_fd, f->domid, &item->entry, err))
+    if (lxe__journal_intent(f->journal_fd, f->domid, &item->entry, err))
         return -1;
     f->acted = true;
     if (LXE_FAULT(FREEZE_BEFORE_LINK, err) ||
@@ -541,10 +523,25 @@ int lxe__freeze_run(struct lxe__freeze *f, bool logdirty,
 
 /*----- commit, thaw, free -----*/
 
+/* Its death is seen by the journal's lock, not here. */
+static void tell_guardian(struct lxe__freeze *f, char order)
+{
+    if (f->guard_fd >= 0)
+        send(f->guard_fd, &order, 1, MSG_NOSIGNAL);
+}
+
+void lxe__freeze_suspending(struct lxe__freeze *f)
+{
+    tell_guardian(f, LXE_GUARD_SUSPENDING);
+}
+
+void lxe__freeze_answered(struct lxe__freeze *f)
+{
+    tell_guardian(f, LXE_GUARD_ANSWERED);
+}
+
 void lxe__freeze_commit(struct lxe__freeze *f)
 {
-    char c = LXE_GUARD_COMMIT;
-
     f->committed = true;
     if (f->guard_fd < 0)
         return;
@@ -553,7 +550,7 @@ void lxe__freeze_commit(struct lxe__freeze *f)
      * that another copy of the guest may exist.
      */
     lxe__journal_commit(f->journal_fd, NULL);
-    send(f->guard_fd, &c, 1, MSG_NOSIGNAL);
+    tell_guardian(f, LXE_GUARD_COMMIT);
     close(f->guard_fd);
     f->guard_fd = -1;
 }
@@ -561,7 +558,6 @@ void lxe__freeze_commit(struct lxe__freeze *f)
 int lxe__freeze_thaw(struct lxe__freeze *f, struct lxe__err *err)
 {
     struct lxe__journal j = { 0 };
-    char c = LXE_GUARD_DONE;
     int rc = 0;
 
     if (f->guard_fd < 0)
@@ -575,7 +571,7 @@ int lxe__freeze_thaw(struct lxe__freeze *f, struct lxe__err *err)
     }
     /* Where it failed, the guardian sees the end and tries again. */
     if (!rc)
-        send(f->guard_fd, &c, 1, MSG_NOSIGNAL);
+        tell_guardian(f, LXE_GUARD_DONE);
     close(f->guard_fd);
     f->guard_fd = -1;
     f->acted = false;

@@ -5,15 +5,15 @@
  *
  *   plan    before the first byte: which backends, which method each,
  *           what the policy says of those that cannot be frozen
- *   arm     before the guest suspends: guardian and journal, where the
- *           plan holds anything that must be undone
+ *   arm     before the guest suspends: guardian and journal
  *   run     after the guest suspended, before the last dirty bitmap
  *   commit  the image is whole: from here the guardian waits for what
  *           becomes of the domain
  *   thaw    the save failed: everything is undone now
  *
  * If the process dies anywhere in between, the guardian does what thaw
- * does.  Nothing is undone after commit unless the guest runs again.
+ * does; if libxl dies with it, the guardian also lets the guest run
+ * again, which else is libxl's part.  Nothing is undone after commit unless the guest runs again.
  */
 #ifndef LXE_FREEZE_FREEZE_H
 #define LXE_FREEZE_FREEZE_H
@@ -66,6 +66,13 @@ int lxe__freeze_run(struct lxe__freeze *f, bool logdirty,
                     struct lxe__err *err);
 
 void lxe__freeze_commit(struct lxe__freeze *f);
+
+/*
+ * libxl is about to be asked to suspend the domain; it has answered.
+ * Should all die in between, the guardian waits for what comes of it.
+ */
+void lxe__freeze_suspending(struct lxe__freeze *f);
+void lxe__freeze_answered(struct lxe__freeze *f);
 
 /* Idempotent.  -1 where a backend could not be brought back. */
 int lxe__freeze_thaw(struct lxe__freeze *f, struct lxe__err *err);

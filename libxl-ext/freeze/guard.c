@@ -5,7 +5,8 @@
  * It must outlive us and must not hold anything of ours: a copy of the
  * stream's descriptor in it would keep the receiver from ever seeing
  * the end of the stream.  So it is forked twice, in a session of its
- * own, with its two ends as descriptors 3 and 4 and nothing else.
+ * own, with its two ends as descriptors 3 and 4, a pidfd of the
+ * toolstack as 5 (Linux 5.3 has them), and nothing else.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,6 +29,7 @@
 #define START_MS 20000
 #define FD_ORDERS 3     /* the guardian reads */
 #define FD_READY  4     /* the guardian writes */
+#define FD_TOOLSTACK 5  /* readable when that has ended */
 
 static void find_program(char *path, size_t len)
 {
@@ -64,23 +66,26 @@ static void close_from(int first)
 }
 
 /* In the grandchild: only calls that are safe after a fork of threads. */
-static void __attribute__((noreturn)) become_guardian(char *const argv[],
-                                                      int orders,
-                                                      int ready)
+static void __attribute__((noreturn))
+become_guardian(char *const argv[], int orders, int ready, int toolstack)
 {
     struct sigaction dfl = { .sa_handler = SIG_DFL };
     sigset_t none;
     int null, sig;
 
-    /* Out of the way of 0 to 4 first, so that no dup2 hits another. */
+    /* Out of the way of 0 to 5 first, so that no dup2 hits another. */
     orders = fcntl(orders, F_DUPFD, 10);
     ready = fcntl(ready, F_DUPFD, 10);
+    if (toolstack >= 0)
+        toolstack = fcntl(toolstack, F_DUPFD, 10);
     null = open("/dev/null", O_RDWR);
     if (orders < 0 || ready < 0 || null < 0 || dup2(null, 0) < 0 ||
         dup2(null, 1) < 0 || dup2(null, 2) < 0 ||
         dup2(orders, FD_ORDERS) < 0 || dup2(ready, FD_READY) < 0)
         _exit(127);
-    close_from(FD_READY + 1);
+    if (toolstack >= 0 && dup2(toolstack, FD_TOOLSTACK) < 0)
+        _exit(127);
+    close_from(toolstack >= 0 ? FD_TOOLSTACK + 1 : FD_READY + 1);
     for (sig = 1; sig < NSIG; sig++)
         sigaction(sig, &dfl, NULL);
     sigemptyset(&none);
@@ -89,6 +94,16 @@ static void __attribute__((noreturn)) become_guardian(char *const argv[],
         _exit(127);
     execv(argv[0], argv);
     _exit(127);
+}
+
+/* -1 where the kernel has no pidfd: the guardian then never resumes. */
+static int open_toolstack(void)
+{
+#ifdef SYS_pidfd_open
+    return syscall(SYS_pidfd_open, getppid(), 0);
+#else
+    return -1;
+#endif
 }
 
 /* Its first byte is LXE_GUARD_READY, or it says what went wrong. */
@@ -119,7 +134,7 @@ static int wait_ready(int fd, struct lxe__err *err)
 
 int lxe__guard_start(uint32_t domid, struct lxe__err *err)
 {
-    int orders[2] = { -1, -1 }, ready[2] = { -1, -1 };
+    int orders[2] = { -1, -1 }, ready[2] = { -1, -1 }, toolstack = -1;
     char path[PATH_MAX], arg[16];
     char *argv[] = { path, "--guard", arg, NULL };
     int rc, status;
@@ -135,6 +150,7 @@ int lxe__guard_start(uint32_t domid, struct lxe__err *err)
                           LXE_GUARD_PROGRAM, strerror(errno));
         goto out;
     }
+    toolstack = open_toolstack();
     pid = fork();
     if (pid < 0) {
         rc = lxe__err_set(err, errno, "freeze: cannot fork %s: %s",
@@ -145,7 +161,7 @@ int lxe__guard_start(uint32_t domid, struct lxe__err *err)
         setsid();
         pid = fork();
         if (!pid)
-            become_guardian(argv, orders[0], ready[1]);
+            become_guardian(argv, orders[0], ready[1], toolstack);
         _exit(pid < 0);
     }
     close(orders[0]);
@@ -158,6 +174,8 @@ int lxe__guard_start(uint32_t domid, struct lxe__err *err)
         rc = LXE_FAULT(GUARD_AFTER_START, err);
 
  out:
+    if (toolstack >= 0)
+        close(toolstack);
     if (orders[0] >= 0)
         close(orders[0]);
     if (ready[0] >= 0)

@@ -4,9 +4,10 @@
  *
  * The guardian is a program of its own (guardian/main.c).  A socket
  * leads to it (a pipe would raise SIGPIPE): the byte LXE_GUARD_COMMIT says
- * that the image is whole, and LXE_GUARD_DONE that all has been undone
- * and its work is over; the end of the stream without either says that
- * the save came to nothing.
+ * that the image is whole, and LXE_GUARD_DONE that all has been undone;
+ * the end of the stream without either says that the save came to
+ * nothing.  LXE_GUARD_SUSPENDING says that libxl is about to be asked to
+ * suspend the guest, LXE_GUARD_ANSWERED that it has answered.
  */
 #ifndef LXE_FREEZE_GUARD_H
 #define LXE_FREEZE_GUARD_H
@@ -20,13 +21,17 @@
 struct xs_handle;
 
 #define LXE_GUARD_PROGRAM "libxl-ext-guardian"
-#define LXE_GUARD_READY   'R'
-#define LXE_GUARD_COMMIT  'C'
-#define LXE_GUARD_DONE    'D'
+#define LXE_GUARD_READY      'R'
+#define LXE_GUARD_SUSPENDING 'S'
+#define LXE_GUARD_ANSWERED   'A'
+#define LXE_GUARD_COMMIT     'C'
+#define LXE_GUARD_DONE       'D'
 
 /*
  * Starts it for @domid, whose journal exists, and waits until it holds
- * the journal's lock.  Returns the socket to it, or -1.
+ * the journal's lock.  The caller's parent is taken for the toolstack:
+ * where it dies and leaves the guest suspended, the guardian resumes it.
+ * Returns the socket to it, or -1.
  */
 int lxe__guard_start(uint32_t domid, struct lxe__err *err);
 

@@ -6,16 +6,25 @@
 #define LXE_GUARDIAN_GUARDIAN_H
 
 #include <stdint.h>
-#include <xenctrl.h>
 
-struct xs_handle;
+#include "base/err.h"
 
-#define GUARD_FD_ORDERS 3
-#define GUARD_FD_READY  4
+#define GUARD_FD_ORDERS    3
+#define GUARD_FD_READY     4
+#define GUARD_FD_TOOLSTACK 5    /* a pidfd; not always there */
 
 int guard_domain(uint32_t domid);
 int thaw_domain(uint32_t domid, int force);
 int thaw_all(int force);
+int resume_domain(uint32_t domid, int force);
 int probe_domain(uint32_t domid);
+
+/*
+ * Lets a suspended domain run again as libxl does after a save that
+ * failed: its device model, then itself.  Its backends are thawed
+ * already.  -1 and @err where libxl could not; the domain is then as it
+ * was.
+ */
+int guard_resume(uint32_t domid, struct lxe__err *err);
 
 #endif

@@ -6,6 +6,7 @@
  *   --guard DOMID      started by the helper; see watch.c
  *   --thaw DOMID       undo what a journal names, after a crash of all
  *   --thaw-all         the same for every journal
+ *   --resume DOMID     thaw it, and let it run where it was left suspended
  *   --probe DOMID      what a freeze would see, as JSON lines; changes
  *                      nothing
  */
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xenctrl.h>
 
 #include "guardian/guardian.h"
 
@@ -20,6 +22,7 @@ static int usage(FILE *to, int status)
 {
     fputs("usage: libxl-ext-guardian --thaw DOMID [--force]\n"
           "       libxl-ext-guardian --thaw-all [--force]\n"
+          "       libxl-ext-guardian --resume DOMID [--force]\n"
           "       libxl-ext-guardian --probe DOMID\n", to);
     return status;
 }
@@ -62,6 +65,8 @@ int main(int argc, char **argv)
         return guard_domain(domid);
     if (!strcmp(cmd, "--thaw"))
         return thaw_domain(domid, force);
+    if (!strcmp(cmd, "--resume"))
+        return resume_domain(domid, force);
     if (!strcmp(cmd, "--probe"))
         return probe_domain(domid);
     return usage(stderr, 2);

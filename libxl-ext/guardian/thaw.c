@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * --thaw and --thaw-all: putting things right after a crash of all.
+ * --thaw, --thaw-all and --resume: putting things right after a crash of
+ * all.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -13,7 +14,23 @@
 #include "freeze/journal.h"
 #include "guardian/guardian.h"
 
-int thaw_domain(uint32_t domid, int force)
+/* Is it there to be resumed? */
+static int check_suspended(xc_interface *xch, uint32_t domid,
+                           struct lxe__err *err)
+{
+    struct lxe__domstate st;
+
+    if (lxe__domstate_read(xch, domid, &st))
+        return lxe__err_set(err, errno, "resume: domain %u: %s", domid,
+                            errno == ESRCH ? "there is no such domain"
+                                           : strerror(errno));
+    if (!st.suspended || st.dying)
+        return lxe__err_set(err, EINVAL, "resume: domain %u is not"
+                            " suspended: nothing to do", domid);
+    return 0;
+}
+
+static int put_right(uint32_t domid, int force, bool resume)
 {
     struct xs_handle *xsh = NULL;
     xc_interface *xch = NULL;
@@ -27,7 +44,9 @@ int thaw_domain(uint32_t domid, int force)
         rc = lxe__err_set(&err, errno, "cannot reach Xen or xenstore: %s",
                           strerror(errno));
     else
-        rc = lxe__guard_recover(xch, xsh, domid, 0, force, &err);
+        rc = (resume && check_suspended(xch, domid, &err)) ||
+            lxe__guard_recover(xch, xsh, domid, 0, force, &err) ||
+            (resume && guard_resume(domid, &err));
     if (rc)
         fprintf(stderr, "libxl-ext-guardian: %s\n", err.msg);
     if (xsh)
@@ -35,6 +54,16 @@ int thaw_domain(uint32_t domid, int force)
     if (xch)
         xc_interface_close(xch);
     return rc ? 1 : 0;
+}
+
+int thaw_domain(uint32_t domid, int force)
+{
+    return put_right(domid, force, false);
+}
+
+int resume_domain(uint32_t domid, int force)
+{
+    return put_right(domid, force, true);
 }
 
 int thaw_all(int force)

@@ -1,27 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * --guard: one domain, from before its backends are frozen to the end.
- *
- *   state      holds                      left by
- *   WAITING    a save is under way        commit -> COMMITTED,
- *                                         done -> END,
- *                                         end of the stream -> THAWING
- *   COMMITTED  the image is whole         domain runs -> THAWING,
- *                                         domain gone -> END
- *   THAWING    what is frozen must come   all undone -> END,
- *              back                       domain gone -> END
- *   END        the journal is removed
- *
- * The end of the stream without a commit means that the helper failed or
- * died, so there is no image that another host could run: thawing is
- * safe although the domain may still be suspended.  After a commit only
- * a domain that runs again is thawed: the copy would repeat requests that
- * the original gets answered.
+ * decide.c says what is done when; this file looks and acts.
  *
  * While backends are detached nobody answers when libxl wants to close
  * them (state 5 in xenstore), so that is done here.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,6 +22,7 @@
 #include "freeze/device.h"
 #include "freeze/guard.h"
 #include "freeze/journal.h"
+#include "guardian/decide.h"
 #include "guardian/guardian.h"
 
 #define POLL_MS        50
@@ -43,15 +30,16 @@
 #define STATE_CLOSING  5
 #define STATE_CLOSED   "6"
 
-enum state { WAITING, COMMITTED, THAWING, END };
-
 struct guard {
     uint32_t domid, own_domid;
     xc_interface *xch;
     struct xs_handle *xsh;
     int journal_fd;
     uint8_t uuid[16];
-    enum state state;
+    struct guard_state state;
+    bool toolstack_known;
+    bool ended;
+    bool orphan_noted;
     unsigned failures;
 };
 
@@ -111,21 +99,21 @@ static int start(struct guard *g, struct lxe__err *err)
 /* One byte from the helper, or the end. */
 static void take_order(struct guard *g)
 {
-    char c;
+    unsigned char c;
     ssize_t n = read(GUARD_FD_ORDERS, &c, 1);
 
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return;
-    if (n == 1 && c == LXE_GUARD_COMMIT) {
-        g->state = COMMITTED;
-        return;
-    }
-    if (n == 1 && c == LXE_GUARD_DONE) {
-        g->state = END;
-        return;
-    }
-    note(g, "the helper ended without an image: thawing");
-    g->state = THAWING;
+    guard_take(&g->state, n == 1 ? c : GUARD_END_OF_STREAM);
+    if (g->state.phase == GUARD_THAWING)
+        note(g, "the helper ended without an image: thawing");
+}
+
+static bool toolstack_gone(const struct guard *g)
+{
+    struct pollfd p = { .fd = GUARD_FD_TOOLSTACK, .events = POLLIN };
+
+    return g->toolstack_known && poll(&p, 1, 0) == 1;
 }
 
 /* Is the domain that we guard still there?  Fills @st if so. */
@@ -159,69 +147,106 @@ static void answer_closing(const struct guard *g,
     }
 }
 
+/* What did not work is tried again for as long as the domain lives. */
+static void failed(struct guard *g, const char *what,
+                   const struct lxe__err *err)
+{
+    if (g->failures++ % 20 == 0)
+        note(g, "cannot %s (try %u): %s", what, g->failures, err->msg);
+    lxe__sleep_ms(RETRY_MS);
+}
+
 static void thaw(struct guard *g, const struct lxe__journal *j)
 {
     struct lxe__err err;
 
     lxe__err_init(&err);
-    if (!lxe__undo_all(g->xch, g->xsh, g->own_domid, g->journal_fd, j,
-                       &err)) {
-        note(g, "thawed");
-        g->state = END;
+    if (lxe__undo_all(g->xch, g->xsh, g->own_domid, g->journal_fd, j,
+                      &err)) {
+        failed(g, "thaw", &err);
         return;
     }
-    if (g->failures++ % 20 == 0)
-        note(g, "cannot thaw (try %u): %s", g->failures, err.msg);
-    lxe__sleep_ms(RETRY_MS);
+    note(g, "thawed");
+    guard_thawed(&g->state);
+}
+
+static void resume(struct guard *g)
+{
+    struct lxe__err err;
+
+    lxe__err_init(&err);
+    note(g, "its toolstack has died and left it suspended: resuming it");
+    if (guard_resume(g->domid, &err)) {
+        failed(g, "resume", &err);
+        return;
+    }
+    note(g, "it runs again");
+    guard_resumed(&g->state);
+}
+
+/* It could be either copy's turn: nothing is done, but it is said. */
+static void note_orphan(struct guard *g)
+{
+    if (g->orphan_noted)
+        return;
+    g->orphan_noted = true;
+    note(g, "its toolstack has died after the pages were written and left"
+         " it suspended: if no other copy of it runs or will, use %s"
+         " --resume %u --force", LXE_GUARD_PROGRAM, g->domid);
 }
 
 static void step(struct guard *g)
 {
     struct lxe__domstate st = { .suspended = true };
+    struct guard_view v = { .now_ms = lxe__now_ms() };
     struct lxe__journal j;
     struct lxe__err err;
+    enum guard_act act;
 
-    if (!still_there(g, &st)) {
-        note(g, "the domain is gone");
-        g->state = END;
-        return;
-    }
-    if (g->state == COMMITTED && !st.suspended && !st.dying) {
-        note(g, "the domain runs again: thawing");
-        g->state = THAWING;
-    }
+    v.there = still_there(g, &st);
+    v.dying = st.dying;
+    v.suspended = st.suspended;
+    v.toolstack_known = g->toolstack_known;
+    v.toolstack_gone = toolstack_gone(g);
     lxe__err_init(&err);
-    if (lxe__journal_read(&j, g->journal_fd, &err)) {
+    if (v.there && lxe__journal_read(&j, g->journal_fd, &err)) {
         note(g, "%s", err.msg);
         lxe__sleep_ms(RETRY_MS);
         return;
     }
-    if (g->state != WAITING)
+    act = guard_decide(&g->state, &v);
+    if (v.there && g->state.phase != GUARD_WAITING)
         answer_closing(g, &j);
-    if (g->state == THAWING) {
-        if (st.dying)
+    if (g->state.phase == GUARD_COMMITTED && v.toolstack_gone)
+        note_orphan(g);
+    switch (act) {
+    case GUARD_WAIT:
+        if (g->state.phase != GUARD_WAITING)
             lxe__sleep_ms(POLL_MS);
-        else
-            thaw(g, &j);
+        break;
+    case GUARD_THAW:
+        thaw(g, &j);
+        break;
+    case GUARD_RESUME:
+        resume(g);
+        break;
+    case GUARD_END:
+        g->ended = true;
     }
-    lxe__journal_dispose(&j);
+    if (v.there)
+        lxe__journal_dispose(&j);
 }
 
 static void watch(struct guard *g)
 {
     struct pollfd p = { .fd = GUARD_FD_ORDERS, .events = POLLIN };
 
-    while (g->state != END) {
-        if (g->state == WAITING) {
-            /* The domain may die meanwhile, so look at times. */
-            if (poll(&p, 1, 1000) > 0) {
-                take_order(g);
-                continue;
-            }
-        } else if (g->state == COMMITTED || g->failures) {
-            lxe__sleep_ms(POLL_MS);
-        }
-        step(g);
+    while (!g->ended) {
+        /* The domain may die meanwhile, so look at times. */
+        if (g->state.phase == GUARD_WAITING && poll(&p, 1, 1000) > 0)
+            take_order(g);
+        else
+            step(g);
     }
 }
 
@@ -240,8 +265,9 @@ int guard_domain(uint32_t domid)
             note(&g, "%s", err.msg);
         return 1;
     }
+    g.toolstack_known = fcntl(GUARD_FD_TOOLSTACK, F_GETFD) >= 0;
     if (write(GUARD_FD_READY, &ready, 1) != 1)
-        g.state = THAWING;      /* whoever started us is gone already */
+        guard_take(&g.state, GUARD_END_OF_STREAM);  /* all are gone */
     close(GUARD_FD_READY);
     watch(&g);
     if (lxe__journal_remove(domid, &err))

@@ -268,12 +268,14 @@ static int cb_suspend(void *data)
 
     if (leave_relay(s) || LXE_FAULT(SAVE_BEFORE_SUSPEND, &s->err))
         return 0;
+    lxe__freeze_suspending(s->freeze);
     if (lxe__proto_call(&h->proto, LXE_PROTO_SUSPEND, &reply)) {
         lxe__err_set(&s->err, errno, "save: dom %u: asking libxl to"
                      " suspend it: %s: libxl has gone away", h->domid,
                      strerror(errno));
         return 0;
     }
+    lxe__freeze_answered(s->freeze);
     if (!reply) {
         lxe__err_set(&s->err, ECANCELED, "save: dom %u: libxl could not"
                      " suspend it and has said why", h->domid);
@@ -308,6 +310,14 @@ static int cb_switch_qemu_logdirty(uint32_t domid, unsigned enable,
 
 static int finished(struct save *s)
 {
+    /*
+     * Without libxl nobody writes what comes after the pages, so there
+     * will be no image: the guest must run on here.
+     */
+    if (lxe__proto_gone(&s->h->proto))
+        return lxe__err_set(&s->err, EPIPE, "save: dom %u: the pages are"
+                            " written, but libxl has gone away: the image"
+                            " is not complete", s->h->domid);
     if (LXE_FAULT(SAVE_AFTER_LAST_PASS, &s->err) ||
         LXE_FAULT(SAVE_BEFORE_COMPLETE, &s->err))
         return -1;

@@ -25,6 +25,9 @@ SPREAD_SAVE = {8, 20, 22, 24}
 SPREAD_RESTORE = {41, 44, 46}
 # Where a guest is taken away under the helper.
 SPREAD_DIES = {6, 8, 12, 43}
+# Where the guest is suspended and the image not whole.
+SUSPENDED = {8, 9, 10, 11, 12, 13, 14, 17, 18, 19, 20, 23, 24}
+SPREAD_ORPHAN = {8, 14, 24}
 
 
 def points(host, side, spread=None):
@@ -124,10 +127,10 @@ def test_restore_faults(guest, host):
     assert after["tot_pages"] == before["tot_pages"]
 
 
-def stopped_at(host, g, point, args):
+def stopped_at(host, g, point, args, env=None):
     """The Popen of an xl whose helper stands still at that point."""
     p = host.spawn(f"xl {args}", env=g._env(True, LIVE, {
-        "LIBXL_EXT_FAULT": f"{point}:stop"}))
+        "LIBXL_EXT_FAULT": f"{point}:stop"} | (env or {})))
     end = time.monotonic() + 120
     while "T" not in host.run("ps -o stat= -C libxl-ext-save-",
                               check=False).out:
@@ -136,6 +139,15 @@ def stopped_at(host, g, point, args):
         assert time.monotonic() < end, f"point {point} was not reached"
         time.sleep(0.2)
     return p
+
+
+def killed(host, p, helper=True):
+    """The toolstack, and with it the helper that stands still."""
+    pids = host.run("ps -o ppid=,pid= -C libxl-ext-save-").out.split()
+    assert len(pids) == 2, pids
+    host.run(f"kill -9 {pids[0]}")
+    host.run(f"kill -{'KILL' if helper else 'CONT'} {pids[1]}")
+    p.communicate(timeout=180)
 
 
 def taken_away(host, g, p):
@@ -175,3 +187,40 @@ def test_domain_that_dies_at_each_step_of_a_restore(guest, host):
     # The image has lost nothing by it.
     g.restore(ext=True)
     g.wait_alive()
+
+
+@pytest.mark.parametrize("kind", ["pvh", "hvm", "pv"] if ALL else ["pvh"])
+def test_toolstack_that_dies_leaves_a_running_guest(guest, host, kind):
+    """libxl resumes a guest whose save failed, and nobody does so where
+    libxl is gone."""
+    g = guest(kind, **SMALL)
+    for point in sorted(SUSPENDED if ALL else SPREAD_ORPHAN):
+        killed(host, stopped_at(host, g, point,
+                                f"save {g.name} {g.save_path}"))
+        goes_on(g)
+        nothing_left(host)
+    # The helper alone is left, and writes its part to the end.
+    killed(host, stopped_at(host, g, 8, f"save {g.name} {g.save_path}"),
+           helper=False)
+    goes_on(g)
+    nothing_left(host)
+    g.save(ext=True)
+    g.restore(ext=True)
+    g.wait_alive()
+
+
+def test_toolstack_that_dies_with_the_guardian_off(guest, host):
+    """What happens with stock tools, and the way out by hand."""
+    g = guest("pvh", **SMALL)
+    host.write(DETACH, 'freeze = "off"\n')
+    killed(host, stopped_at(host, g, 8, f"save {g.name} {g.save_path}",
+                            {"LIBXL_EXT_CONFIG": DETACH}))
+    time.sleep(10)
+    state = host.run(f"xl list {g.domid}").out.split()[-2]
+    assert "s" in state, state
+    resume = f"/opt/libxl-ext/libxl-ext-guardian --resume {g.domid}"
+    host.run(resume)
+    goes_on(g)
+    again = host.run(resume, check=False)
+    assert again.rc == 1 and "is not suspended" in again.stderr
+    goes_on(g)

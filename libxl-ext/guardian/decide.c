@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The guardian's states; see decide.h.  Pure code.
+ */
+#include "freeze/guard.h"
+#include "guardian/decide.h"
+
+void guard_take(struct guard_state *s, int order)
+{
+    switch (order) {
+    case LXE_GUARD_SUSPENDING:
+        s->asked = true;
+        break;
+    case LXE_GUARD_ANSWERED:
+        s->asked = false;
+        break;
+    case LXE_GUARD_COMMIT:
+        s->phase = GUARD_COMMITTED;
+        break;
+    case LXE_GUARD_DONE:
+        s->phase = GUARD_LEFT;
+        break;
+    default:
+        s->phase = GUARD_THAWING;
+    }
+}
+
+static enum guard_act decide_left(struct guard_state *s,
+                                  const struct guard_view *v)
+{
+    if (!s->left_ms)
+        s->left_ms = v->now_ms;
+    if (!v->toolstack_known)
+        return GUARD_END;
+    if (!v->toolstack_gone)
+        return v->suspended && v->now_ms - s->left_ms < GUARD_LEFT_MS ?
+            GUARD_WAIT : GUARD_END;
+    if (!s->gone_ms)
+        s->gone_ms = v->now_ms;
+    if (v->suspended)
+        return v->now_ms - s->gone_ms < GUARD_ORPHAN_MS ? GUARD_WAIT
+                                                        : GUARD_RESUME;
+    return s->asked && v->now_ms - s->gone_ms < GUARD_LINGER_MS ?
+        GUARD_WAIT : GUARD_END;
+}
+
+enum guard_act guard_decide(struct guard_state *s,
+                            const struct guard_view *v)
+{
+    if (!v->there)
+        return GUARD_END;
+    if (v->dying)
+        return GUARD_WAIT;
+    switch (s->phase) {
+    case GUARD_WAITING:
+        return GUARD_WAIT;
+    case GUARD_COMMITTED:
+        if (v->suspended)
+            return GUARD_WAIT;
+        s->phase = GUARD_THAWING;
+        return GUARD_THAW;
+    case GUARD_THAWING:
+        return GUARD_THAW;
+    case GUARD_LEFT:
+        return decide_left(s, v);
+    }
+    return GUARD_END;
+}
+
+void guard_thawed(struct guard_state *s)
+{
+    s->phase = GUARD_LEFT;
+}
+
+void guard_resumed(struct guard_state *s)
+{
+    s->asked = false;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * What the guardian does next: pure code over what it hears from the
+ * helper and sees of the domain.
+ *
+ *   phase      holds                      left by
+ *   WAITING    a save is under way        commit -> COMMITTED,
+ *                                         done -> LEFT,
+ *                                         end of the stream -> THAWING
+ *   COMMITTED  libxenguest's part of the  domain runs -> THAWING
+ *              image is whole
+ *   THAWING    what is frozen must come   all undone -> LEFT
+ *              back
+ *   LEFT       nothing is frozen; whoever domain runs -> end,
+ *              asked for the save should  toolstack gone -> resume it
+ *              let the guest run again
+ *
+ * In every phase the end of the domain is the guardian's end.
+ *
+ * The end of the stream without a commit means that the helper failed or
+ * died, so there is no image that another host could run: thawing is
+ * safe although the domain may still be suspended, and so is letting it
+ * run where libxl, whose part that is, has died, too.  After a commit
+ * only a domain that runs again is thawed: the copy would repeat
+ * requests that the original gets answered.
+ */
+#ifndef LXE_GUARDIAN_DECIDE_H
+#define LXE_GUARDIAN_DECIDE_H
+
+#include <stdbool.h>
+
+enum guard_phase {
+    GUARD_WAITING, GUARD_COMMITTED, GUARD_THAWING, GUARD_LEFT,
+};
+
+enum guard_act {
+    GUARD_WAIT,     /* look again later */
+    GUARD_THAW,     /* then tell guard_thawed() */
+    GUARD_RESUME,   /* then tell guard_resumed() */
+    GUARD_END,
+};
+
+struct guard_state {
+    enum guard_phase phase;
+    bool asked;         /* libxl is suspending the guest just now */
+    double left_ms;     /* since when in LEFT; 0: not yet looked */
+    double gone_ms;     /* since when without a toolstack in LEFT */
+};
+
+struct guard_view {
+    double now_ms;
+    bool there;         /* the domain that is guarded */
+    bool dying;
+    bool suspended;     /* shut down with reason "suspend" */
+    bool toolstack_known;   /* can it be seen whether that is alive */
+    bool toolstack_gone;
+};
+
+/*
+ * A toolstack that has just died may have let the guest run with its
+ * last act, and one whose helper is run by a script may only seem dead:
+ * the guest gets this long, in ms, to run by itself.
+ */
+#define GUARD_ORPHAN_MS 3000
+/*
+ * A guest that was asked to suspend by a toolstack that is gone may
+ * still do so.  Linux gives its tasks 20 s to freeze.
+ */
+#define GUARD_LINGER_MS 20000
+/* A toolstack that lives and leaves the guest suspended means it. */
+#define GUARD_LEFT_MS   60000
+
+#define GUARD_END_OF_STREAM (-1)
+
+/* An order of freeze/guard.h, or GUARD_END_OF_STREAM. */
+void guard_take(struct guard_state *s, int order);
+enum guard_act guard_decide(struct guard_state *s,
+                            const struct guard_view *v);
+void guard_thawed(struct guard_state *s);
+void guard_resumed(struct guard_state *s);
+
+#endif

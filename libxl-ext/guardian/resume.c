@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Letting a domain run again whose toolstack died while it was
+ * suspended.  libxl does it, as it does after a save that failed: its
+ * device model goes on (QMP cont), the domain returns from its suspend
+ * as cancelled, xenstore hears of it.
+ */
+#include <errno.h>
+#include <libxl.h>
+#include <stdio.h>
+#include <xentoollog.h>
+
+#include "guardian/guardian.h"
+
+/* As in libxl's own error path: every guest that suspends knows it. */
+#define SUSPEND_CANCEL 1
+
+int guard_resume(uint32_t domid, struct lxe__err *err)
+{
+    xentoollog_logger_stdiostream *lg;
+    libxl_ctx *ctx = NULL;
+    int rc;
+
+    /* The guardian has no standard error, the command has. */
+    lg = xtl_createlogger_stdiostream(stderr, XTL_ERROR, 0);
+    if (!lg)
+        return lxe__err_set(err, ENOMEM, "resume: domain %u: no memory",
+                            domid);
+    if (libxl_ctx_alloc(&ctx, LIBXL_VERSION, 0,
+                        (xentoollog_logger *)lg))
+        rc = lxe__err_set(err, EIO, "resume: domain %u: no libxl context:"
+                          " is xenstore there?", domid);
+    else if ((rc = libxl_domain_resume(ctx, domid, SUSPEND_CANCEL, NULL)))
+        rc = lxe__err_set(err, EIO, "resume: domain %u: libxl could not"
+                          " resume it (rc %d)", domid, rc);
+    if (ctx)
+        libxl_ctx_free(ctx);
+    xtl_logger_destroy((xentoollog_logger *)lg);
+    return rc ? -1 : 0;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * What the guardian does next (guardian/decide.c).
+ */
+#include "freeze/guard.h"
+#include "guardian/decide.h"
+#include "unit.h"
+
+/* A suspended domain whose toolstack lives. */
+static const struct guard_view suspended = {
+    .now_ms = 1000, .there = true, .suspended = true,
+    .toolstack_known = true,
+};
+
+static struct guard_state after(int order)
+{
+    struct guard_state s = { .phase = GUARD_WAITING };
+
+    guard_take(&s, order);
+    return s;
+}
+
+static struct guard_state left_by_thaw(void)
+{
+    struct guard_state s = after(GUARD_END_OF_STREAM);
+
+    guard_thawed(&s);
+    return s;
+}
+
+static enum guard_act decide_at(struct guard_state *s,
+                                struct guard_view v, double ms)
+{
+    v.now_ms = 1000 + ms;
+    return guard_decide(s, &v);
+}
+
+static void waits_while_a_save_is_under_way(void)
+{
+    struct guard_state s = { .phase = GUARD_WAITING };
+    struct guard_view v = suspended;
+
+    CU_ASSERT_EQUAL(guard_decide(&s, &v), GUARD_WAIT);
+    v.suspended = false;
+    CU_ASSERT_EQUAL(guard_decide(&s, &v), GUARD_WAIT);
+    /* Not its part while the helper lives: that fails by itself. */
+    v = suspended;
+    v.toolstack_gone = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_WAIT);
+}
+
+static void ends_with_the_domain_in_every_phase(void)
+{
+    static const enum guard_phase all[] = {
+        GUARD_WAITING, GUARD_COMMITTED, GUARD_THAWING, GUARD_LEFT,
+    };
+    struct guard_view gone = suspended, dying = suspended;
+    size_t i;
+
+    gone.there = false;
+    dying.dying = true;
+    for (i = 0; i < 4; i++) {
+        struct guard_state s = { .phase = all[i] };
+
+        CU_ASSERT_EQUAL(guard_decide(&s, &dying), GUARD_WAIT);
+        CU_ASSERT_EQUAL(guard_decide(&s, &gone), GUARD_END);
+    }
+}
+
+static void thaws_a_suspended_domain_without_a_commit(void)
+{
+    struct guard_state s = after(GUARD_END_OF_STREAM);
+
+    CU_ASSERT_EQUAL(guard_decide(&s, &suspended), GUARD_THAW);
+    /* Until it has worked. */
+    CU_ASSERT_EQUAL(guard_decide(&s, &suspended), GUARD_THAW);
+    guard_thawed(&s);
+    CU_ASSERT_EQUAL(guard_decide(&s, &suspended), GUARD_WAIT);
+}
+
+static void after_a_commit_only_a_running_domain_is_thawed(void)
+{
+    struct guard_state s = after(LXE_GUARD_COMMIT);
+    struct guard_view v = suspended;
+
+    v.toolstack_gone = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_WAIT);
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_THAW);
+    guard_thawed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_END);
+}
+
+static void leaves_the_guest_to_a_toolstack_that_lives(void)
+{
+    struct guard_state s = after(LXE_GUARD_DONE);
+    struct guard_view v = suspended;
+
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LEFT_MS - 1), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LEFT_MS), GUARD_END);
+    s = after(LXE_GUARD_DONE);
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_END);
+}
+
+static void resumes_what_a_dead_toolstack_left_suspended(void)
+{
+    struct guard_state s = left_by_thaw();
+    struct guard_view v = suspended;
+
+    v.toolstack_gone = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_ORPHAN_MS - 1), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_ORPHAN_MS), GUARD_RESUME);
+    /* Until it has worked. */
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_ORPHAN_MS + 1), GUARD_RESUME);
+    guard_resumed(&s);
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_ORPHAN_MS + 2), GUARD_END);
+}
+
+/* Its last act may have been to let the guest run. */
+static void a_guest_that_runs_by_itself_is_not_touched(void)
+{
+    struct guard_state s = left_by_thaw();
+    struct guard_view v = suspended;
+
+    v.toolstack_gone = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_ORPHAN_MS), GUARD_END);
+}
+
+static void waits_for_a_suspend_that_was_asked_for(void)
+{
+    struct guard_state s = after(LXE_GUARD_SUSPENDING);
+    struct guard_view v = suspended;
+
+    v.toolstack_gone = true;
+    v.suspended = false;
+    guard_take(&s, LXE_GUARD_DONE);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LINGER_MS - 1), GUARD_WAIT);
+    v.suspended = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LINGER_MS - 1), GUARD_RESUME);
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LINGER_MS), GUARD_END);
+    /* With an answer to it there is nothing to wait for. */
+    s = after(LXE_GUARD_SUSPENDING);
+    guard_take(&s, LXE_GUARD_ANSWERED);
+    guard_take(&s, LXE_GUARD_DONE);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_END);
+}
+
+static void without_a_pidfd_nothing_is_resumed(void)
+{
+    struct guard_state s = after(LXE_GUARD_DONE);
+    struct guard_view v = suspended;
+
+    v.toolstack_known = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_END);
+}
+
+LXE_SUITE(guard_decide,
+    { "waits while a save is under way",
+      waits_while_a_save_is_under_way },
+    { "ends with the domain in every phase",
+      ends_with_the_domain_in_every_phase },
+    { "thaws a suspended domain without a commit",
+      thaws_a_suspended_domain_without_a_commit },
+    { "after a commit only a running domain is thawed",
+      after_a_commit_only_a_running_domain_is_thawed },
+    { "leaves the guest to a toolstack that lives",
+      leaves_the_guest_to_a_toolstack_that_lives },
+    { "resumes what a dead toolstack left suspended",
+      resumes_what_a_dead_toolstack_left_suspended },
+    { "a guest that runs by itself is not touched",
+      a_guest_that_runs_by_itself_is_not_touched },
+    { "waits for a suspend that was asked for",
+      waits_for_a_suspend_that_was_asked_for },
+    { "without a pidfd nothing is resumed",
+      without_a_pidfd_nothing_is_resumed })

@@ -35,7 +35,7 @@ static const char *point_name(int number)
 int lxe__fault(enum lxe__fault_point point, struct lxe__err *err)
 {
     static unsigned long reached;
-    const char *env = getenv("LIBXL_EXT_FAULT");
+    const char *env = getenv(LXE_FAULT_ENV);
     unsigned long number, nth = 1;
     char *end;
 

@@ -56,6 +56,8 @@
     X(46, RESTORE_AFTER_PAGES,  "restore", "pages in, libxl not told")  \
     X(47, RESTORE_BEFORE_COMPLETE,"restore", "claim given back")
 
+#define LXE_FAULT_ENV "LIBXL_EXT_FAULT"
+
 enum lxe__fault_point {
 #define X(n, name, side, leaves) LXE_FAULT_##name = n,
     LXE_FAULT_POINTS(X)

@@ -14,6 +14,7 @@
 #define GUARD_FD_TOOLSTACK 5    /* a pidfd; not always there */
 
 int guard_domain(uint32_t domid);
+int guard_work(uint32_t domid);     /* what guard_domain() supervises */
 int thaw_domain(uint32_t domid, int force);
 int thaw_all(int force);
 int resume_domain(uint32_t domid, int force);

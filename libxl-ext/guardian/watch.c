@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,8 @@ static int start(struct guard *g, struct lxe__err *err)
     if (lxe__journal_read(&j, g->journal_fd, err))
         return -1;
     memcpy(g->uuid, j.uuid, sizeof(g->uuid));
+    if (j.committed)            /* the guardian before this one saw it */
+        guard_take(&g->state, LXE_GUARD_COMMIT);
     lxe__journal_dispose(&j);
     return 0;
 }
@@ -250,14 +253,14 @@ static void watch(struct guard *g)
     }
 }
 
-int guard_domain(uint32_t domid)
+int guard_work(uint32_t domid)
 {
     struct guard g = { .domid = domid, .journal_fd = -1 };
     char ready = LXE_GUARD_READY;
     struct lxe__err err;
     int rc;
 
-    openlog("libxl-ext-guardian", LOG_PID, LOG_DAEMON);
+    signal(SIGPIPE, SIG_IGN);
     lxe__err_init(&err);
     rc = start(&g, &err);
     if (rc) {
@@ -266,8 +269,9 @@ int guard_domain(uint32_t domid)
         return 1;
     }
     g.toolstack_known = fcntl(GUARD_FD_TOOLSTACK, F_GETFD) >= 0;
+    /* Not the domain's first guardian, or the helper is gone already. */
     if (write(GUARD_FD_READY, &ready, 1) != 1)
-        guard_take(&g.state, GUARD_END_OF_STREAM);  /* all are gone */
+        note(&g, "goes on where another guardian ended");
     close(GUARD_FD_READY);
     watch(&g);
     if (lxe__journal_remove(domid, &err))

@@ -75,7 +75,8 @@ def run_points(host, g, env):
                        env=env | fault)
             if point in THAW:
                 # A thaw point: reached by whoever thaws, the save itself
-                # may well succeed.
+                # may well succeed.  A guardian that is killed there is
+                # started anew.
                 pass
             elif point in ABSORBED and how == "error":
                 assert r.rc == 0 and "detaching it" in r.stderr, r.stderr

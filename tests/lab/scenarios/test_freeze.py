@@ -41,6 +41,22 @@ def guardians(host):
                     check=False).out
 
 
+def killed_at_the_thaw(host, g, env):
+    """A checkpoint after which every guardian process is killed just as
+    the thaw begins."""
+    g.save(ext=True, live=True, checkpoint=True, check=False,
+           env=env | {"LIBXL_EXT_FAULT": "25:stop"})
+    end = time.monotonic() + 30
+    while "T" not in host.run("ps -o stat= -C libxl-ext-guard",
+                              check=False).out:
+        assert time.monotonic() < end, "no guardian came to its thaw"
+        time.sleep(0.2)
+    host.run("pkill -KILL -x libxl-ext-guard")
+    assert not guardians(host)
+    assert journals(host)
+    assert not all(bound(host, g.domid).values())
+
+
 def journals(host):
     return host.run("ls /run/libxl-ext/*.journal 2>/dev/null",
                     check=False).out
@@ -75,7 +91,7 @@ def goes_on(g):
 
 def rounds(g, env, words):
     wrong, lost = [], []
-    for _ in range(ROUNDS):
+    for k in range(ROUNDS):
         r = g.save(ext=True, live=True, debug=True, env=env)
         done, (risk, marked, stock) = report(r)
         for word in words:
@@ -83,6 +99,8 @@ def rounds(g, env, words):
         assert marked >= 1 and risk >= 1
         lost.append(stock)
         wrong.append(g.restore(ext=True, verify=True).wrong_frames)
+        print(f"round {k + 1}: {wrong[-1]} wrong frames, {stock} lost by"
+              " the stock order")
         g.wait_alive(timeout=300)
     print(f"wrong frames {wrong}, lost by the stock order {lost}")
     assert sum(wrong) == 0
@@ -188,17 +206,10 @@ def test_ended_guest_of_a_detached_save_is_cleaned_up(guest, host):
 
 
 def test_crash_of_helper_and_guardian_is_undone_by_hand(guest, host):
-    """The guardian dies as it begins to thaw; --thaw does it."""
+    """--thaw does it."""
     g = guest("pvh", **SMALL)
     env = settings(host, freeze="require", freeze_method="detach")
-    g.save(ext=True, live=True, checkpoint=True, check=False,
-           env=env | {"LIBXL_EXT_FAULT": "25:kill"})
-    end = time.monotonic() + 30
-    while guardians(host):
-        assert time.monotonic() < end
-        time.sleep(0.2)
-    assert journals(host)
-    assert not all(bound(host, g.domid).values())
+    killed_at_the_thaw(host, g, env)
     host.run(f"{GUARDIAN} --thaw {g.domid}")
     goes_on(g)
     nothing_left(host, g)
@@ -208,9 +219,7 @@ def test_crash_of_helper_and_guardian_is_undone_by_the_next_save(guest,
                                                                  host):
     g = guest("pvh", **SMALL)
     env = settings(host, freeze="require", freeze_method="detach")
-    g.save(ext=True, live=True, checkpoint=True, check=False,
-           env=env | {"LIBXL_EXT_FAULT": "25:kill"})
-    assert not all(bound(host, g.domid).values())
+    killed_at_the_thaw(host, g, env)
     # Its backends come back at the plan, so it can suspend again.
     g.save(ext=True, live=True, checkpoint=True, env=env)
     goes_on(g)

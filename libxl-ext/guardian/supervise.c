@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The guardian is two processes: one guards the domain (watch.c), the
+ * other only waits for it and starts it anew should it be killed, so that
+ * no single kill leaves a backend frozen.  The journal and the socket to
+ * the helper, which both hold, tell the new one all that it must know.
+ * Killed itself, the waiting one is not missed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "freeze/device.h"
+#include "guardian/guardian.h"
+
+/* What dies so often dies of something that a new one has, too. */
+#define DEATHS_MAX 5
+#define PAUSE_MS   200
+
+int guard_domain(uint32_t domid)
+{
+    unsigned deaths = 0;
+    int status;
+    pid_t pid;
+
+    openlog("libxl-ext-guardian", LOG_PID, LOG_DAEMON);
+    for (;;) {
+        pid = fork();
+        /* One alone is better than none. */
+        if (pid <= 0)
+            return guard_work(domid);
+        while (waitpid(pid, &status, 0) < 0)
+            if (errno != EINTR)
+                return 1;
+        if (WIFEXITED(status))
+            return WEXITSTATUS(status);
+        syslog(LOG_WARNING, "domain %u: the guardian was killed by signal"
+               " %d (death %u of at most %u)", domid, WTERMSIG(status),
+               ++deaths, DEATHS_MAX);
+        if (deaths == DEATHS_MAX)
+            return 1;
+        /* A fault is injected once. */
+        unsetenv(LXE_FAULT_ENV);
+        lxe__sleep_ms(PAUSE_MS);
+    }
+}

@@ -47,6 +47,7 @@
     X(24, FREEZE_AFTER_LINK,    "save", "interface is down")            \
     X(25, THAW_BEFORE,          "save", "backend frozen, thaw due")     \
     X(26, THAW_AFTER,           "save", "backend thawed")               \
+    X(27, SAVE_AFTER_COMMIT,    "save", "guardian waits, libxl not told")\
     X(40, RESTORE_BEFORE_RECORD,"restore", "nothing read")              \
     X(41, RESTORE_AFTER_RECORD, "restore", "record read, not judged")   \
     X(42, RESTORE_BEFORE_LIMIT, "restore", "verdict given")             \

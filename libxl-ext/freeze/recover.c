@@ -65,7 +65,8 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
     if (take_lock(fd, wait_ms)) {
         rc = lxe__err_set(err, errno, "freeze: domain %u is held by a"
                           " guardian of an operation that has not ended;"
-                          " let it end first", domid);
+                          " let it end first, or, where its toolstack has"
+                          " died, see docs/faults.md", domid);
         goto out;
     }
     if (lxe__journal_read(&j, fd, &mine)) {

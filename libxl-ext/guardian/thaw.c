@@ -30,6 +30,20 @@ static int check_suspended(xc_interface *xch, uint32_t domid,
     return 0;
 }
 
+static int undo(xc_interface *xch, struct xs_handle *xsh, uint32_t domid,
+                int force, bool resume, struct lxe__err *err)
+{
+    struct lxe__err mine;
+
+    lxe__err_init(&mine);
+    if (!lxe__guard_recover(xch, xsh, domid, 0, force, &mine))
+        return 0;
+    /* A guardian that lives thaws as soon as the domain runs. */
+    if (mine.code == EBUSY && force && resume)
+        return 0;
+    return lxe__err_set(err, mine.code, "%s", mine.msg);
+}
+
 static int put_right(uint32_t domid, int force, bool resume)
 {
     struct xs_handle *xsh = NULL;
@@ -45,7 +59,7 @@ static int put_right(uint32_t domid, int force, bool resume)
                           strerror(errno));
     else
         rc = (resume && check_suspended(xch, domid, &err)) ||
-            lxe__guard_recover(xch, xsh, domid, 0, force, &err) ||
+            undo(xch, xsh, domid, force, resume, &err) ||
             (resume && guard_resume(domid, &err));
     if (rc)
         fprintf(stderr, "libxl-ext-guardian: %s\n", err.msg);

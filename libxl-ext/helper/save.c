@@ -322,6 +322,8 @@ static int finished(struct save *s)
         LXE_FAULT(SAVE_BEFORE_COMPLETE, &s->err))
         return -1;
     lxe__freeze_commit(s->freeze);
+    if (LXE_FAULT(SAVE_AFTER_COMMIT, &s->err))
+        return -1;
     LXE_INFO(&s->h->proto.logger, "save: dom %u: max_pages %"PRIu64","
              " tot_pages %"PRIu64" sent (%s record); stock libxl would set"
              " %"PRIu64"%s", s->h->domid, s->limits.max_pages,

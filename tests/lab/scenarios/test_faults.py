@@ -23,7 +23,7 @@ THAW = {25, 26}
 # An error here is no failure: a card whose link cannot be set down is
 # detached instead.
 ABSORBED = {23, 24}
-SPREAD_SAVE = {8, 20, 22, 24}
+SPREAD_SAVE = {8, 22, 24, 25, 27}
 SPREAD_RESTORE = {41, 44, 46}
 # Where a guest is taken away under the helper.
 SPREAD_DIES = {6, 8, 12, 43}
@@ -91,6 +91,8 @@ def run_points(host, g, env):
             # The same operation without the fault, on the same guest.
             g.save(ext=True, live=True, checkpoint=True, env=env)
             goes_on(g)
+            print(f"point {point} {how}: the guest runs, and the second"
+                  " try succeeds")
     nothing_left(host)
     return reached
 

@@ -102,7 +102,8 @@ check-unit: deps-build
 FUZZ_SECONDS ?= 20
 FUZZ        := build/fuzz
 FUZZ_SRCS   := tests/fuzz/fuzz_record.c libxl-ext/base/err.c \
-               libxl-ext/memory/record.c libxl-ext/stream/libxc_format.c
+               libxl-ext/base/uuid.c libxl-ext/memory/record.c \
+               libxl-ext/stream/libxc_format.c
 
 check-fuzz:
 	@build-aux/deps.sh build-aux/packages build-aux/packages-fuzz

@@ -6,9 +6,9 @@
 #include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/uuid.h"
 #include "memory/record.h"
 
 /* The body as it stands in a stream: little-endian, no padding. */
@@ -150,28 +150,16 @@ int lxe__record_decode(const void *buf, size_t len, struct lxe__record *r,
     return 0;
 }
 
-static void uuid_text(const uint8_t uuid[16], char text[37])
-{
-    int i, at = 0;
-
-    for (i = 0; i < 16; i++) {
-        at += sprintf(text + at, "%02x", uuid[i]);
-        if (i == 3 || i == 5 || i == 7 || i == 9)
-            text[at++] = '-';
-    }
-    text[at] = '\0';
-}
-
 int lxe__record_check_uuid(const struct lxe__record *r,
                            const uint8_t uuid[16], uint32_t domid,
                            struct lxe__err *err)
 {
-    char theirs[37], ours[37];
+    char theirs[LXE_UUID_TEXT], ours[LXE_UUID_TEXT];
 
     if (!memcmp(r->uuid, uuid, sizeof(r->uuid)))
         return 0;
-    uuid_text(r->uuid, theirs);
-    uuid_text(uuid, ours);
+    lxe__uuid_text(r->uuid, theirs);
+    lxe__uuid_text(uuid, ours);
     return lxe__err_set(err, EPROTO, "memory record: uuid %s is not that"
                         " of dom %u, %s: restore the image with the"
                         " configuration that it was saved with", theirs,

@@ -26,7 +26,7 @@ CFLAGS      ?= -O2 -g
 WARNINGS    := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
                -Wstrict-prototypes -Wvla -Wformat=2
 LXE_CFLAGS  := -std=gnu11 $(WARNINGS) -fvisibility=hidden -pthread \
-               -Ilibxl-ext -I$(BUILD) -MMD -MP \
+               -Ilibxl-ext -I$(BUILD) -I$(BUILD)/idl -MMD -MP \
                -DLXE_SYSCONFDIR='"$(SYSCONFDIR)"' \
                -DLXE_LIBEXECDIR='"$(LIBEXECDIR)"' $(FLAVOUR_CFLAGS)
 LXE_LDFLAGS := -pthread $(FLAVOUR_CFLAGS)
@@ -34,10 +34,21 @@ XEN_LIBS    := -lxenguest -lxenctrl -lxencall -lxenforeignmemory \
                -lxendevicemodel -lxengnttab -lxenstore -lxentoollog -lxlutil \
                -lyajl
 
+# Types are data: idl/FILE.idl becomes _FILE.h and the rest, for each
+# flavour anew, since that costs less than sharing would.
+IDL_FILES   := libxl_ext_types
+IDL_DIR     := $(BUILD)/idl
+IDL_HDRS    := $(IDL_FILES:%=$(IDL_DIR)/_%.h)
+IDL_SRCS    := $(foreach f,$(IDL_FILES),$(IDL_DIR)/_$(f).c \
+                 $(IDL_DIR)/_$(f)_json.c)
+IDL_TESTS   := $(IDL_FILES:%=$(IDL_DIR)/_%_test.c)
+IDL_OUT     := $(IDL_HDRS) $(IDL_SRCS) $(IDL_TESTS)
+IDL_OBJS    := $(IDL_SRCS:%.c=%.o)
+
 # One archive of everything that is not a program; programs pull from it.
 LIB_ROOMS   := base memory stream freeze engine
 LIB_SRCS    := $(foreach r,$(LIB_ROOMS),$(wildcard libxl-ext/$(r)/*.c))
-LIB_OBJS    := $(LIB_SRCS:%.c=$(BUILD)/%.o)
+LIB_OBJS    := $(LIB_SRCS:%.c=$(BUILD)/%.o) $(IDL_OBJS)
 LIB         := $(BUILD)/libxlext-internal.a
 
 PROGRAMS    := libxl-ext-save-helper libxl-ext-guardian libxl-ext-qemu
@@ -46,10 +57,10 @@ guardian_SRCS := $(wildcard libxl-ext/guardian/*.c)
 qemu_SRCS     := $(wildcard libxl-ext/qemu/*.c)
 
 UNIT_SRCS   := $(wildcard tests/unit/*.c)
-UNIT_OBJS   := $(UNIT_SRCS:%.c=$(BUILD)/%.o)
+UNIT_OBJS   := $(UNIT_SRCS:%.c=$(BUILD)/%.o) $(IDL_TESTS:%.c=%.o)
 
 .PHONY: all debug programs check-unit check-fuzz check check-all demo \
-        bench lint install clean deps deps-build
+        bench lint lint-idl install clean deps deps-build
 
 all: deps-build ; @$(MAKE) -s programs BUILD=build/release
 debug: deps-build
@@ -60,9 +71,25 @@ $(BUILD)/_config.h: build-aux/configure.sh
 	@mkdir -p $(@D)
 	CC="$(CC)" $< > $@.tmp && mv $@.tmp $@
 
-$(BUILD)/%.o: %.c $(BUILD)/_config.h
+# What one run of the generator writes, it writes together.
+define IDL
+$(filter $(IDL_DIR)/_$(1).% $(IDL_DIR)/_$(1)_json.% $(IDL_DIR)/_$(1)_test.% \
+  $(IDL_DIR)/_$(1)_wire.%,$(IDL_OUT)) &: idl/$(1).idl $(wildcard idl/*.py)
+	@mkdir -p $$(@D)
+	$$(PYTHON) -B idl/gentypes.py $$< $$(@D)
+endef
+$(foreach f,$(IDL_FILES),$(eval $(call IDL,$(f))))
+
+# The headers must be there before the compiler can say who needs them.
+$(BUILD)/%.o: %.c $(BUILD)/_config.h | $(IDL_HDRS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LXE_CFLAGS) -c -o $@ $<
+
+# Tests stand where users of the library do, and see inside, too.
+$(BUILD)/tests/%.o: LXE_CFLAGS += -Iinclude
+
+$(IDL_DIR)/%.o: $(IDL_DIR)/%.c $(BUILD)/_config.h | $(IDL_HDRS)
+	$(CC) $(CFLAGS) $(LXE_CFLAGS) -Itests/unit -c -o $@ $<
 
 $(LIB): $(LIB_OBJS)
 	@rm -f $@
@@ -137,18 +164,30 @@ bench: deps all
 lint:
 	@build-aux/deps.sh build-aux/packages build-aux/packages-lint
 	@build-aux/check-includes.sh
-	@$(MAKE) -s build/lint/_config.h BUILD=build/lint
+	@$(MAKE) -s build/lint/_config.h lint-idl BUILD=build/lint
 	cppcheck --quiet --error-exitcode=1 --std=c11 \
 	    --enable=warning,performance,portability \
 	    --inline-suppr --suppress=missingIncludeSystem \
-	    -DLXE_DEBUG -Ilibxl-ext -Ibuild/lint libxl-ext
+	    -DLXE_DEBUG -Ilibxl-ext -Ibuild/lint -Ibuild/lint/idl libxl-ext
 	# One at a time: clang-tidy 14 mistakes va_start in the second of
 	# several files.
 	for f in $(LIB_SRCS) $(helper_SRCS) $(guardian_SRCS) $(qemu_SRCS); do \
 	    clang-tidy --quiet $$f -- $(filter-out -MMD -MP -Werror \
-	        -Ibuild/release,$(LXE_CFLAGS)) -DLXE_DEBUG -Ibuild/lint \
+	        -Ibuild/release%,$(LXE_CFLAGS)) -DLXE_DEBUG -Ibuild/lint \
+	        -Ibuild/lint/idl \
 	        2>/dev/null || exit 1; \
 	done
+
+# Generated C is read by compilers, not by people: it must be clean
+# under both, and cppcheck finds what they do not.
+lint-idl: $(IDL_OUT)
+	for cc in gcc clang; do for f in $(IDL_SRCS) $(IDL_TESTS); do \
+	    $$cc -O2 $(filter-out -MMD -MP,$(LXE_CFLAGS)) -Itests/unit \
+	        -c -o /dev/null $$f || exit 1; \
+	done; done
+	cppcheck --quiet --error-exitcode=1 --std=c11 \
+	    --enable=warning,performance,portability \
+	    --suppress=missingIncludeSystem -Ilibxl-ext $(IDL_SRCS)
 
 install: all
 	install -d $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(SYSCONFDIR)

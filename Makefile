@@ -36,11 +36,12 @@ XEN_LIBS    := -lxenguest -lxenctrl -lxencall -lxenforeignmemory \
 
 # Types are data: idl/FILE.idl becomes _FILE.h and the rest, for each
 # flavour anew, since that costs less than sharing would.
-IDL_FILES   := libxl_ext_types
+IDL_FILES   := libxl_ext_types libxl_ext_types_internal
 IDL_DIR     := $(BUILD)/idl
 IDL_HDRS    := $(IDL_FILES:%=$(IDL_DIR)/_%.h)
 IDL_SRCS    := $(foreach f,$(IDL_FILES),$(IDL_DIR)/_$(f).c \
-                 $(IDL_DIR)/_$(f)_json.c)
+                 $(IDL_DIR)/_$(f)_json.c) \
+               $(IDL_DIR)/_libxl_ext_types_internal_wire.c
 IDL_TESTS   := $(IDL_FILES:%=$(IDL_DIR)/_%_test.c)
 IDL_OUT     := $(IDL_HDRS) $(IDL_SRCS) $(IDL_TESTS)
 IDL_OBJS    := $(IDL_SRCS:%.c=%.o)
@@ -128,14 +129,16 @@ check-unit: deps-build
 # are only read.  A crash leaves its input there and fails the target.
 FUZZ_SECONDS ?= 20
 FUZZ        := build/fuzz
+FUZZ_WIRE   := $(FUZZ)/idl/_libxl_ext_types_internal_wire.c
 FUZZ_SRCS   := tests/fuzz/fuzz_record.c libxl-ext/base/err.c \
                libxl-ext/base/uuid.c libxl-ext/memory/record.c \
-               libxl-ext/stream/libxc_format.c
+               libxl-ext/stream/libxc_format.c $(FUZZ_WIRE)
 
 check-fuzz:
 	@build-aux/deps.sh build-aux/packages build-aux/packages-fuzz
 	@mkdir -p $(FUZZ)/corpus/record
-	clang -std=gnu11 $(WARNINGS) -O1 -g -Ilibxl-ext \
+	@$(MAKE) -s $(FUZZ_WIRE) BUILD=$(FUZZ)
+	clang -std=gnu11 $(WARNINGS) -O1 -g -Ilibxl-ext -I$(FUZZ)/idl \
 	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -o $(FUZZ)/fuzz_record $(FUZZ_SRCS)
 	$(FUZZ)/fuzz_record -max_total_time=$(FUZZ_SECONDS) -max_len=512 \

@@ -2,7 +2,14 @@
 /*
  * The memory record's body: the limits of a guest as they travel ahead
  * of its pages.  docs/memory-record.md is the specification; this
- * header mirrors it.  Pure code: bytes in, a checked struct out.
+ * header and idl/libxl_ext_types_internal.idl mirror it.  Generated from
+ * the latter are struct lxe__record, LXE_RECORD_F_*, and
+ *
+ *   lxe__record_encode()  writes LXE_RECORD_LEN bytes
+ *   lxe__record_decode()  bytes in, a checked struct out: what can be
+ *                         checked without a host or a domain
+ *
+ * whose contracts are in the generated header.
  */
 #ifndef LXE_MEMORY_RECORD_H
 #define LXE_MEMORY_RECORD_H
@@ -11,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "_libxl_ext_types_internal.h"
 
 /* Record types of the libxc carrier (bit 31: optional). */
 #define LXE_RECORD_TYPE_MANDATORY 0x00004c58U
@@ -23,22 +31,6 @@
 /* No x86 guest has more: 2^40 pages are 4 PiB. */
 #define LXE_RECORD_MAX_PAGES (1ULL << 40)
 
-struct lxe__record {
-    uint32_t version;
-    uint32_t flags;             /* LXE_RECORD_F_* */
-#define LXE_RECORD_F_HVM    (1U << 0) /* PVH or HVM */
-#define LXE_RECORD_F_RAISED (1U << 1) /* max_pages above stock_max_kb */
-    uint8_t uuid[16];
-    uint64_t max_pages;
-    uint64_t tot_pages;
-    uint64_t outstanding_pages;
-    uint64_t shr_pages;
-    uint64_t paged_pages;
-    uint64_t target_kb;
-    uint64_t static_max_kb;
-    uint64_t stock_max_kb;
-};
-
 /*
  * The limit that a guest needs while its pages come in.  Xen lets a
  * limit be set below what a guest has, and libxl does so when it balloons
@@ -50,19 +42,6 @@ static inline uint64_t lxe__pages_limit(uint64_t max_pages,
 {
     return tot_pages > max_pages ? tot_pages : max_pages;
 }
-
-/* Writes LXE_RECORD_LEN bytes to @buf. */
-void lxe__record_encode(const struct lxe__record *r, void *buf);
-
-/*
- * Checks and decodes a body of @len bytes.  Fails with EPROTO and a
- * line that names the field, its value and the bound; @r is then
- * untouched.  What can be checked without a host or a domain is
- * checked here: length, version, flags, padding, and each count
- * against its bound, max_pages also against 0 and all ones.
- */
-int lxe__record_decode(const void *buf, size_t len,
-                       struct lxe__record *r, struct lxe__err *err);
 
 /*
  * EPROTO unless the record is of the domain with @uuid.  @domid is for

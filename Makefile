@@ -115,8 +115,8 @@ UNIT_EXTRA  := $(BUILD)/libxl-ext/helper/protocol.o \
                  $(filter-out %/main.c,$(qemu_SRCS) $(guardian_SRCS)))
 
 $(BUILD)/unit: $(UNIT_OBJS) $(UNIT_EXTRA) $(LIB)
-	$(CC) $(CFLAGS) $(LXE_LDFLAGS) -o $@ $^ -lcunit $(guardian_LIBS) \
-	    $(XEN_LIBS)
+	$(CC) $(CFLAGS) $(LXE_LDFLAGS) -Wl,--wrap=calloc,--wrap=strdup \
+	    -o $@ $^ -lcunit $(guardian_LIBS) $(XEN_LIBS)
 
 check-unit: deps-build
 	@$(MAKE) -s build/asan/unit BUILD=build/asan \

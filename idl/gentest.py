@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 """The test: every type filled at random, to JSON and octets and back,
-copied, disposed twice; and every field given what it must refuse."""
+copied, disposed twice; each allocation made to fail; and every field
+given what it must refuse."""
 
 import json
 
@@ -121,6 +122,46 @@ def round_trip(model, t):
             f"        {n}_init(&q);\n"
             f"        CU_ASSERT(same_{t.rawname}(&p, &q));\n"
             "        free(one);\n        free(two);\n    }\n}\n\n")
+
+
+def no_memory_call(model, t):
+    """The two calls that allocate, and what each then says."""
+    arg = "NULL" if model.public else "&err"
+    return ((f"{t.typename}_copy(&q, &p)", ""),
+            (f"{t.typename}_from_json(&q, text, {arg})",
+             "" if model.public else "        lxe__err_init(&err);\n"))
+
+
+def no_memory(model, t):
+    """Each allocation fails in turn; what is left is as after init."""
+    fails = "ERROR_NOMEM" if model.public else "-1"
+    out = (f"static void {t.rawname}_no_memory_once(void)\n{{\n"
+           f"    {t.ctype} p, q, fresh;\n    char *text;\n"
+           "    unsigned n;\n    int rc;\n" +
+           ("" if model.public else "    struct lxe__err err;\n") +
+           f"\n    {t.typename}_init(&fresh);\n"
+           f"    fill_{t.rawname}(&p);\n"
+           f"    text = {t.typename}_to_json(&p);\n"
+           "    CU_ASSERT_PTR_NOT_NULL_FATAL(text);\n")
+    for call, before in no_memory_call(model, t):
+        out += ("    for (n = 0; ; n++) {\n" + before +
+                "        lxe_fill_fail_after(n);\n"
+                f"        rc = {call};\n"
+                "        if (!lxe_fill_failed())\n            break;\n"
+                f"        CU_ASSERT_EQUAL(rc, {fails});\n"
+                f"        CU_ASSERT(same_{t.rawname}(&q, &fresh));\n"
+                "    }\n"
+                "    CU_ASSERT_EQUAL(rc, 0);\n"
+                f"    CU_ASSERT(same_{t.rawname}(&q, &p));\n"
+                f"    {t.typename}_dispose(&q);\n")
+    return (out + "    free(text);\n    lxe_fill_fail_after(0);\n"
+            f"    CU_ASSERT_PTR_NULL({t.typename}_to_json(&p));\n"
+            "    CU_ASSERT(lxe_fill_failed());\n"
+            "    CU_ASSERT_EQUAL(errno, ENOMEM);\n"
+            f"    {t.typename}_dispose(&p);\n}}\n\n"
+            f"static void {t.rawname}_no_memory(void)\n{{\n    int i;\n\n"
+            "    for (i = 0; i < 20; i++)\n"
+            f"        {t.rawname}_no_memory_once();\n}}\n\n")
 
 
 def needed(f):
@@ -270,6 +311,8 @@ def cases(model):
     for t in model.structs:
         yield (f"{t.rawname}: through JSON, copied, disposed twice",
                f"{t.rawname}_round_trip")
+        yield (f"{t.rawname}: each allocation fails in turn",
+               f"{t.rawname}_no_memory")
         yield (f"{t.rawname}: each field refuses what it must",
                f"{t.rawname}_refuses")
     for t in model.wires:
@@ -291,6 +334,8 @@ def generate(model):
     out = ctext.head(model, "Every type filled at random, through JSON and"
                      " octets and back, copied and disposed twice; every"
                      " field given what it must refuse.")
+    out += "#include <errno.h>\n"
+    out += "#include <libxl.h>\n" if model.public else ""
     out += ("#include <stdlib.h>\n#include <string.h>\n\n"
             f'#include "_{model.stem}.h"\n#include "base/err.h"\n'
             '#include "fill.h"\n#include "unit.h"\n\n')
@@ -298,7 +343,7 @@ def generate(model):
         out += SAME_STRING
     out += "".join(any_enum(t) + enum_case(t) for t in model.enums)
     out += "".join(fill(t) + same(t) + round_trip(model, t) +
-                   refusals(model, t) for t in model.structs)
+                   no_memory(model, t) + refusals(model, t) for t in model.structs)
     out += "".join(wire_round_trip(t) + wire_refusals(t)
                    for t in model.wires)
     rows = ",\n".join(f'    {{ "{name}",\n      {fn} }}'

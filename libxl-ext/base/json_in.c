@@ -79,11 +79,15 @@ int lxe__json_parse(const char *type, const char *text, yajl_val *root_r,
 
 /*----- error lines -----*/
 
-/* From a peer: what could steer a terminal is not repeated. */
+/*
+ * From a peer: what could steer a terminal is not repeated.  That is
+ * true of some characters of two octets as well, and one that is cut in
+ * half could not be logged as JSON again: only ASCII is shown.
+ */
 static void clean(char *text)
 {
     for (; *text; text++)
-        if (iscntrl((unsigned char)*text))
+        if (*text < ' ' || *text > '~')
             *text = '?';
 }
 

@@ -2,6 +2,7 @@
 /*
  * Random values for the tests generated from idl/; see fill.h.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,4 +69,44 @@ char *lxe_fill_string(void)
     while (s && n--)
         strcat(s, pieces[next() % (sizeof(pieces) / sizeof(pieces[0]))]);
     return s;
+}
+
+/* The linker sends calloc and strdup here: --wrap, see the Makefile. */
+void *__real_calloc(size_t nr, size_t size);
+char *__real_strdup(const char *s);
+void *__wrap_calloc(size_t nr, size_t size);
+char *__wrap_strdup(const char *s);
+
+static int armed, left;
+
+static int fails(void)
+{
+    if (!armed || left-- != 0)
+        return 0;
+    errno = ENOMEM;
+    return 1;
+}
+
+void *__wrap_calloc(size_t nr, size_t size)
+{
+    return fails() ? NULL : __real_calloc(nr, size);
+}
+
+char *__wrap_strdup(const char *s)
+{
+    return fails() ? NULL : __real_strdup(s);
+}
+
+void lxe_fill_fail_after(unsigned n)
+{
+    armed = 1;
+    left = n;
+}
+
+int lxe_fill_failed(void)
+{
+    int failed = armed && left < 0;
+
+    armed = 0;
+    return failed;
 }

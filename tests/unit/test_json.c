@@ -109,14 +109,29 @@ static void a_bad_element_is_named_and_what_was_read_is_freed(void)
 
 static void what_is_shown_of_a_value_is_short_and_clean(void)
 {
-    refused("{\"operation\": \"\\u001b[31m\\u000ared\"}",
-            "libxl_ext_operation_result from JSON: operation \"?[31m?red\""
+    refused("{\"operation\": \"\\u001b[31m\\u000a\\u009bred\\u007f\"}",
+            "libxl_ext_operation_result from JSON: operation"
+            " \"?[31m???red?\""
             " is not one of none, save, restore, migrate, receive");
     refused("{\"operation\": \"0123456789012345678901234567890123456789"
             "x\"}",
             "libxl_ext_operation_result from JSON: operation"
             " \"0123456789012345678901234567890123456789\"... is not one"
             " of none, save, restore, migrate, receive");
+}
+
+static void a_key_is_shown_short_and_clean_too(void)
+{
+    libxl_ext_stop_time p;
+    char *said;
+
+    CU_ASSERT_EQUAL(libxl_ext_stop_time_from_json(&p,
+        "{\"\\u001b0123456789012345678901234567890123456789\": 1}",
+        &said), ERROR_INVAL);
+    CU_ASSERT_STRING_EQUAL(said, "libxl_ext_stop_time from JSON: key"
+        " \"?012345678901234567890123456789012345678\" is none of"
+        " suspend_us, freeze_us, last_pass_us, emulator_us");
+    free(said);
 }
 
 static void texts_that_are_no_json_are_refused(void)
@@ -206,6 +221,8 @@ LXE_SUITE(json,
       a_bad_element_is_named_and_what_was_read_is_freed },
     { "what is shown of a value is short and clean",
       what_is_shown_of_a_value_is_short_and_clean },
+    { "a key is shown short and clean, too",
+      a_key_is_shown_short_and_clean_too },
     { "texts that are no JSON are refused",
       texts_that_are_no_json_are_refused },
     { "cut at every byte it is refused", cut_at_every_byte_it_is_refused },

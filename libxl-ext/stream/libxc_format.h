@@ -27,8 +27,27 @@
 #define LXE_LIBXC_TYPE_PV    1U
 #define LXE_LIBXC_TYPE_HVM   2U
 
-#define LXE_LIBXC_REC_END             0x00000000U
-#define LXE_LIBXC_REC_STATIC_DATA_END 0x00000010U
+/* Record types: number, name in the specification. */
+#define LXE_LIBXC_RECS(X)                                               \
+    X(0x00, END)                       X(0x01, PAGE_DATA)               \
+    X(0x02, X86_PV_INFO)               X(0x03, X86_PV_P2M_FRAMES)       \
+    X(0x04, X86_PV_VCPU_BASIC)         X(0x05, X86_PV_VCPU_EXTENDED)    \
+    X(0x06, X86_PV_VCPU_XSAVE)         X(0x07, SHARED_INFO)             \
+    X(0x08, X86_TSC_INFO)              X(0x09, HVM_CONTEXT)             \
+    X(0x0a, HVM_PARAMS)                X(0x0b, TOOLSTACK)               \
+    X(0x0c, X86_PV_VCPU_MSRS)          X(0x0d, VERIFY)                  \
+    X(0x0e, CHECKPOINT)                                                 \
+    X(0x0f, CHECKPOINT_DIRTY_PFN_LIST)                                  \
+    X(0x10, STATIC_DATA_END)           X(0x11, X86_CPUID_POLICY)        \
+    X(0x12, X86_MSR_POLICY)
+
+enum lxe__libxc_rec {
+#define X(number, name) LXE_LIBXC_REC_##name = (number),
+    LXE_LIBXC_RECS(X)
+#undef X
+    LXE_LIBXC_NR_RECS
+};
+
 #define LXE_LIBXC_REC_OPTIONAL        0x80000000U
 
 struct lxe__libxc_headers {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 #
-# all            the helper, the guardian, the QEMU arbiter (build/release)
+# all            the helper, the guardian, the QEMU arbiter, xl-ext
+#                (build/release)
 # debug          the same with fault points (build/debug)
 # check-unit     unit tests with sanitizers; no root, no hypervisor
 # check-fuzz     a short run of the fuzzers; needs clang, no root
@@ -17,6 +18,7 @@
 PREFIX      ?= /usr/local
 DESTDIR     ?=
 LIBEXECDIR  ?= $(PREFIX)/libexec/libxl-ext
+SBINDIR     ?= $(PREFIX)/sbin
 SYSCONFDIR  ?= /etc/xen
 PYTHON      ?= /usr/bin/python3
 
@@ -26,13 +28,15 @@ CFLAGS      ?= -O2 -g
 WARNINGS    := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
                -Wstrict-prototypes -Wvla -Wformat=2
 LXE_CFLAGS  := -std=gnu11 $(WARNINGS) -fvisibility=hidden -pthread \
-               -Ilibxl-ext -I$(BUILD) -I$(BUILD)/idl -MMD -MP \
+               -Ilibxl-ext -Iinclude -I$(BUILD) -I$(BUILD)/idl -MMD -MP \
                -DLXE_SYSCONFDIR='"$(SYSCONFDIR)"' \
                -DLXE_LIBEXECDIR='"$(LIBEXECDIR)"' $(FLAVOUR_CFLAGS)
 LXE_LDFLAGS := -pthread $(FLAVOUR_CFLAGS)
 XEN_LIBS    := -lxenguest -lxenctrl -lxencall -lxenforeignmemory \
                -lxendevicemodel -lxengnttab -lxenstore -lxentoollog -lxlutil \
                -lyajl
+# What needs no hypervisor needs no library of Xen.
+IMAGE_LIBS  := -lyajl -lxxhash
 
 # Types are data: idl/FILE.idl becomes _FILE.h and the rest, for each
 # flavour anew, since that costs less than sharing would.
@@ -47,7 +51,7 @@ IDL_OUT     := $(IDL_HDRS) $(IDL_SRCS) $(IDL_TESTS)
 IDL_OBJS    := $(IDL_SRCS:%.c=%.o)
 
 # One archive of everything that is not a program; programs pull from it.
-LIB_ROOMS   := base memory stream freeze engine
+LIB_ROOMS   := base memory stream freeze engine image api
 LIB_SRCS    := $(foreach r,$(LIB_ROOMS),$(wildcard libxl-ext/$(r)/*.c))
 LIB_OBJS    := $(LIB_SRCS:%.c=$(BUILD)/%.o) $(IDL_OBJS)
 LIB         := $(BUILD)/libxlext-internal.a
@@ -56,6 +60,7 @@ PROGRAMS    := libxl-ext-save-helper libxl-ext-guardian libxl-ext-qemu
 helper_SRCS   := $(wildcard libxl-ext/helper/*.c)
 guardian_SRCS := $(wildcard libxl-ext/guardian/*.c)
 qemu_SRCS     := $(wildcard libxl-ext/qemu/*.c)
+cmd_SRCS      := $(wildcard xl-cmd/*.c)
 
 UNIT_SRCS   := $(wildcard tests/unit/*.c)
 UNIT_OBJS   := $(UNIT_SRCS:%.c=$(BUILD)/%.o) $(IDL_TESTS:%.c=%.o)
@@ -66,7 +71,7 @@ UNIT_OBJS   := $(UNIT_SRCS:%.c=$(BUILD)/%.o) $(IDL_TESTS:%.c=%.o)
 all: deps-build ; @$(MAKE) -s programs BUILD=build/release
 debug: deps-build
 	@$(MAKE) -s programs BUILD=build/debug FLAVOUR_CFLAGS=-DLXE_DEBUG
-programs: $(PROGRAMS:%=$(BUILD)/%)
+programs: $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/xl-ext
 
 $(BUILD)/_config.h: build-aux/configure.sh
 	@mkdir -p $(@D)
@@ -109,6 +114,10 @@ $(eval $(call PROGRAM,libxl-ext-qemu,qemu))
 # It lets a guest run again, which is libxl's business.
 guardian_LIBS := -lxenlight
 
+$(BUILD)/xl-ext: $(cmd_SRCS:%.c=$(BUILD)/%.o) $(LIB)
+	$(CC) $(CFLAGS) $(LXE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(IMAGE_LIBS)
+-include $(cmd_SRCS:%.c=$(BUILD)/%.d)
+
 # The parts of programs that unit tests link.
 UNIT_EXTRA  := $(BUILD)/libxl-ext/helper/protocol.o \
                $(patsubst %.c,$(BUILD)/%.o, \
@@ -116,7 +125,7 @@ UNIT_EXTRA  := $(BUILD)/libxl-ext/helper/protocol.o \
 
 $(BUILD)/unit: $(UNIT_OBJS) $(UNIT_EXTRA) $(LIB)
 	$(CC) $(CFLAGS) $(LXE_LDFLAGS) -Wl,--wrap=calloc,--wrap=strdup \
-	    -o $@ $^ -lcunit $(guardian_LIBS) $(XEN_LIBS)
+	    -o $@ $^ -lcunit $(guardian_LIBS) $(XEN_LIBS) $(IMAGE_LIBS)
 
 check-unit: deps-build
 	@$(MAKE) -s build/asan/unit BUILD=build/asan \
@@ -171,10 +180,12 @@ lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 \
 	    --enable=warning,performance,portability \
 	    --inline-suppr --suppress=missingIncludeSystem \
-	    -DLXE_DEBUG -Ilibxl-ext -Ibuild/lint -Ibuild/lint/idl libxl-ext
+	    -DLXE_DEBUG -Ilibxl-ext -Iinclude -Ibuild/lint -Ibuild/lint/idl \
+	    libxl-ext xl-cmd
 	# One at a time: clang-tidy 14 mistakes va_start in the second of
 	# several files.
-	for f in $(LIB_SRCS) $(helper_SRCS) $(guardian_SRCS) $(qemu_SRCS); do \
+	for f in $(LIB_SRCS) $(helper_SRCS) $(guardian_SRCS) $(qemu_SRCS) \
+	    $(cmd_SRCS); do \
 	    clang-tidy --quiet $$f -- $(filter-out -MMD -MP -Werror \
 	        -Ibuild/release%,$(LXE_CFLAGS)) -DLXE_DEBUG -Ibuild/lint \
 	        -Ibuild/lint/idl \
@@ -193,9 +204,11 @@ lint-idl: $(IDL_OUT)
 	    --suppress=missingIncludeSystem -Ilibxl-ext $(IDL_SRCS)
 
 install: all
-	install -d $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(SYSCONFDIR)
+	install -d $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(SBINDIR) \
+	    $(DESTDIR)$(SYSCONFDIR)
 	install -m 755 $(PROGRAMS:%=build/release/%) \
 	    $(DESTDIR)$(LIBEXECDIR)
+	install -m 755 build/release/xl-ext $(DESTDIR)$(SBINDIR)
 	test -e $(DESTDIR)$(SYSCONFDIR)/libxl-ext.conf || \
 	    install -m 644 docs/libxl-ext.conf.example \
 	    $(DESTDIR)$(SYSCONFDIR)/libxl-ext.conf

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-only
 #
-# Includes point one way: programs (helper, guardian, qemu) -> freeze,
-# engine -> stream -> memory -> base.  Fails where one does not.
+# Includes point one way: programs (helper, guardian, qemu) and api ->
+# freeze, engine, image -> stream -> memory -> base.  image/ includes no
+# header of Xen; xl-cmd/ sees include/ only.  Fails where one does not.
 #
 # Code generated from idl/ uses base alone.  Its public types are for
 # those who use the library: no room knows them.  Its internal ones are
@@ -20,6 +21,8 @@ allowed() { # the rooms that a room may include
     guardian) echo base memory freeze guardian ;;
     qemu)     echo base memory qemu ;;
     helper)   echo base memory stream engine freeze helper ;;
+    image)    echo base memory stream image ;;
+    api)      echo base image ;;
     *)        echo ;;
     esac
 }
@@ -36,8 +39,11 @@ for f in */*.c */*.h; do
 done
 for f in */*.c */*.h; do
     for inc in $(sed -n 's/^#include ["<]\(_*libxl_ext.*\)[">]/\1/p' "$f"); do
-        [ "$f:$inc" = memory/record.h:_libxl_ext_types_internal.h ] ||
-            { echo "$f: may not include $inc" >&2; bad=1; }
+        case $f:$inc in
+        memory/record.h:_libxl_ext_types_internal.h) ;;
+        image/*:libxl_ext_image.h | api/*:libxl_ext_image.h) ;;
+        *) echo "$f: may not include $inc" >&2; bad=1 ;;
+        esac
     done
 done
 for inc in $(sed -n 's/.*#include "\([a-z_]*\)\/.*/\1/p' ../idl/*.py); do
@@ -48,8 +54,20 @@ for inc in $(sed -n 's/^#include "\(.*\)"/\1/p' ../include/*.h); do
     [ "$inc" = _libxl_ext_types.h ] ||
         { echo "include/: may not include $inc" >&2; bad=1; }
 done
+# What needs no hypervisor must build where there is no Xen.
+if grep -n '#include <xen' image/*.[ch] api/image.c ../xl-cmd/*.[ch]; then
+    echo "above: a header of Xen, where none may be" >&2
+    bad=1
+fi
+# A header in quotes stands in xl-cmd/ itself or in include/.
+for inc in $(sed -n 's/^#include "\(.*\)".*/\1/p' ../xl-cmd/*.[ch]); do
+    [ -e "../xl-cmd/$inc" ] || [ -e "../include/$inc" ] || {
+        echo "xl-cmd: may not include $inc, which is not in include/" >&2
+        bad=1
+    }
+done
 # No header over 500 lines: it would be several subjects.
-for f in */*.h; do
+for f in */*.h ../include/*.h ../xl-cmd/*.h; do
     [ "$(wc -l < "$f")" -le 500 ] || { echo "$f: over 500 lines" >&2; bad=1; }
 done
 exit $bad

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * One reading of an image, from opening to verdict.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image/image.h"
+#include "image/reader.h"
+
+/* Which of the three containers begins here? */
+static int tell_container(struct lxe__reader *r)
+{
+    const uint8_t *p;
+    size_t have;
+
+    p = lxe__source_peek(&r->src, 8, &have, r->err);
+    if (!p)
+        return -1;
+    if (have < 8)
+        return lxe__fault_stop(r, LXE_RULE_S1, have, "the first 8 octets:"
+                               " the image ends %zu bytes into them", have);
+    if (!memcmp(p, "Xen save", 8))
+        r->out->container = LIBXL_EXT_IMAGE_XL;
+    else if (lxe__get64(p, true) == UINT64_MAX)
+        r->out->container = LIBXL_EXT_IMAGE_LIBXC;
+    else if (!memcmp(p, "LibxlFmt", 8))
+        r->out->container = LIBXL_EXT_IMAGE_LIBXL;
+    else
+        return lxe__fault_stop(r, LXE_RULE_X1, 0, "the first 8 octets"
+                               " 0x%016llx begin neither a file of xl save"
+                               " nor a stream of libxl or libxc: no image,"
+                               " or a damaged one",
+                               (unsigned long long)lxe__get64(p, true));
+    return 0;
+}
+
+/* A bare stream of libxc: checkpoints follow each other directly. */
+static int read_bare_libxc(struct lxe__reader *r)
+{
+    enum lxe__libxc_stop stop;
+
+    if (lxe__libxc_headers_read(r))
+        return -1;
+    do {
+        if (lxe__libxc_records_read(r, &stop))
+            return -1;
+    } while (stop != LXE_LIBXC_END);
+    return 0;
+}
+
+static int read_container(struct lxe__reader *r)
+{
+    if (tell_container(r))
+        return -1;
+    if (r->out->container == LIBXL_EXT_IMAGE_LIBXC)
+        return read_bare_libxc(r);
+    if (r->out->container == LIBXL_EXT_IMAGE_XL && lxe__xl_header_read(r))
+        return -1;
+    return lxe__libxl_stream_read(r);
+}
+
+/* Nothing may follow. */
+static int read_end(struct lxe__reader *r)
+{
+    uint64_t at = r->src.offset, more;
+    const uint8_t *p;
+    size_t have;
+
+    p = lxe__source_peek(&r->src, 1, &have, r->err);
+    if (!p)
+        return -1;
+    if (!have)
+        return 0;
+    if (lxe__source_skip(&r->src, UINT64_MAX - at, &more, r->err))
+        return -1;
+    return lxe__fault_note(r, LXE_RULE_S2, at, "behind END: %llu bytes that"
+                           " belong to nothing", (unsigned long long)more);
+}
+
+static int read_all(struct lxe__reader *r)
+{
+    if (read_container(r) || read_end(r))
+        return -1;
+    r->out->complete = true;
+    return lxe__pv_judge(r);
+}
+
+int lxe__image_read(int fd, unsigned int flags,
+                    struct libxl_ext_image *out, struct lxe__err *err)
+{
+    struct lxe__reader *r;
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    out->config_target_kb = out->config_max_kb = UINT64_MAX;
+    out->quick = flags & LIBXL_EXT_IMAGE_QUICK;
+    r = calloc(1, sizeof(*r));
+    if (!r)
+        return lxe__err_set(err, ENOMEM, "image: no memory");
+    r->out = out;
+    r->err = err;
+    rc = lxe__source_init(&r->src, fd, out->quick, err);
+    if (!rc && read_all(r) && err->code)
+        rc = -1;
+    out->size = r->src.offset;
+    if (!rc)
+        rc = lxe__frames_count(r);
+    if (!rc)
+        rc = lxe__duplicates_count(r);
+    if (!rc)
+        lxe__verdict(r);
+    lxe__source_dispose(&r->src);
+    lxe__map_dispose(&r->map);
+    free(r->data_pfns);
+    free(r->vcpus);
+    free(r->p2m_pieces);
+    free(r);
+    return rc;
+}

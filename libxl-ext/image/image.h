@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The way into this room: reads an image and says what it is.  The
+ * facts are those of the public header; docs/image.md explains them.
+ */
+#ifndef LXE_IMAGE_IMAGE_H
+#define LXE_IMAGE_IMAGE_H
+
+#include "base/err.h"
+#include "libxl_ext_image.h"
+
+/*
+ * As libxl_ext_image_read(), with an error of our own kind.  *@out is
+ * overwritten; it holds no pointer that must be freed.  0 also for an
+ * image with faults; -1 where reading or memory failed, and *@out then
+ * holds what was found up to there.
+ */
+int lxe__image_read(int fd, unsigned int flags,
+                    struct libxl_ext_image *out, struct lxe__err *err);
+
+#endif

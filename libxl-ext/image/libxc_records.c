@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The bodies of libxc's records but PAGE_DATA: B9 to B21, M1 to M5.
+ *
+ * Sizes of what Xen's domctls hand out are from Xen's public headers
+ * (struct vcpu_guest_context of either width, hvm_save_descriptor) and
+ * do not change: they are in images of every release.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "image/reader.h"
+#include "memory/record.h"
+#include "stream/libxc_format.h"
+
+#define LEN_AT(rec) ((rec)->offset + 4)
+
+static int read_pv_info(struct lxe__reader *r, const struct lxe__rec *rec)
+{
+    const uint8_t *p;
+    int i;
+
+    if (rec->length != 8)
+        return lxe__fault_note(r, LXE_RULE_B9, LEN_AT(rec), "X86_PV_INFO:"
+                               " length %u is not 8", rec->length);
+    p = lxe__take(r, 8, "X86_PV_INFO");
+    if (!p)
+        return -1;
+    if (!(p[0] == 4 && p[1] == 3) && !(p[0] == 8 && p[1] == 4))
+        return lxe__fault_note(r, LXE_RULE_B9, rec->body, "X86_PV_INFO:"
+                               " width %u with %u levels is neither 4 with"
+                               " 3 nor 8 with 4", p[0], p[1]);
+    r->out->pv_width = p[0];
+    r->out->pv_levels = p[1];
+    for (i = 2; i < 8; i++)
+        if (p[i])
+            return lxe__fault_note(r, LXE_RULE_B10, rec->body + i,
+                                   "X86_PV_INFO: reserved octet 0x%02x is"
+                                   " not zero", p[i]);
+    return 0;
+}
+
+/* The list is read again at the end, when the frames are known. */
+static int keep_p2m_list(struct lxe__reader *r, const struct lxe__rec *rec)
+{
+    uint64_t end = rec->body + rec->length;
+    uint64_t nr = (rec->length + LXE_P2M_PIECE - 1) / LXE_P2M_PIECE;
+
+    free(r->p2m_pieces);
+    r->nr_p2m_pieces = 0;
+    r->p2m_pieces = malloc(nr * sizeof(*r->p2m_pieces));
+    if (!r->p2m_pieces)
+        return lxe__err_set(r->err, ENOMEM, "image: no memory");
+    r->p2m_offset = r->src.offset;
+    r->p2m_entries = (end - r->src.offset) / 8;
+    while (r->src.offset < end) {
+        uint64_t at = r->src.offset, n = end - at;
+        uint64_t *handle = &r->p2m_pieces[r->nr_p2m_pieces];
+        const uint8_t *p;
+
+        if (n > LXE_P2M_PIECE)
+            n = LXE_P2M_PIECE;
+        p = lxe__take(r, n, "X86_PV_P2M_FRAMES");
+        *handle = LXE_KEEP_NEW;
+        if (!p || lxe__source_keep(&r->src, p, n, at, handle, r->err))
+            return -1;
+        r->nr_p2m_pieces++;
+    }
+    return 0;
+}
+
+static int read_p2m_frames(struct lxe__reader *r,
+                           const struct lxe__rec *rec)
+{
+    uint32_t start, end, per_frame = 4096 / (r->out->pv_width ?: 8);
+    uint64_t want;
+    const uint8_t *p;
+
+    if (rec->length < 8)
+        return lxe__fault_note(r, LXE_RULE_B11, LEN_AT(rec),
+                               "X86_PV_P2M_FRAMES: length %u has no room"
+                               " for the 8 octets of its header",
+                               rec->length);
+    p = lxe__take(r, 8, "X86_PV_P2M_FRAMES");
+    if (!p)
+        return -1;
+    start = lxe__get32(p, r->out->big_endian);
+    end = lxe__get32(p + 4, r->out->big_endian);
+    if (start > end)
+        return lxe__fault_note(r, LXE_RULE_B11, rec->body,
+                               "X86_PV_P2M_FRAMES: p2m_start_pfn 0x%x is"
+                               " above p2m_end_pfn 0x%x", start, end);
+    want = 8 + 8ULL * (end / per_frame - start / per_frame + 1);
+    if (rec->length != want)
+        return lxe__fault_note(r, LXE_RULE_B11, LEN_AT(rec),
+                               "X86_PV_P2M_FRAMES: length %u is not the"
+                               " %llu that frames 0x%x to 0x%x need",
+                               rec->length, (unsigned long long)want,
+                               start, end);
+    if (end > r->max_pfn)
+        r->max_pfn = end;
+    return keep_p2m_list(r, rec);
+}
+
+static struct lxe__vcpu *get_vcpu(struct lxe__reader *r, uint32_t id)
+{
+    struct lxe__vcpu *v;
+
+    if (id >= r->nr_vcpus) {
+        v = realloc(r->vcpus, (id + 1) * sizeof(*v));
+        if (!v) {
+            lxe__err_set(r->err, ENOMEM, "image: no memory for %u vcpus",
+                         id + 1);
+            return NULL;
+        }
+        memset(v + r->nr_vcpus, 0, (id + 1 - r->nr_vcpus) * sizeof(*v));
+        r->vcpus = v;
+        r->nr_vcpus = id + 1;
+    }
+    return &r->vcpus[id];
+}
+
+/* Offsets in struct vcpu_guest_context of x86_32 and x86_64. */
+#define CTX32_LEN   2800U
+#define CTX64_LEN   5168U
+
+/* What in the registers refers to frames; these are little-endian. */
+static void read_context(struct lxe__vcpu *v, const uint8_t *p, bool wide)
+{
+    uint32_t cr3 = lxe__get32(p + 2728, false);
+    unsigned int i;
+
+    v->start_info = wide ? lxe__get64(p + 616, false)
+                         : lxe__get32(p + 524, false);
+    for (i = 0; i < LXE_IMAGE_GDT; i++)
+        v->gdt[i] = wide ? lxe__get64(p + 4832 + i * 8, false)
+                         : lxe__get32(p + 2640 + i * 4, false);
+    if (wide) {
+        v->gdt_ents = lxe__get64(p + 4960, false) > UINT32_MAX
+                      ? UINT32_MAX : lxe__get64(p + 4960, false);
+        v->cr1 = lxe__get64(p + 4992, false);
+        v->cr3 = lxe__get64(p + 5008, false) >> 12;
+    } else {
+        /* The bits above 4 GiB are kept in the lowest 12. */
+        v->gdt_ents = lxe__get32(p + 2704, false);
+        v->cr1 = 0;
+        v->cr3 = cr3 >> 12 | cr3 << 20;
+    }
+}
+
+static int read_vcpu_blob(struct lxe__reader *r, const struct lxe__rec *rec,
+                          uint32_t id, const char *name)
+{
+    bool wide = r->out->pv_width != 4;
+    uint32_t len = rec->length - 8, bit = 1U << rec->type;
+    uint32_t want = wide ? CTX64_LEN : CTX32_LEN;
+    struct lxe__vcpu *v;
+    const uint8_t *p;
+
+    if (!len)
+        return 0;       /* the erratum of the specification */
+    if (rec->type == LXE_LIBXC_REC_X86_PV_VCPU_BASIC && len != want)
+        return lxe__fault_note(r, LXE_RULE_B13, LEN_AT(rec), "%s: context"
+                               " of %u octets is not the %u of a %d-bit"
+                               " guest", name, len, want, wide ? 64 : 32);
+    if (rec->type == LXE_LIBXC_REC_X86_PV_VCPU_EXTENDED && len > 128)
+        return lxe__fault_note(r, LXE_RULE_B13, LEN_AT(rec), "%s: context"
+                               " of %u octets is above 128", name, len);
+    if (rec->type == LXE_LIBXC_REC_X86_PV_VCPU_XSAVE && len < 16)
+        return lxe__fault_note(r, LXE_RULE_B13, LEN_AT(rec), "%s: context"
+                               " of %u octets is below 16", name, len);
+    if (rec->type == LXE_LIBXC_REC_X86_PV_VCPU_MSRS && len % 16)
+        return lxe__fault_note(r, LXE_RULE_B13, LEN_AT(rec), "%s: context"
+                               " of %u octets is no multiple of 16", name,
+                               len);
+    v = get_vcpu(r, id);
+    if (!v)
+        return -1;
+    if (v->seen & bit)
+        lxe__fault_note(r, LXE_RULE_O9, rec->offset, "libxc record %s: a"
+                        " second one for vcpu %u", name, id);
+    v->seen |= bit;
+    if (rec->type != LXE_LIBXC_REC_X86_PV_VCPU_BASIC)
+        return 0;
+    p = lxe__take(r, len, name);
+    if (!p)
+        return -1;
+    if (!v->offset)
+        r->out->vcpus++;
+    v->offset = rec->body + 8;
+    read_context(v, p, wide);
+    return 0;
+}
+
+static int read_vcpu(struct lxe__reader *r, const struct lxe__rec *rec,
+                     const char *name)
+{
+    const uint8_t *p;
+    uint32_t id, reserved;
+
+    if (rec->length < 8)
+        return lxe__fault_note(r, LXE_RULE_B12, LEN_AT(rec), "%s: length"
+                               " %u has no room for the 8 octets of its"
+                               " header", name, rec->length);
+    p = lxe__take(r, 8, name);
+    if (!p)
+        return -1;
+    id = lxe__get32(p, r->out->big_endian);
+    reserved = lxe__get32(p + 4, r->out->big_endian);
+    if (reserved)
+        lxe__fault_note(r, LXE_RULE_B20, rec->body + 4, "%s: reserved"
+                        " octets 0x%08x are not zero", name, reserved);
+    if (id >= LXE_IMAGE_VCPUS)
+        return lxe__fault_note(r, LXE_RULE_B12, rec->body, "%s: vcpu %u is"
+                               " not below %u", name, id, LXE_IMAGE_VCPUS);
+    return read_vcpu_blob(r, rec, id, name);
+}
+
+static int read_tsc_info(struct lxe__reader *r, const struct lxe__rec *rec)
+{
+    const uint8_t *p;
+    uint32_t reserved;
+
+    if (rec->length != 24)
+        return lxe__fault_note(r, LXE_RULE_B15, LEN_AT(rec),
+                               "X86_TSC_INFO: length %u is not 24",
+                               rec->length);
+    p = lxe__take(r, 24, "X86_TSC_INFO");
+    if (!p)
+        return -1;
+    reserved = lxe__get32(p + 20, r->out->big_endian);
+    if (reserved)
+        lxe__fault_note(r, LXE_RULE_B20, rec->body + 20, "X86_TSC_INFO:"
+                        " reserved octets 0x%08x are not zero", reserved);
+    return 0;
+}
+
+/* Xen's own format: descriptors, each with its data, up to END. */
+static int read_hvm_context(struct lxe__reader *r,
+                            const struct lxe__rec *rec)
+{
+    uint64_t end = rec->body + rec->length;
+    bool first = true;
+
+    for (;;) {
+        uint64_t at = r->src.offset;
+        uint32_t type, len;
+        const uint8_t *p;
+
+        if (end - at < 8)
+            return lxe__fault_note(r, LXE_RULE_B16, at, "HVM_CONTEXT: ends"
+                                   " without its END descriptor");
+        p = lxe__take(r, 8, "HVM_CONTEXT");
+        if (!p)
+            return -1;
+        type = lxe__get16(p, false);
+        len = lxe__get32(p + 4, false);
+        if (first && type != 1)
+            return lxe__fault_note(r, LXE_RULE_B16, at, "HVM_CONTEXT: its"
+                                   " first descriptor is of type %u, not"
+                                   " HEADER (1)", type);
+        first = false;
+        if (!type)
+            return 0;
+        if (len > end - r->src.offset)
+            return lxe__fault_note(r, LXE_RULE_B16, at + 4, "HVM_CONTEXT:"
+                                   " %u octets of a descriptor of type %u"
+                                   " do not fit the %llu that are left",
+                                   len, type, (unsigned long long)
+                                   (end - r->src.offset));
+        if (lxe__pass_over(r, len, "HVM_CONTEXT"))
+            return -1;
+    }
+}
+
+/* Numbers of parameters, in Xen's public/hvm/params.h. */
+#define PARAM_STORE_PFN   1
+#define PARAM_CONSOLE_PFN 17
+
+static int read_hvm_params(struct lxe__reader *r,
+                           const struct lxe__rec *rec)
+{
+    bool big = r->out->big_endian;
+    const uint8_t *p;
+    uint32_t count, reserved, i;
+
+    if (rec->length < 8)
+        return lxe__fault_note(r, LXE_RULE_B17, LEN_AT(rec), "HVM_PARAMS:"
+                               " length %u has no room for the 8 octets of"
+                               " its header", rec->length);
+    p = lxe__take(r, 8, "HVM_PARAMS");
+    if (!p)
+        return -1;
+    count = lxe__get32(p, big);
+    reserved = lxe__get32(p + 4, big);
+    if (reserved)
+        lxe__fault_note(r, LXE_RULE_B20, rec->body + 4, "HVM_PARAMS:"
+                        " reserved octets 0x%08x are not zero", reserved);
+    if (rec->length != 8 + 16ULL * count)
+        return lxe__fault_note(r, LXE_RULE_B17, rec->body, "HVM_PARAMS:"
+                               " count %u needs a length of %llu, not %u",
+                               count, (unsigned long long)(8 + 16ULL *
+                                                           count),
+                               rec->length);
+    for (i = 0; i < count; i++) {
+        uint64_t at = r->src.offset, index, value;
+
+        p = lxe__take(r, 16, "HVM_PARAMS");
+        if (!p)
+            return -1;
+        index = lxe__get64(p, big);
+        value = lxe__get64(p + 8, big);
+        if (index == PARAM_STORE_PFN) {
+            r->store_pfn = value;
+            r->store_offset = at + 8;
+        } else if (index == PARAM_CONSOLE_PFN) {
+            r->console_pfn = value;
+            r->console_offset = at + 8;
+        }
+    }
+    return 0;
+}
+
+static int check_whole_entries(struct lxe__reader *r,
+                               const struct lxe__rec *rec, uint32_t size,
+                               enum lxe__rule rule, const char *name)
+{
+    if (rec->length && rec->length % size == 0)
+        return 0;
+    return lxe__fault_note(r, rule, LEN_AT(rec), "%s: length %u is no"
+                           " multiple of %u, or none", name, rec->length,
+                           size);
+}
+
+static void uuid_text(const uint8_t uuid[16], char text[40])
+{
+    int i, at = 0;
+
+    for (i = 0; i < 16; i++)
+        at += sprintf(text + at, i == 4 || i == 6 || i == 8 || i == 10
+                      ? "-%02x" : "%02x", uuid[i]);
+}
+
+/* A fault of the memory record: who reads it refuses the image. */
+static int bad_record(struct lxe__reader *r, const struct lxe__rec *rec,
+                      enum lxe__rule rule, uint64_t offset,
+                      const char *text)
+{
+    lxe__fault_note(r, rule, offset, "%s", text);
+    lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED, "%s", text);
+    if (rec->type == LXE_RECORD_TYPE_MANDATORY)
+        lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED, "%s",
+                        text);
+    return 0;
+}
+
+/* What the figures say of themselves; rule M5. */
+static void check_statements(struct lxe__reader *r,
+                             const struct lxe__rec *rec)
+{
+    const struct libxl_ext_image *o = r->out;
+    uint64_t stock = o->stock_max_kb / 4;
+    bool raised = o->max_pages > stock;
+
+    if (raised != o->record_raised)
+        lxe__fault_note(r, LXE_RULE_M5, rec->body + 4, "memory record:"
+                        " RAISED is %d, and max_pages %llu against"
+                        " stock_max_kb %llu says otherwise",
+                        o->record_raised, (unsigned long long)o->max_pages,
+                        (unsigned long long)o->stock_max_kb);
+    if (!o->record_mandatory && o->tot_pages > stock)
+        lxe__fault_note(r, LXE_RULE_M5, rec->offset, "memory record:"
+                        " optional, and tot_pages %llu is above the %llu"
+                        " that a stock host allows",
+                        (unsigned long long)o->tot_pages,
+                        (unsigned long long)stock);
+    if (o->record_mandatory && o->tot_pages <= stock && !raised)
+        lxe__fault_note(r, LXE_RULE_M5, rec->offset, "memory record:"
+                        " mandatory, and a stock host would allow all that"
+                        " the guest may have");
+}
+
+static void take_record(struct lxe__reader *r, const struct lxe__rec *rec,
+                        const struct lxe__record *m)
+{
+    struct libxl_ext_image *o = r->out;
+
+    o->have_record = true;
+    o->record_mandatory = rec->type == LXE_RECORD_TYPE_MANDATORY;
+    o->record_raised = m->flags & LXE_RECORD_F_RAISED;
+    uuid_text(m->uuid, o->record_uuid);
+    o->max_pages = m->max_pages;
+    o->tot_pages = m->tot_pages;
+    o->outstanding_pages = m->outstanding_pages;
+    o->shr_pages = m->shr_pages;
+    o->paged_pages = m->paged_pages;
+    o->target_kb = m->target_kb;
+    o->static_max_kb = m->static_max_kb;
+    o->stock_max_kb = m->stock_max_kb;
+}
+
+static int read_memory_record(struct lxe__reader *r,
+                              const struct lxe__rec *rec)
+{
+    struct libxl_ext_image *o = r->out;
+    struct lxe__record m;
+    struct lxe__err why;
+    const uint8_t *p;
+    char text[256];
+    bool hvm;
+
+    if (r->libxc_records)
+        return bad_record(r, rec, LXE_RULE_M1, rec->offset, "memory"
+                          " record: a second one, or one behind other"
+                          " records");
+    if (rec->length > LXE_RECORD_MAX_LEN) {
+        snprintf(text, sizeof(text), "memory record: length %u is above"
+                 " the bound of %u bytes", rec->length, LXE_RECORD_MAX_LEN);
+        return bad_record(r, rec, LXE_RULE_M2, LEN_AT(rec), text);
+    }
+    p = lxe__take(r, rec->length, "memory record");
+    if (!p)
+        return -1;
+    lxe__err_init(&why);
+    if (lxe__record_decode(p, rec->length, &m, &why))
+        return bad_record(r, rec, LXE_RULE_M2, rec->body, why.msg);
+    take_record(r, rec, &m);
+    hvm = m.flags & LXE_RECORD_F_HVM;
+    if (hvm != o->hvm) {
+        snprintf(text, sizeof(text), "memory record: flags 0x%x say %s,"
+                 " libxc's domain header %s", m.flags, hvm ? "HVM" : "PV",
+                 o->hvm ? "HVM" : "PV");
+        bad_record(r, rec, LXE_RULE_M3, rec->body + 4, text);
+    }
+    if (*o->uuid && strcasecmp(o->uuid, o->record_uuid)) {
+        snprintf(text, sizeof(text), "memory record: uuid %s is not the"
+                 " configuration's, %s", o->record_uuid, o->uuid);
+        bad_record(r, rec, LXE_RULE_M4, rec->body + 8, text);
+    }
+    check_statements(r, rec);
+    return 0;
+}
+
+int lxe__libxc_body_read(struct lxe__reader *r, const struct lxe__rec *rec)
+{
+    switch (rec->type) {
+    case LXE_LIBXC_REC_X86_PV_INFO:
+        return read_pv_info(r, rec);
+    case LXE_LIBXC_REC_X86_PV_P2M_FRAMES:
+        return read_p2m_frames(r, rec);
+    case LXE_LIBXC_REC_X86_PV_VCPU_BASIC:
+        return read_vcpu(r, rec, "X86_PV_VCPU_BASIC");
+    case LXE_LIBXC_REC_X86_PV_VCPU_EXTENDED:
+        return read_vcpu(r, rec, "X86_PV_VCPU_EXTENDED");
+    case LXE_LIBXC_REC_X86_PV_VCPU_XSAVE:
+        return read_vcpu(r, rec, "X86_PV_VCPU_XSAVE");
+    case LXE_LIBXC_REC_X86_PV_VCPU_MSRS:
+        return read_vcpu(r, rec, "X86_PV_VCPU_MSRS");
+    case LXE_LIBXC_REC_SHARED_INFO:
+        if (rec->length != LXE_PAGE_SIZE)
+            lxe__fault_note(r, LXE_RULE_B14, LEN_AT(rec), "SHARED_INFO:"
+                            " length %u is not 4096", rec->length);
+        return 0;
+    case LXE_LIBXC_REC_X86_TSC_INFO:
+        return read_tsc_info(r, rec);
+    case LXE_LIBXC_REC_HVM_CONTEXT:
+        return read_hvm_context(r, rec);
+    case LXE_LIBXC_REC_HVM_PARAMS:
+        return read_hvm_params(r, rec);
+    case LXE_LIBXC_REC_X86_CPUID_POLICY:
+        return check_whole_entries(r, rec, 24, LXE_RULE_B18,
+                                   "X86_CPUID_POLICY");
+    case LXE_LIBXC_REC_X86_MSR_POLICY:
+        return check_whole_entries(r, rec, 16, LXE_RULE_B19,
+                                   "X86_MSR_POLICY");
+    case LXE_LIBXC_REC_TOOLSTACK:
+        return lxe__fault_note(r, LXE_RULE_B21, rec->offset, "TOOLSTACK: a"
+                               " record that no release has written");
+    case LXE_LIBXC_REC_CHECKPOINT_DIRTY_PFN_LIST:
+        return lxe__fault_note(r, LXE_RULE_B21, rec->offset,
+                               "CHECKPOINT_DIRTY_PFN_LIST: goes from the"
+                               " secondary to the primary, never in an"
+                               " image");
+    case LXE_RECORD_TYPE_MANDATORY:
+    case LXE_RECORD_TYPE_OPTIONAL:
+        return read_memory_record(r, rec);
+    default:
+        return 0;       /* signalling, or optional and unknown */
+    }
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * libxc's stream: its two headers, the framing of its records, which
+ * records a guest has and in what order; rules C1 to C12, O1 to O9.
+ *
+ * What is in a record's body is in libxc_records.c and libxc_pages.c.
+ */
+#include <string.h>
+
+#include "image/reader.h"
+#include "memory/record.h"
+#include "stream/libxc_format.h"
+
+#define NAMED(number, name) [number] = #name,
+static const char *const names[LXE_LIBXC_NR_RECS] = {
+    LXE_LIBXC_RECS(NAMED)
+};
+#undef NAMED
+
+static const char *name_of(uint32_t type)
+{
+    if (type == LXE_RECORD_TYPE_MANDATORY ||
+        type == LXE_RECORD_TYPE_OPTIONAL)
+        return "memory record";
+    return type < LXE_LIBXC_NR_RECS ? names[type] : "optional libxc record";
+}
+
+static int read_image_header(struct lxe__reader *r)
+{
+    uint64_t at = r->src.offset;
+    const uint8_t *p = lxe__take(r, LXE_LIBXC_IHDR_LEN,
+                                 "libxc image header");
+    uint16_t options;
+    int i;
+
+    if (!p)
+        return -1;
+    if (lxe__get64(p, true) != UINT64_MAX)
+        return lxe__fault_stop(r, LXE_RULE_C1, at, "libxc image header:"
+                               " marker 0x%016llx is not all ones: the"
+                               " image is damaged or of another format",
+                               (unsigned long long)lxe__get64(p, true));
+    if (lxe__get32(p + 8, true) != LXE_LIBXC_ID)
+        return lxe__fault_stop(r, LXE_RULE_C2, at + 8, "libxc image"
+                               " header: id 0x%08x is not 0x%08x (XENF)",
+                               lxe__get32(p + 8, true), LXE_LIBXC_ID);
+    r->out->version = lxe__get32(p + 12, true);
+    if (r->out->version < 2 || r->out->version > 3)
+        return lxe__fault_stop(r, LXE_RULE_C3, at + 12, "libxc image"
+                               " header: version %u is neither 2 nor 3",
+                               r->out->version);
+    options = lxe__get16(p + 16, true);
+    if (options & ~1)
+        lxe__fault_note(r, LXE_RULE_C4, at + 16, "libxc image header:"
+                        " options 0x%x have bits outside 0x1", options);
+    r->out->big_endian = options & 1;
+    for (i = 18; i < LXE_LIBXC_IHDR_LEN; i++)
+        if (p[i]) {
+            lxe__fault_note(r, LXE_RULE_C5, at + i, "libxc image header:"
+                            " reserved octet %d is 0x%02x, not zero", i,
+                            p[i]);
+            break;
+        }
+    if (r->out->big_endian) {
+        lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED,
+                        "libxc's stream is big-endian");
+        lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED,
+                        "libxc's stream is big-endian");
+    }
+    return 0;
+}
+
+static int read_domain_header(struct lxe__reader *r)
+{
+    bool big = r->out->big_endian;
+    uint64_t at = r->src.offset;
+    const uint8_t *p = lxe__take(r, LXE_LIBXC_DHDR_LEN,
+                                 "libxc domain header");
+    uint32_t type;
+
+    if (!p)
+        return -1;
+    r->dhdr_offset = at;
+    type = lxe__get32(p, big);
+    if (type != LXE_LIBXC_TYPE_PV && type != LXE_LIBXC_TYPE_HVM)
+        return lxe__fault_stop(r, LXE_RULE_C6, at, "libxc domain header:"
+                               " type %u is neither x86 PV (1) nor x86 HVM"
+                               " (2)", type);
+    r->out->hvm = type == LXE_LIBXC_TYPE_HVM;
+    if (lxe__get16(p + 4, big) != 12)
+        return lxe__fault_stop(r, LXE_RULE_C7, at + 4, "libxc domain"
+                               " header: page_shift %u is not 12",
+                               lxe__get16(p + 4, big));
+    if (lxe__get16(p + 6, big))
+        lxe__fault_note(r, LXE_RULE_C8, at + 6, "libxc domain header:"
+                        " reserved octets 0x%04x are not zero",
+                        lxe__get16(p + 6, big));
+    r->out->xen_major = lxe__get32(p + 8, big);
+    r->out->xen_minor = lxe__get32(p + 12, big);
+    r->out->have_headers = true;
+    if (*r->out->type && r->out->hvm == !strcmp(r->out->type, "pv"))
+        lxe__fault_note(r, LXE_RULE_X9, at, "libxc domain header: type %u"
+                        " is not that of a %s guest, which the"
+                        " configuration has", type, r->out->type);
+    return 0;
+}
+
+int lxe__libxc_headers_read(struct lxe__reader *r)
+{
+    return read_image_header(r) || read_domain_header(r) ? -1 : 0;
+}
+
+static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
+{
+    bool big = r->out->big_endian;
+    const uint8_t *p;
+
+    rec->offset = r->src.offset;
+    p = lxe__take(r, LXE_LIBXC_RHDR_LEN, "libxc record header");
+    if (!p)
+        return -1;
+    rec->type = lxe__get32(p, big);
+    rec->length = lxe__get32(p + 4, big);
+    rec->body = r->src.offset;
+    if (rec->type >= LXE_LIBXC_NR_RECS &&
+        !(rec->type & LXE_LIBXC_REC_OPTIONAL) &&
+        rec->type != LXE_RECORD_TYPE_MANDATORY)
+        return lxe__fault_stop(r, LXE_RULE_C11, rec->offset, "libxc"
+                               " record: type 0x%x is above 0x%x, the last"
+                               " one known, and not optional: the stream"
+                               " is damaged here or a length ahead of here"
+                               " is", rec->type, LXE_LIBXC_NR_RECS - 1);
+    if (rec->length > LXE_LIBXC_REC_MAX)
+        return lxe__fault_stop(r, LXE_RULE_C9, rec->offset + 4, "libxc"
+                               " record %s: length %u is above the bound of"
+                               " %u", name_of(rec->type), rec->length,
+                               LXE_LIBXC_REC_MAX);
+    lxe__count_record(r, true, rec, name_of(rec->type));
+    return 0;
+}
+
+#define BIT(name) (1U << LXE_LIBXC_REC_##name)
+
+/* Types of libxc's stream that only guests of one kind have. */
+#define PV_ONLY  (BIT(X86_PV_INFO) | BIT(X86_PV_P2M_FRAMES) |           \
+                  BIT(X86_PV_VCPU_BASIC) | BIT(X86_PV_VCPU_EXTENDED) |  \
+                  BIT(X86_PV_VCPU_XSAVE) | BIT(X86_PV_VCPU_MSRS) |      \
+                  BIT(SHARED_INFO))
+#define HVM_ONLY (BIT(HVM_CONTEXT) | BIT(HVM_PARAMS))
+#define VCPUS    (BIT(X86_PV_VCPU_BASIC) | BIT(X86_PV_VCPU_EXTENDED) |  \
+                  BIT(X86_PV_VCPU_XSAVE) | BIT(X86_PV_VCPU_MSRS))
+#define STATIC   (BIT(X86_PV_INFO) | BIT(X86_CPUID_POLICY) |            \
+                  BIT(X86_MSR_POLICY) | BIT(STATIC_DATA_END) | BIT(END))
+#define POLICIES (BIT(X86_CPUID_POLICY) | BIT(X86_MSR_POLICY))
+
+/* Notes a record that must be the only one of its kind. */
+static void once(struct lxe__reader *r, const struct lxe__rec *rec,
+                 bool *seen, enum lxe__rule rule)
+{
+    if (*seen)
+        lxe__fault_note(r, rule, rec->offset, "libxc record %s: a second"
+                        " one", name_of(rec->type));
+    *seen = true;
+}
+
+static void check_static(struct lxe__reader *r, const struct lxe__rec *rec)
+{
+    const char *name = name_of(rec->type);
+    uint32_t bit = 1U << rec->type;
+
+    if (r->out->version < 3) {
+        if (bit & (POLICIES | BIT(STATIC_DATA_END)))
+            lxe__fault_note(r, LXE_RULE_O2, rec->offset, "libxc record %s:"
+                            " in a stream of version 2, which has none",
+                            name);
+        return;
+    }
+    if (!(bit & STATIC) && !r->seen_static_end) {
+        lxe__fault_note(r, LXE_RULE_O1, rec->offset, "libxc record %s:"
+                        " ahead of STATIC_DATA_END", name);
+        r->seen_static_end = true;      /* said once is enough */
+    } else if (bit & BIT(STATIC_DATA_END)) {
+        once(r, rec, &r->seen_static_end, LXE_RULE_O1);
+    } else if ((bit & STATIC & ~BIT(END)) && r->seen_static_end) {
+        lxe__fault_note(r, LXE_RULE_O3, rec->offset, "libxc record %s:"
+                        " behind STATIC_DATA_END", name);
+    }
+}
+
+static void check_pv_order(struct lxe__reader *r,
+                           const struct lxe__rec *rec)
+{
+    const char *name = name_of(rec->type);
+    uint32_t bit = 1U << rec->type;
+
+    if (bit & BIT(X86_PV_INFO)) {
+        once(r, rec, &r->seen_pv_info, LXE_RULE_O4);
+        return;
+    }
+    if ((bit & PV_ONLY) && !r->seen_pv_info) {
+        lxe__fault_note(r, LXE_RULE_O4, rec->offset, "libxc record %s:"
+                        " ahead of X86_PV_INFO", name);
+        r->seen_pv_info = true;
+    }
+    if ((bit & BIT(PAGE_DATA)) && !r->seen_p2m) {
+        lxe__fault_note(r, LXE_RULE_O5, rec->offset, "libxc record"
+                        " PAGE_DATA: ahead of X86_PV_P2M_FRAMES");
+        r->max_pfn = UINT32_MAX;        /* no frame is judged by it */
+        r->seen_p2m = true;
+    }
+    if ((bit & VCPUS) && !r->seen_pages)
+        lxe__fault_note(r, LXE_RULE_O6, rec->offset, "libxc record %s:"
+                        " ahead of PAGE_DATA", name);
+}
+
+static void check_once(struct lxe__reader *r, const struct lxe__rec *rec)
+{
+    bool *seen;
+
+    switch (rec->type) {
+    case LXE_LIBXC_REC_X86_PV_P2M_FRAMES: seen = &r->seen_p2m; break;
+    case LXE_LIBXC_REC_X86_CPUID_POLICY: seen = &r->seen_cpuid; break;
+    case LXE_LIBXC_REC_X86_MSR_POLICY: seen = &r->seen_msr; break;
+    case LXE_LIBXC_REC_X86_TSC_INFO: seen = &r->seen_tsc; break;
+    case LXE_LIBXC_REC_SHARED_INFO: seen = &r->seen_shared_info; break;
+    case LXE_LIBXC_REC_HVM_CONTEXT: seen = &r->seen_hvm_context; break;
+    case LXE_LIBXC_REC_HVM_PARAMS: seen = &r->seen_hvm_params; break;
+    default: return;
+    }
+    once(r, rec, seen, LXE_RULE_O9);
+}
+
+static void check_verify(struct lxe__reader *r, const struct lxe__rec *rec)
+{
+    if (rec->type == LXE_LIBXC_REC_CHECKPOINT && r->seen_verify) {
+        lxe__fault_note(r, LXE_RULE_O8, rec->offset, "libxc record"
+                        " CHECKPOINT: behind VERIFY");
+        return;
+    }
+    if (rec->type != LXE_LIBXC_REC_VERIFY)
+        return;
+    if (!r->seen_pages)
+        lxe__fault_note(r, LXE_RULE_O8, rec->offset, "libxc record VERIFY:"
+                        " ahead of PAGE_DATA");
+    if (r->out->checkpoints)
+        lxe__fault_note(r, LXE_RULE_O8, rec->offset, "libxc record VERIFY:"
+                        " in a stream of checkpoints");
+    once(r, rec, &r->seen_verify, LXE_RULE_O8);
+}
+
+/* What is asked of a record by its type and place alone. */
+static void check_order(struct lxe__reader *r, const struct lxe__rec *rec)
+{
+    uint32_t bit = 1U << rec->type;
+
+    if (bit & (r->out->hvm ? PV_ONLY : HVM_ONLY))
+        lxe__fault_note(r, LXE_RULE_C12, rec->offset, "libxc record %s: in"
+                        " the image of an x86 %s guest",
+                        name_of(rec->type), r->out->hvm ? "HVM" : "PV");
+    check_static(r, rec);
+    if (!r->out->hvm)
+        check_pv_order(r, rec);
+    check_once(r, rec);
+    check_verify(r, rec);
+    if (rec->length && (bit & (BIT(END) | BIT(VERIFY) | BIT(CHECKPOINT) |
+                               BIT(STATIC_DATA_END))))
+        lxe__fault_note(r, LXE_RULE_B1, rec->offset + 4, "libxc record %s:"
+                        " length %u is not 0", name_of(rec->type),
+                        rec->length);
+}
+
+static void missing(struct lxe__reader *r, const struct lxe__rec *rec,
+                    const char *what, bool fatal)
+{
+    lxe__fault_note(r, LXE_RULE_O7, rec->offset, "libxc record %s: no %s"
+                    " ahead of it", name_of(rec->type), what);
+    if (!fatal)
+        return;
+    lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED, "O7 at byte"
+                    " %llu: no %s", (unsigned long long)rec->offset, what);
+    lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED, "O7 at byte"
+                    " %llu: no %s", (unsigned long long)rec->offset, what);
+}
+
+/* At END or CHECKPOINT: is the guest's state whole? */
+static void check_whole(struct lxe__reader *r, const struct lxe__rec *rec)
+{
+    /* The END behind a checkpoint has no state of its own. */
+    if (rec->type == LXE_LIBXC_REC_END && r->out->checkpoints)
+        return;
+    if (r->out->version == 3 && !r->seen_static_end)
+        lxe__fault_note(r, LXE_RULE_O1, rec->offset, "libxc record %s: no"
+                        " STATIC_DATA_END ahead of it",
+                        name_of(rec->type));
+    if (!r->seen_pages)
+        missing(r, rec, "PAGE_DATA", true);
+    if (!r->seen_tsc)
+        missing(r, rec, "X86_TSC_INFO", false);
+    if (r->out->hvm) {
+        if (!r->seen_hvm_context)
+            missing(r, rec, "HVM_CONTEXT", true);
+        if (!r->seen_hvm_params)
+            missing(r, rec, "HVM_PARAMS", false);
+    } else {
+        if (!r->seen_shared_info)
+            missing(r, rec, "SHARED_INFO", false);
+        if (!r->nr_vcpus || !r->vcpus[0].offset)
+            missing(r, rec, "X86_PV_VCPU_BASIC of vcpu 0", true);
+    }
+}
+
+static void begin_checkpoint(struct lxe__reader *r)
+{
+    uint32_t i;
+
+    if (!r->out->checkpoints++) {
+        lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED, "a"
+                        " checkpointed stream, which only a Remus or COLO"
+                        " receiver takes");
+        lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED, "a"
+                        " checkpointed stream, which only a Remus or COLO"
+                        " receiver takes");
+    }
+    r->seen_tsc = r->seen_shared_info = false;
+    r->seen_hvm_context = r->seen_hvm_params = false;
+    for (i = 0; i < r->nr_vcpus; i++)
+        r->vcpus[i].seen = 0;
+}
+
+static int read_body(struct lxe__reader *r, const struct lxe__rec *rec)
+{
+    if (rec->type == LXE_LIBXC_REC_PAGE_DATA) {
+        r->seen_pages = true;
+        return lxe__page_data_read(r, rec);
+    }
+    return lxe__libxc_body_read(r, rec);
+}
+
+int lxe__libxc_records_read(struct lxe__reader *r,
+                            enum lxe__libxc_stop *stop_r)
+{
+    struct lxe__rec rec;
+
+    do {
+        if (read_record_header(r, &rec))
+            return -1;
+        if (rec.type < LXE_LIBXC_NR_RECS)
+            check_order(r, &rec);
+        if (rec.type == LXE_LIBXC_REC_VERIFY ||
+            rec.type == LXE_LIBXC_REC_CHECKPOINT ||
+            rec.type == LXE_LIBXC_REC_END)
+            lxe__pass_end(r, rec.offset);
+        if (read_body(r, &rec) ||
+            lxe__finish_body(r, &rec, LXE_RULE_C10, name_of(rec.type)))
+            return -1;
+        r->libxc_records++;
+        if (rec.type == LXE_LIBXC_REC_END ||
+            rec.type == LXE_LIBXC_REC_CHECKPOINT)
+            check_whole(r, &rec);
+        if (rec.type == LXE_LIBXC_REC_CHECKPOINT) {
+            begin_checkpoint(r);
+            *stop_r = LXE_LIBXC_CHECKPOINT;
+            return 0;
+        }
+    } while (rec.type != LXE_LIBXC_REC_END);
+    *stop_r = LXE_LIBXC_END;
+    return 0;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * libxl's stream: header, records, and where it hands over to libxc and
+ * takes over again; rules L1 to L14.
+ *
+ *   header   ident, version and options, big-endian
+ *   records  u32 type, u32 length, body padded to 8
+ *
+ *   LIBXC_CONTEXT -> libxc's headers and records, to its END or
+ *   CHECKPOINT.  END: libxl's records follow, to libxl's END.
+ *   CHECKPOINT: libxl's records follow to CHECKPOINT_END, then libxc's
+ *   again, without headers.  With COLO a CHECKPOINT_STATE stands
+ *   between the two; its type is one that libxc uses for PV guests
+ *   only, and COLO is for HVM guests only, so the two can be told apart.
+ */
+#include <string.h>
+
+#include "image/reader.h"
+
+#define LIBXL_HEADER_LEN 16
+#define LIBXL_REC_MAX    (128U << 20)
+#define OPT_BIG          (1U << 0)
+#define OPT_LEGACY       (1U << 1)
+
+enum {
+    REC_END, REC_LIBXC_CONTEXT, REC_EMULATOR_XENSTORE_DATA,
+    REC_EMULATOR_CONTEXT, REC_CHECKPOINT_END, REC_CHECKPOINT_STATE,
+    NR_RECS
+};
+#define REC_OPTIONAL 0x80000000U
+
+static const char *const names[NR_RECS] = {
+    "END", "LIBXC_CONTEXT", "EMULATOR_XENSTORE_DATA", "EMULATOR_CONTEXT",
+    "CHECKPOINT_END", "CHECKPOINT_STATE",
+};
+
+static int read_header(struct lxe__reader *r)
+{
+    uint64_t at = r->src.offset;
+    const uint8_t *p = lxe__take(r, LIBXL_HEADER_LEN, "libxl header");
+    uint32_t version, options;
+
+    if (!p)
+        return -1;
+    if (memcmp(p, "LibxlFmt", 8))
+        return lxe__fault_stop(r, LXE_RULE_L1, at, "libxl header: ident"
+                               " 0x%016llx is not 0x4c6962786c466d74"
+                               " (LibxlFmt): the image is damaged",
+                               (unsigned long long)lxe__get64(p, true));
+    version = lxe__get32(p + 8, true);
+    options = lxe__get32(p + 12, true);
+    if (version != 2)
+        return lxe__fault_stop(r, LXE_RULE_L2, at + 8, "libxl header:"
+                               " version %u is not 2", version);
+    if (options & ~(OPT_BIG | OPT_LEGACY))
+        lxe__fault_note(r, LXE_RULE_L3, at + 12, "libxl header: options"
+                        " 0x%x have bits outside 0x3", options);
+    r->libxl_big = options & OPT_BIG;
+    r->libxl_legacy = options & OPT_LEGACY;
+    if (r->libxl_big) {
+        lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED,
+                        "libxl's stream is big-endian");
+        lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED,
+                        "libxl's stream is big-endian");
+    }
+    return 0;
+}
+
+/* Pairs of strings, each with its NUL; @len bytes are still to come. */
+static int read_xenstore_data(struct lxe__reader *r,
+                              const struct lxe__rec *rec)
+{
+    uint64_t end = rec->body + rec->length, nuls = 0;
+    uint8_t last = '\0';
+    size_t i, n;
+
+    while (r->src.offset < end) {
+        const uint8_t *p;
+
+        n = end - r->src.offset;
+        if (n > LXE_SOURCE_PEEK_MAX)
+            n = LXE_SOURCE_PEEK_MAX;
+        p = lxe__take(r, n, names[rec->type]);
+        if (!p)
+            return -1;
+        for (i = 0; i < n; i++)
+            nuls += !p[i];
+        last = p[n - 1];
+    }
+    if (last)
+        return lxe__fault_note(r, LXE_RULE_L10, end - 1, "libxl record"
+                               " EMULATOR_XENSTORE_DATA: its last octet is"
+                               " 0x%02x and no NUL", last);
+    if (nuls % 2)
+        return lxe__fault_note(r, LXE_RULE_L10, rec->body, "libxl record"
+                               " EMULATOR_XENSTORE_DATA: %llu strings are"
+                               " no pairs of key and value",
+                               (unsigned long long)nuls);
+    return 0;
+}
+
+static int read_emulator(struct lxe__reader *r, const struct lxe__rec *rec)
+{
+    const char *name = names[rec->type];
+    const uint8_t *p;
+    uint32_t id;
+
+    if (!r->emulator_records++)
+        r->emulator_offset = rec->offset;
+    if (rec->type == REC_EMULATOR_CONTEXT)
+        r->emulator_contexts++;
+    if (rec->length < 8)
+        return lxe__fault_note(r, LXE_RULE_L8, rec->offset + 4, "libxl"
+                               " record %s: length %u has no room for the"
+                               " 8 octets of its header", name,
+                               rec->length);
+    p = lxe__take(r, 8, name);
+    if (!p)
+        return -1;
+    id = lxe__get32(p, r->libxl_big);
+    if (id > 2 || (!id && !r->libxl_legacy))
+        lxe__fault_note(r, LXE_RULE_L9, rec->body, "libxl record %s:"
+                        " emulator %u is neither 1 nor 2 (nor 0 in a"
+                        " converted stream)", name, id);
+    return rec->type == REC_EMULATOR_XENSTORE_DATA
+           ? read_xenstore_data(r, rec) : 0;
+}
+
+static int read_checkpoint_state(struct lxe__reader *r,
+                                 const struct lxe__rec *rec, bool expected)
+{
+    const uint8_t *p;
+    uint32_t id;
+
+    if (!expected)
+        return lxe__fault_note(r, LXE_RULE_L13, rec->offset, "libxl record"
+                               " CHECKPOINT_STATE: not between two"
+                               " checkpoints");
+    if (rec->length != 8)
+        return lxe__fault_note(r, LXE_RULE_L13, rec->offset + 4, "libxl"
+                               " record CHECKPOINT_STATE: length %u is not"
+                               " 8", rec->length);
+    p = lxe__take(r, 8, "CHECKPOINT_STATE");
+    if (!p)
+        return -1;
+    id = lxe__get32(p, r->libxl_big);
+    if (id)
+        lxe__fault_note(r, LXE_RULE_L13, rec->body, "libxl record"
+                        " CHECKPOINT_STATE: control_id %u is not 0, the one"
+                        " that a primary sends", id);
+    return 0;
+}
+
+static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
+{
+    const uint8_t *p;
+
+    rec->offset = r->src.offset;
+    p = lxe__take(r, 8, "libxl record header");
+    if (!p)
+        return -1;
+    rec->type = lxe__get32(p, r->libxl_big);
+    rec->length = lxe__get32(p + 4, r->libxl_big);
+    rec->body = r->src.offset;
+    if (rec->type >= NR_RECS && !(rec->type & REC_OPTIONAL))
+        return lxe__fault_stop(r, LXE_RULE_L4, rec->offset, "libxl record:"
+                               " type 0x%x is above 0x%x, the last one"
+                               " known: the stream is damaged here or a"
+                               " length ahead of here is", rec->type,
+                               NR_RECS - 1);
+    if (rec->length > LIBXL_REC_MAX)
+        return lxe__fault_stop(r, LXE_RULE_L5, rec->offset + 4, "libxl"
+                               " record of type 0x%x: length %u is above"
+                               " the bound of %u", rec->type, rec->length,
+                               LIBXL_REC_MAX);
+    lxe__count_record(r, false, rec, rec->type < NR_RECS
+                      ? names[rec->type] : "optional");
+    if (rec->length && (rec->type == REC_END ||
+                        rec->type == REC_LIBXC_CONTEXT ||
+                        rec->type == REC_CHECKPOINT_END))
+        lxe__fault_note(r, LXE_RULE_L6, rec->offset + 4, "libxl record %s:"
+                        " length %u is not 0", names[rec->type],
+                        rec->length);
+    return 0;
+}
+
+/* Behind libxc's CHECKPOINT: to CHECKPOINT_END and what COLO adds. */
+static int read_checkpoint(struct lxe__reader *r);
+
+/* Hands over to libxc until its END. */
+static int read_libxc(struct lxe__reader *r)
+{
+    enum lxe__libxc_stop stop;
+
+    if (lxe__libxc_headers_read(r))
+        return -1;
+    for (;;) {
+        if (lxe__libxc_records_read(r, &stop))
+            return -1;
+        if (stop == LXE_LIBXC_END)
+            return 0;
+        if (read_checkpoint(r))
+            return -1;
+    }
+}
+
+static int read_body(struct lxe__reader *r, const struct lxe__rec *rec)
+{
+    switch (rec->type) {
+    case REC_EMULATOR_XENSTORE_DATA:
+    case REC_EMULATOR_CONTEXT:
+        return read_emulator(r, rec);
+    case REC_CHECKPOINT_STATE:
+        return read_checkpoint_state(r, rec, false);
+    case REC_CHECKPOINT_END:
+        return lxe__fault_note(r, LXE_RULE_L12, rec->offset, "libxl record"
+                               " CHECKPOINT_END: no checkpoint was begun");
+    case REC_END:
+    case REC_LIBXC_CONTEXT:
+        return 0;
+    default:
+        /* Optional, and stock libxl refuses what it does not know. */
+        lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED, "stock"
+                        " libxl refuses optional records, here of type"
+                        " 0x%x at byte %llu", rec->type,
+                        (unsigned long long)rec->offset);
+        lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED, "libxl"
+                        " refuses optional records, here of type 0x%x at"
+                        " byte %llu", rec->type,
+                        (unsigned long long)rec->offset);
+        return 0;
+    }
+}
+
+static const char *name_of(const struct lxe__rec *rec)
+{
+    return rec->type < NR_RECS ? names[rec->type] : "optional libxl record";
+}
+
+static int read_checkpoint(struct lxe__reader *r)
+{
+    struct lxe__rec rec;
+    const uint8_t *p;
+    size_t have;
+
+    do {
+        if (read_record_header(r, &rec))
+            return -1;
+        if (rec.type == REC_END || rec.type == REC_LIBXC_CONTEXT)
+            return lxe__fault_stop(r, LXE_RULE_L12, rec.offset, "libxl"
+                                   " record %s: in a checkpoint, which"
+                                   " CHECKPOINT_END ends",
+                                   names[rec.type]);
+        if (rec.type != REC_CHECKPOINT_END && read_body(r, &rec))
+            return -1;
+        if (lxe__finish_body(r, &rec, LXE_RULE_L7, name_of(&rec)))
+            return -1;
+    } while (rec.type != REC_CHECKPOINT_END);
+    p = lxe__source_peek(&r->src, 4, &have, r->err);
+    if (!p)
+        return -1;
+    if (have < 4 || !r->out->hvm ||
+        lxe__get32(p, r->libxl_big) != REC_CHECKPOINT_STATE)
+        return 0;
+    if (read_record_header(r, &rec) ||
+        read_checkpoint_state(r, &rec, true))
+        return -1;
+    return lxe__finish_body(r, &rec, LXE_RULE_L7, name_of(&rec));
+}
+
+/* At END: what the guest's type asks for. */
+static void check_emulator(struct lxe__reader *r, uint64_t end)
+{
+    const char *type = r->out->type;
+    bool hvm = !strcmp(type, "hvm") && !r->dm_none;
+
+    if (hvm && !r->emulator_contexts)
+        lxe__fault_note(r, LXE_RULE_L14, end, "libxl record END: no"
+                        " EMULATOR_CONTEXT ahead of it, and an HVM guest"
+                        " has a device model");
+    if (r->emulator_records && (!r->out->hvm || (*type && !hvm)))
+        lxe__fault_note(r, LXE_RULE_L14, r->emulator_offset, "libxl record"
+                        " of an emulator: a %s guest has none",
+                        r->out->hvm ? type : "pv");
+}
+
+int lxe__libxl_stream_read(struct lxe__reader *r)
+{
+    bool seen_context = false;
+    struct lxe__rec rec;
+
+    if (read_header(r))
+        return -1;
+    do {
+        if (read_record_header(r, &rec))
+            return -1;
+        if (!seen_context && rec.type != REC_LIBXC_CONTEXT)
+            lxe__fault_note(r, LXE_RULE_L11, rec.offset, "libxl record %s:"
+                            " ahead of LIBXC_CONTEXT", name_of(&rec));
+        if (seen_context && rec.type == REC_LIBXC_CONTEXT)
+            return lxe__fault_stop(r, LXE_RULE_L11, rec.offset, "libxl"
+                                   " record LIBXC_CONTEXT: a second one");
+        if (read_body(r, &rec) ||
+            lxe__finish_body(r, &rec, LXE_RULE_L7, name_of(&rec)))
+            return -1;
+        if (rec.type == REC_LIBXC_CONTEXT) {
+            seen_context = true;
+            if (read_libxc(r))
+                return -1;
+        }
+    } while (rec.type != REC_END);
+    if (seen_context)
+        check_emulator(r, rec.offset);
+    return 0;
+}

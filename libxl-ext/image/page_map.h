@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * What is known of each frame of the guest: 16 bytes a frame, in maps
+ * of LXE_MAP_FRAMES frames that are allocated when one of them is first
+ * named.
+ *
+ * Frame numbers come from the image, so an image could name one frame
+ * in each map and make this allocate 4096 times what it has.  Therefore
+ * what is allocated stays below LXE_MAP_SLACK plus 16 bytes for each
+ * frame that was named; lxe__map_get() says so when that would not hold.
+ */
+#ifndef LXE_IMAGE_PAGE_MAP_H
+#define LXE_IMAGE_PAGE_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LXE_MAP_FRAMES 4096U
+#define LXE_MAP_SLACK  (40ULL << 20)
+
+/* Types of a page, bits 60 to 63 of its entry in PAGE_DATA. */
+#define LXE_PAGE_NOTAB   0x0U
+#define LXE_PAGE_L1TAB   0x1U
+#define LXE_PAGE_L4TAB   0x4U
+#define LXE_PAGE_LEVEL   0x7U   /* mask: without the pinned bit */
+#define LXE_PAGE_BROKEN  0xdU
+#define LXE_PAGE_XALLOC  0xeU
+#define LXE_PAGE_XTAB    0xfU
+
+struct lxe__frame {
+    /*
+     * A hash of the contents; of a page table the handle that
+     * lxe__source_keep() gave; nothing in a quick reading.
+     */
+    uint64_t what;
+    uint32_t pass;          /* that named it last, from 1; saturates */
+    uint8_t type;           /* LXE_PAGE_*, the last one */
+    uint8_t flags;
+#define LXE_FRAME_NAMED     (1U << 0)
+#define LXE_FRAME_DATA      (1U << 1)  /* was sent with contents */
+#define LXE_FRAME_POPULATED (1U << 2)  /* a restore allocates it */
+#define LXE_FRAME_ZERO      (1U << 3)  /* its last contents are zero */
+#define LXE_FRAME_KEPT      (1U << 4)  /* "what" is a handle */
+    uint16_t unused;
+};
+
+struct lxe__map_slot;
+
+struct lxe__page_map {
+    struct lxe__map_slot *slots;    /* open addressing */
+    size_t nr_slots, nr_maps;
+    uint64_t named;
+    uint64_t last_index;            /* of the map that was used last */
+    struct lxe__frame *last;
+};
+
+static inline bool lxe__page_has_data(unsigned int type)
+{
+    return type < LXE_PAGE_BROKEN;
+}
+
+static inline bool lxe__page_is_table(unsigned int type)
+{
+    return lxe__page_has_data(type) && (type & LXE_PAGE_LEVEL);
+}
+
+static inline bool lxe__page_is_populated(unsigned int type)
+{
+    return lxe__page_has_data(type) || type == LXE_PAGE_XALLOC;
+}
+
+/* An all-zero map is empty and needs no init. */
+void lxe__map_dispose(struct lxe__page_map *map);
+
+/*
+ * The entry of @pfn, which counts as named from now on.  NULL with
+ * errno: ERANGE where the frames lie too far apart, ENOMEM.
+ */
+struct lxe__frame *lxe__map_get(struct lxe__page_map *map, uint64_t pfn);
+
+/* The same without naming it: NULL where no frame near it was named. */
+struct lxe__frame *lxe__map_find(struct lxe__page_map *map, uint64_t pfn);
+
+/*
+ * Calls @fn for each named frame, in ascending order of maps and of
+ * frames in a map.  Ends at the first that is not 0, and returns it;
+ * -1 with ENOMEM where the order cannot be made.
+ */
+int lxe__map_each(struct lxe__page_map *map,
+                  int (*fn)(void *user, uint64_t pfn,
+                            struct lxe__frame *f), void *user);
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The state of one reading, and what the files of this room share.
+ *
+ * Every function that reads returns 0 to go on, or -1 to stop: because
+ * the framing is lost, which is a fault in the facts, or because reading
+ * failed, which is in err.  A broken rule that leaves the framing whole
+ * is noted and the reading goes on.
+ *
+ * Order of the calls: image.c opens and tells the containers apart;
+ * xl_header.c, libxl_stream.c and libxc_stream.c read theirs; the last
+ * hands each record's body to libxc_records.c or libxc_pages.c; at END
+ * pv_rules.c and verdict.c judge.
+ */
+#ifndef LXE_IMAGE_READER_H
+#define LXE_IMAGE_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "image/page_map.h"
+#include "image/rules.h"
+#include "image/source.h"
+#include "libxl_ext_image.h"
+
+#define LXE_PAGE_SIZE     4096U
+#define LXE_IMAGE_VCPUS   8192U         /* Xen's bound for PV guests */
+#define LXE_IMAGE_GDT     16U           /* frames of a GDT */
+#define LXE_IMAGE_PFN_MAX ((1ULL << 40) - 1)
+#define LXE_P2M_PIECE     LXE_SOURCE_PEEK_MAX
+
+/* A record, of libxl's stream or of libxc's. */
+struct lxe__rec {
+    uint32_t type;
+    uint32_t length;            /* of the body, without its padding */
+    uint64_t offset;            /* of the header */
+    uint64_t body;              /* of the body */
+};
+
+/* What of a PV vcpu's registers refers to frames. */
+struct lxe__vcpu {
+    uint64_t offset;            /* of its BASIC body; 0: none */
+    uint32_t seen;              /* bits: kinds of records */
+    uint32_t gdt_ents;
+    uint64_t start_info, cr3, cr1;
+    uint64_t gdt[LXE_IMAGE_GDT];
+};
+
+struct lxe__reader {
+    struct libxl_ext_image *out;
+    struct lxe__err *err;
+    struct lxe__source src;
+    struct lxe__page_map map;
+    uint32_t rule_seen[(LXE_NR_RULES + 31) / 32];
+
+    /* libxl */
+    bool libxl_big, libxl_legacy;
+    bool in_checkpoint;         /* libxc has handed over */
+    uint64_t emulator_contexts, emulator_records;
+    uint64_t emulator_offset;   /* of the first emulator record */
+    bool dm_none;               /* configuration: no device model */
+
+    /* libxc, of the stream */
+    uint64_t libxc_records;     /* handed out so far */
+    uint64_t dhdr_offset;
+    bool seen_static_end, seen_pv_info, seen_p2m, seen_verify;
+    bool seen_cpuid, seen_msr, seen_pages;
+    /* ... and since the last checkpoint */
+    bool seen_tsc, seen_shared_info, seen_hvm_context, seen_hvm_params;
+
+    /* Frames. */
+    bool pages_begun;           /* a pass is going on */
+    uint64_t prev_pfn;          /* of the pass */
+    uint32_t pass;              /* from 1 */
+    uint64_t max_pfn;           /* PV: from P2M_FRAMES */
+    uint64_t *data_pfns;        /* of one PAGE_DATA record */
+    uint64_t zero_hash;
+
+    /* PV: what is judged at the end. */
+    struct lxe__vcpu *vcpus;
+    uint32_t nr_vcpus;
+    uint64_t p2m_offset;        /* of the list */
+    uint32_t p2m_entries;
+    uint32_t nr_p2m_pieces;
+    uint64_t *p2m_pieces;       /* handles, LXE_P2M_PIECE bytes each */
+    /* HVM */
+    uint64_t store_pfn, store_offset;       /* offset 0: not named */
+    uint64_t console_pfn, console_offset;
+};
+
+/* reader.c */
+
+/* Notes a broken rule; always 0. */
+int lxe__fault_note(struct lxe__reader *r, enum lxe__rule rule,
+                    uint64_t offset, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The same where the framing is lost; always -1. */
+int lxe__fault_stop(struct lxe__reader *r, enum lxe__rule rule,
+                    uint64_t offset, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Makes a verdict worse; the first reason of the worst fate is kept. */
+void lxe__fate_raise(struct libxl_ext_image_verdict *v,
+                     enum libxl_ext_image_fate fate, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * The next @len bytes, handed out; NULL, with a fault S1 that names
+ * @what, where the image ends before.
+ */
+const uint8_t *lxe__take(struct lxe__reader *r, size_t len,
+                         const char *what);
+
+/* Passes over @len bytes of @what. */
+int lxe__pass_over(struct lxe__reader *r, uint64_t len, const char *what);
+
+/*
+ * What is left of the body of @rec, and its padding, which must be zero
+ * by @rule.
+ */
+int lxe__finish_body(struct lxe__reader *r, const struct lxe__rec *rec,
+                     enum lxe__rule rule, const char *what);
+
+/* Adds a record to the counts by type. */
+void lxe__count_record(struct lxe__reader *r, bool libxc,
+                       const struct lxe__rec *rec, const char *name);
+
+/* Integers at any address, swapped where @big. */
+uint16_t lxe__get16(const uint8_t *p, bool big);
+uint32_t lxe__get32(const uint8_t *p, bool big);
+uint64_t lxe__get64(const uint8_t *p, bool big);
+
+/* xl_header.c, config.c */
+int lxe__xl_header_read(struct lxe__reader *r);
+int lxe__config_read(struct lxe__reader *r, uint64_t len);
+
+/* libxl_stream.c, libxc_stream.c */
+int lxe__libxl_stream_read(struct lxe__reader *r);
+int lxe__libxc_headers_read(struct lxe__reader *r);
+
+enum lxe__libxc_stop { LXE_LIBXC_END, LXE_LIBXC_CHECKPOINT };
+
+/* Reads records up to and with END or CHECKPOINT. */
+int lxe__libxc_records_read(struct lxe__reader *r,
+                            enum lxe__libxc_stop *stop_r);
+
+/* libxc_records.c: what is in a body, framing being checked already */
+int lxe__libxc_body_read(struct lxe__reader *r, const struct lxe__rec *rec);
+
+/* libxc_pages.c */
+int lxe__page_data_read(struct lxe__reader *r, const struct lxe__rec *rec);
+/* A frame number that is not above the one before begins a pass. */
+void lxe__pass_end(struct lxe__reader *r, uint64_t offset);
+
+/* pv_rules.c, duplicates.c, verdict.c */
+int lxe__pv_judge(struct lxe__reader *r);
+int lxe__duplicates_count(struct lxe__reader *r);
+int lxe__frames_count(struct lxe__reader *r);
+void lxe__verdict(struct lxe__reader *r);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Who would restore an image, besides what its faults say of it already:
+ * do its frames fit the limit that each host would set?
+ */
+#include "image/reader.h"
+#include "memory/record.h"
+
+/* As lxe__stock_max_kb() adds at a restore; see memory/stock.c. */
+#define MAXMEM_CONSTANT_KB 1024
+
+static void judge_stock(struct libxl_ext_image *o)
+{
+    uint64_t pages = o->restore_max_kb / 4;
+
+    if (o->have_record && o->record_mandatory)
+        lxe__fate_raise(&o->stock, LIBXL_EXT_IMAGE_REFUSED, "the memory"
+                        " record is mandatory: the guest may have %llu"
+                        " pages, stock libxl would allow %llu",
+                        (unsigned long long)o->max_pages,
+                        (unsigned long long)pages);
+    if (!o->restore_max_kb || o->populated <= pages)
+        return;
+    lxe__fate_raise(&o->stock, LIBXL_EXT_IMAGE_REFUSED, "%llu frames are"
+                    " above the %llu pages that stock libxl would allow:"
+                    " the guest would be lost half-way",
+                    (unsigned long long)o->populated,
+                    (unsigned long long)pages);
+    if (!o->have_record)
+        lxe__fate_raise(&o->ext, LIBXL_EXT_IMAGE_REFUSED, "%llu frames are"
+                        " above the %llu pages that libxl would allow, and"
+                        " there is no memory record to say more",
+                        (unsigned long long)o->populated,
+                        (unsigned long long)pages);
+}
+
+void lxe__verdict(struct lxe__reader *r)
+{
+    struct libxl_ext_image *o = r->out;
+    uint64_t limit;
+
+    if (o->have_record)
+        o->restore_max_kb = o->stock_max_kb;
+    else if (o->config_target_kb != UINT64_MAX)
+        o->restore_max_kb = o->config_target_kb + MAXMEM_CONSTANT_KB;
+    if (!o->complete)
+        return;
+    limit = lxe__pages_limit(o->max_pages, o->tot_pages);
+    if (o->have_record && o->populated > limit) {
+        lxe__fault_note(r, LXE_RULE_G9, r->dhdr_offset, "memory record:"
+                        " the image has %llu frames, max_pages and"
+                        " tot_pages allow %llu",
+                        (unsigned long long)o->populated,
+                        (unsigned long long)limit);
+        lxe__fate_raise(&o->ext, LIBXL_EXT_IMAGE_REFUSED, "G9: %llu frames"
+                        " are above the %llu pages of the memory record",
+                        (unsigned long long)o->populated,
+                        (unsigned long long)limit);
+    }
+    judge_stock(o);
+}

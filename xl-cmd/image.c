@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * xl-ext image: what can be said of an image without a hypervisor.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "image.h"
+
+/* NULL with a line on standard error. */
+static struct libxl_ext_image *read_image(const struct command_call *call,
+                                          unsigned int flags)
+{
+    const char *path = call->args[0];
+    struct libxl_ext_image *im = NULL;
+    int fd = STDIN_FILENO;
+    char error[512];
+
+    if (strcmp(path, "-")) {
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) {
+            command_error(call, "cannot open %s: %s", path,
+                          strerror(errno));
+            return NULL;
+        }
+    }
+    if (libxl_ext_image_read(fd, flags, &im, error, sizeof(error)))
+        command_error(call, "cannot read %s: %s", path, error);
+    if (fd != STDIN_FILENO)
+        close(fd);
+    return im;
+}
+
+static int answer(const struct libxl_ext_image *im)
+{
+    return im->nr_faults || im->ext.fate == LIBXL_EXT_IMAGE_REFUSED
+           ? EXIT_NO : EXIT_WELL;
+}
+
+static int show(const struct command_call *call, unsigned int flags,
+                bool json, void (*text)(const struct libxl_ext_image *))
+{
+    struct libxl_ext_image *im = read_image(call, flags);
+    int rc;
+
+    if (!im)
+        return EXIT_CANNOT;
+    rc = answer(im);
+    if (!json) {
+        text(im);
+    } else if (image_print_json(im)) {
+        command_error(call, "no memory for the JSON text");
+        rc = EXIT_CANNOT;
+    }
+    libxl_ext_image_free(im);
+    return rc;
+}
+
+enum { VERIFY_QUICK = 1 << 0, VERIFY_JSON = 1 << 1 };
+
+static int image_verify(const struct command_call *call)
+{
+    return show(call, call->options & VERIFY_QUICK
+                ? LIBXL_EXT_IMAGE_QUICK : 0,
+                call->options & VERIFY_JSON, image_print_verdict);
+}
+
+enum { INSPECT_JSON = 1 << 0 };
+
+static int image_inspect(const struct command_call *call)
+{
+    return show(call, 0, call->options & INSPECT_JSON, image_print_text);
+}
+
+const struct command image_commands[] = {
+    { "image", "inspect", "FILE|-", 1,
+      "say what is in the image of a guest",
+      { { "--json", "as one JSON object" } }, image_inspect },
+    { "image", "verify", "FILE|-", 1,
+      "say whether an image is whole and who would restore it",
+      { { "--quick", "do not look into pages" },
+        { "--json", "as one JSON object" } }, image_verify },
+    { 0 }
+};

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The groups of commands, in the order in which help shows them.
+ */
+#include "command.h"
+
+const struct command *const command_groups[] = { image_commands, NULL };

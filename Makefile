@@ -161,10 +161,10 @@ deps-build: ; @build-aux/deps.sh build-aux/packages
 deps: ; @build-aux/deps.sh build-aux/packages tests/lab/packages
 
 check: deps debug all
-	@tests/run unit checker lab
+	@tests/run unit checker image lab
 
 check-all: deps debug all
-	@tests/run --all unit checker lab
+	@tests/run --all unit checker image lab
 
 demo: deps debug all
 	@tests/lab/demo

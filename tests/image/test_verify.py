@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""xl-ext image verify: whole images pass, each damage is found and
+named, a file and a pipe get the same answer."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+sys.path.insert(0, str(HERE))
+XL_EXT = TOP / "build" / "release" / "xl-ext"
+
+import build_image as b                                     # noqa: E402
+from damages import DAMAGES                                 # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built():
+    subprocess.run(["make", "-s", "all"], cwd=TOP, check=True)
+
+
+def run(command, data, tmp_path=None, *options):
+    """Exit status and JSON; through a file where there is a place."""
+    args = [XL_EXT, "image", command, "--json", *options]
+    if tmp_path is None:
+        p = subprocess.run([*args, "-"], input=data, check=False,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    else:
+        path = tmp_path / "image"
+        path.write_bytes(data)
+        p = subprocess.run([*args, path], check=False,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert p.returncode in (0, 1), p.stderr
+    assert not p.stderr
+    return p.returncode, json.loads(p.stdout)
+
+
+GUESTS = [{"guest": "hvm"}, {"guest": "pvh"}, {"guest": "pv"},
+          {"guest": "pv", "width": 4}]
+WHOLE = [g | {"version": v, "live": live, "verify": verify, "record": rec,
+              "container": c}
+         for g in GUESTS for v in (2, 3)
+         for live, verify in ((False, False), (True, False), (True, True))
+         for rec in (None, b.OPTIONAL, b.MANDATORY)
+         for c in ("xl", "libxl", "libxc")]
+
+
+def name_of(kw):
+    return "-".join(f"{k}={v}" for k, v in kw.items())
+
+
+@pytest.mark.parametrize("kw", WHOLE, ids=name_of)
+def test_a_whole_image_passes(kw, tmp_path):
+    data = b.build(**kw).bytes()
+    status, out = run("verify", data, tmp_path)
+    assert (status, out["faults"], out["complete"]) == (0, [], True)
+    assert out["size"] == len(data)
+    refused = kw["record"] == b.MANDATORY
+    assert out["restores"]["stock"]["fate"] == (
+        "refused" if refused else "restored")
+    assert out["restores"]["libxl_ext"]["fate"] == "restored"
+    assert run("verify", data) == (status, out)
+
+
+@pytest.mark.parametrize("kw", GUESTS, ids=name_of)
+def test_a_big_endian_image_is_read_and_restored_nowhere(kw, tmp_path):
+    little = run("verify", b.build(**kw).bytes())[1]
+    status, out = run("verify", b.build(**kw, big=True).bytes(), tmp_path)
+    assert status == 1 and out["faults"] == [] and out["complete"]
+    assert out["stream"].pop("big_endian")
+    assert not little["stream"].pop("big_endian")
+    for who in out["restores"].values():
+        assert who["fate"] == "refused" and "big-endian" in who["reason"]
+    del out["restores"], little["restores"]
+    assert out == little
+
+
+@pytest.mark.parametrize("container", ["xl", "libxc"])
+@pytest.mark.parametrize("kw", GUESTS, ids=name_of)
+def test_a_checkpointed_image_is_whole(kw, container):
+    im = b.build(**kw, checkpoints=3, container=container)
+    status, out = run("verify", im.bytes())
+    assert status == 1 and out["faults"] == [] and out["complete"]
+    assert out["stream"]["checkpoints"] == 3
+    assert "checkpointed" in out["restores"]["stock"]["reason"]
+
+
+def test_colo_s_record_between_checkpoints_is_told_from_libxc_s():
+    im = b.build(checkpoints=2)
+    im.parts.insert(im.at("CHECKPOINT_END") + 1, b.libxl_record(
+        "state", b.LX_CHECKPOINT_STATE, bytes(8)))
+    out = run("verify", im.bytes())[1]
+    assert out["faults"] == [] and out["complete"]
+    assert {"CHECKPOINT_STATE"} <= {r["name"] for r in out["records"]}
+
+
+def test_unknown_optional_records_of_libxc_are_skipped():
+    im = b.build()
+    im.parts.insert(im.at("PAGE_DATA"), im.record("new", 0x80001234, b"12345"))
+    status, out = run("verify", im.bytes())
+    assert status == 0 and out["faults"] == []
+    assert {"type": 0x80001234, "count": 1, "bytes": 16}.items() <= next(
+        r for r in out["records"] if r["type"] == 0x80001234).items()
+
+
+def test_unknown_optional_records_of_libxl_make_stock_refuse():
+    im = b.build()
+    im.parts.insert(im.at("XENSTORE"), b.libxl_record("new", 0x80000009, b"x"))
+    out = run("verify", im.bytes())[1]
+    assert out["faults"] == []
+    assert out["restores"]["stock"]["fate"] == "refused"
+
+
+def test_empty_records_of_the_erratum_are_taken():
+    im = b.build("pv")
+    for name in ("VCPU_EXT", "VCPU_XSAVE", "VCPU_MSRS"):
+        im.part(name).body = bytes(8)
+    assert run("verify", im.bytes())[0] == 0
+
+
+def test_a_hvm_guest_of_xen_4_7_without_a_device_model():
+    """PVH was first an HVM guest with device_model_version none."""
+    im = b.build("pvh")
+    im.parts[0] = b.xl_header(b.config("hvm", 4096,
+                                       device_model_version="none"))
+    assert run("verify", im.bytes())[0] == 0
+
+
+def test_a_guest_above_stock_s_limit_is_lost():
+    im = b.build("pvh")
+    im.parts[0] = b.xl_header(b.config("pvh", 0))
+    pages = [(n, b.XALLOC, None) for n in range(40, 40 + 256)]
+    im.parts.insert(im.at("TSC_INFO"), b.page_data(im, pages))
+    status, out = run("verify", im.bytes())
+    assert status == 1 and out["faults"] == []
+    assert out["stock_limit_kb"] == 1024
+    for who in out["restores"].values():
+        assert who["fate"] == "refused" and "292 frames" in who["reason"]
+
+
+@pytest.mark.parametrize("d", DAMAGES, ids=lambda d: d.name)
+def test_each_damage_is_found_and_named(d, tmp_path):
+    data, offset = d.make()
+    status, out = run("verify", data, tmp_path)
+    assert status == 1
+    first = out["faults"][0]
+    assert (first["rule"], first["offset"]) == (d.rule, offset), out["faults"]
+    assert d.words in first["text"]
+    assert "\n" not in first["text"]
+    # A pipe: the same verdict, word for word.
+    assert run("verify", data) == (status, out)
+
+
+IN_PAGES = {"G3", "G4", "G5"}
+
+
+@pytest.mark.parametrize("d", DAMAGES, ids=lambda d: d.name)
+def test_quick_finds_all_but_what_is_in_pages(d, tmp_path):
+    data, offset = d.make()
+    status, out = run("verify", data, tmp_path, "--quick")
+    if d.rule in IN_PAGES:
+        assert status == 0
+        return
+    assert (out["faults"][0]["rule"], out["faults"][0]["offset"]) == (
+        d.rule, offset)
+    assert run("verify", data, None, "--quick") == (status, out)
+
+
+def test_every_rule_is_documented_and_broken_by_a_damage():
+    docs = (TOP / "docs/image.md").read_text()
+    rows = set(re.findall(r"^\| ([SXLCBOMG]\d+) \|", docs, re.M))
+    code = (TOP / "libxl-ext/image/rules.h").read_text()
+    assert rows == set(re.findall(r"X\(([A-Z]\d+),", code))
+    assert rows == {d.rule for d in DAMAGES}
+    assert len({d.name for d in DAMAGES}) == len(DAMAGES) >= 40
+
+
+def test_the_fates_of_the_code_are_those_of_the_docs():
+    docs = (TOP / "docs/image.md").read_text()
+    code = (TOP / "libxl-ext/image/rules.h").read_text()
+    words = {"RESTORED": "ignored", "DAMAGED": "damaged",
+             "REFUSED": "refused"}
+    fates = dict(re.findall(r"X\((\w+),\s*(\w+)\)", code))
+    for rule, last in re.findall(
+            r"^\| ([SXLCBOMG]\d+) \|.*\| ([^|]+) \|$", docs, re.M):
+        if last in words.values():
+            assert words[fates[rule]] == last, rule
+
+
+def tiny():
+    """As small as an image can be and whole: frames without contents."""
+    im = b.build("hvm")
+    im.parts = [p for p in im.parts if p.name != "PAGE_DATA"]
+    im.parts.insert(im.at("TSC_INFO"), b.page_data(
+        im, [(n, b.XALLOC if n > 3 else b.XTAB, None) for n in range(40)]))
+    im.part("HVM_CONTEXT").body = (b"\1\0\0\0\x18\0\0\0" + bytes(24) +
+                                   bytes(8))
+    return im
+
+
+def test_cut_at_every_byte_it_is_said_where():
+    data = tiny().bytes()
+    assert run("verify", data)[0] == 0
+    for size in range(len(data)):
+        status, out = run("verify", data[:size])
+        assert status == 1 and not out["complete"]
+        assert [(f["rule"], f["offset"]) for f in out["faults"]] == [
+            ("S1", size)]
+
+
+def test_every_bit_of_the_headers_counts_but_those_that_are_free():
+    im = b.build("pvh", container="libxl")
+    data = bytearray(im.bytes())
+    # The version of Xen, and libxl's mark of a converted stream.
+    free = {(at, bit) for bit in range(8) for at in range(
+        im.offset("dhdr") + 8, im.offset("dhdr") + 16)} | {(15, 1)}
+    for at in [*range(24), *range(im.offset("ihdr"),
+                                  im.offset("dhdr") + 16)]:
+        for bit in range(8):
+            data[at] ^= 1 << bit
+            status, out = run("verify", bytes(data))
+            data[at] ^= 1 << bit
+            assert status == ((at, bit) not in free), (at, bit)

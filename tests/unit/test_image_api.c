@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The public calls: who owns what, and what an error leaves behind.
+ * What is said of images is tested in tests/image.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libxl_ext_image.h"
+#include "unit.h"
+
+static struct libxl_ext_image *read_bytes(const void *bytes, size_t len)
+{
+    struct libxl_ext_image *im = NULL;
+    int ends[2];
+
+    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+    CU_ASSERT_EQUAL(write(ends[1], bytes, len), (ssize_t)len);
+    close(ends[1]);
+    CU_ASSERT_EQUAL(libxl_ext_image_read(ends[0], 0, &im, NULL, 0), 0);
+    close(ends[0]);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(im);
+    return im;
+}
+
+static void an_empty_input_is_an_image_with_a_fault(void)
+{
+    struct libxl_ext_image *im = read_bytes("", 0);
+
+    CU_ASSERT_EQUAL(im->nr_faults, 1);
+    CU_ASSERT_STRING_EQUAL(im->faults[0].rule, "S1");
+    CU_ASSERT_FALSE(im->complete);
+    CU_ASSERT_EQUAL(im->stock.fate, LIBXL_EXT_IMAGE_REFUSED);
+    libxl_ext_image_free(im);
+}
+
+static void what_is_no_image_is_named(void)
+{
+    struct libxl_ext_image *im = read_bytes("\177ELF\2\1\1\0 and so on",
+                                            18);
+
+    CU_ASSERT_STRING_EQUAL(im->faults[0].rule, "X1");
+    CU_ASSERT_PTR_NOT_NULL(strstr(im->faults[0].text,
+                                  "0x7f454c4602010100"));
+    libxl_ext_image_free(im);
+}
+
+static void an_unreadable_descriptor_is_an_error(void)
+{
+    struct libxl_ext_image *im = (void *)&errno;
+    char error[64];
+
+    CU_ASSERT_EQUAL(libxl_ext_image_read(-1, 0, &im, error,
+                                         sizeof(error)), -1);
+    CU_ASSERT_EQUAL(errno, EBADF);
+    CU_ASSERT_PTR_EQUAL(im, (void *)&errno);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error, "fstat"));
+}
+
+static void an_unknown_flag_is_refused(void)
+{
+    struct libxl_ext_image *im = NULL;
+    char error[8];
+
+    CU_ASSERT_EQUAL(libxl_ext_image_read(0, 2, &im, error, sizeof(error)),
+                    -1);
+    CU_ASSERT_EQUAL(errno, EINVAL);
+    /* Cut to the room that there is, and ended. */
+    CU_ASSERT_STRING_EQUAL(error, "image: ");
+    CU_ASSERT_PTR_NULL(im);
+}
+
+LXE_SUITE(image_api,
+    { "an empty input is an image with a fault",
+      an_empty_input_is_an_image_with_a_fault },
+    { "what is no image is named", what_is_no_image_is_named },
+    { "an unreadable descriptor is an error",
+      an_unreadable_descriptor_is_an_error },
+    { "an unknown flag is refused", an_unknown_flag_is_refused })

@@ -138,22 +138,30 @@ check-unit: deps-build
 # are only read.  A crash leaves its input there and fails the target.
 FUZZ_SECONDS ?= 20
 FUZZ        := build/fuzz
+FUZZ_CC     := clang -std=gnu11 $(WARNINGS) -O1 -g -Ilibxl-ext -Iinclude \
+               -I$(FUZZ)/idl -fsanitize=fuzzer,address,undefined \
+               -fno-sanitize-recover=all
+# 256 MiB with the sanitizers; what is freed does not count for long.
+FUZZ_ENV    := ASAN_OPTIONS=quarantine_size_mb=8
+FUZZ_FLAGS  := -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+               -verbosity=0 -rss_limit_mb=256 \
+               -artifact_prefix=$(FUZZ)/crash-
 FUZZ_WIRE   := $(FUZZ)/idl/_libxl_ext_types_internal_wire.c
-FUZZ_SRCS   := tests/fuzz/fuzz_record.c libxl-ext/base/err.c \
-               libxl-ext/base/uuid.c libxl-ext/memory/record.c \
+FUZZ_SRCS   := libxl-ext/base/err.c libxl-ext/base/uuid.c \
+               libxl-ext/memory/record.c \
                libxl-ext/stream/libxc_format.c $(FUZZ_WIRE)
 
 check-fuzz:
 	@build-aux/deps.sh build-aux/packages build-aux/packages-fuzz
-	@mkdir -p $(FUZZ)/corpus/record
+	@mkdir -p $(FUZZ)/corpus/record $(FUZZ)/corpus/image
 	@$(MAKE) -s $(FUZZ_WIRE) BUILD=$(FUZZ)
-	clang -std=gnu11 $(WARNINGS) -O1 -g -Ilibxl-ext -I$(FUZZ)/idl \
-	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	    -o $(FUZZ)/fuzz_record $(FUZZ_SRCS)
-	$(FUZZ)/fuzz_record -max_total_time=$(FUZZ_SECONDS) -max_len=512 \
-	    -print_final_stats=1 -verbosity=0 \
-	    -artifact_prefix=$(FUZZ)/crash- \
+	$(FUZZ_CC) -o $(FUZZ)/fuzz_record tests/fuzz/fuzz_record.c $(FUZZ_SRCS)
+	$(FUZZ_CC) -o $(FUZZ)/fuzz_image tests/fuzz/fuzz_image.c $(FUZZ_SRCS) \
+	    $(wildcard libxl-ext/image/*.c) $(IMAGE_LIBS)
+	$(FUZZ_ENV) $(FUZZ)/fuzz_record $(FUZZ_FLAGS) -max_len=512 \
 	    $(FUZZ)/corpus/record tests/fuzz/seeds/record
+	$(FUZZ_ENV) $(FUZZ)/fuzz_image $(FUZZ_FLAGS) -max_len=40000 \
+	    $(FUZZ)/corpus/image tests/fuzz/seeds/image
 
 # Installing what is missing is part of the commands that a newcomer
 # types; with everything there these do nothing and need no root.

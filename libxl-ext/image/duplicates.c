@@ -34,11 +34,13 @@ int lxe__frames_count(struct lxe__reader *r)
     return 0;
 }
 
-#define TABLE_LEN   (1U << 20)          /* 8 MiB */
-#define TABLE_FULL  (TABLE_LEN / 2)
+/* At most 8 MiB; at most half full where hashes spread evenly. */
+#define TABLE_MIN   (1U << 10)
+#define TABLE_MAX   (1U << 20)
 
 struct table {
     uint64_t *slots;            /* hashes; 0 is free */
+    uint64_t nr_slots;          /* a power of 2 */
     uint64_t walks, walk;       /* hashes with hash % walks == walk */
     uint64_t entries, duplicates;
 };
@@ -46,20 +48,21 @@ struct table {
 static int add_hash(void *user, uint64_t pfn, struct lxe__frame *f)
 {
     struct table *t = user;
-    uint64_t i, hash = f->what;
+    uint64_t hash = f->what, mask = t->nr_slots - 1, i;
 
     (void)pfn;
     if (!lxe__page_has_data(f->type) || !hash ||
         f->flags & (LXE_FRAME_ZERO | LXE_FRAME_KEPT) ||
         hash % t->walks != t->walk)
         return 0;
-    for (i = hash >> 40; t->slots[i & (TABLE_LEN - 1)]; i++)
-        if (t->slots[i & (TABLE_LEN - 1)] == hash) {
+    for (i = hash >> 40 & mask; t->slots[i]; i = (i + 1) & mask)
+        if (t->slots[i] == hash) {
             t->duplicates++;
             return 0;
         }
-    if (t->entries < TABLE_FULL + TABLE_FULL / 2) {
-        t->slots[i & (TABLE_LEN - 1)] = hash;
+    /* Hashes made to fall together: leave free slots, whatever. */
+    if (t->entries < t->nr_slots / 4 * 3) {
+        t->slots[i] = hash;
         t->entries++;
     }
     return 0;
@@ -67,16 +70,19 @@ static int add_hash(void *user, uint64_t pfn, struct lxe__frame *f)
 
 int lxe__duplicates_count(struct lxe__reader *r)
 {
-    struct table t = { .walks = r->map.named / TABLE_FULL + 1 };
+    struct table t = { .nr_slots = TABLE_MIN };
     int rc = 0;
 
     if (r->out->quick)
         return 0;
-    t.slots = malloc(TABLE_LEN * sizeof(*t.slots));
+    while (t.nr_slots < TABLE_MAX && t.nr_slots / 2 < r->map.named)
+        t.nr_slots *= 2;
+    t.walks = r->map.named / (t.nr_slots / 2) + 1;
+    t.slots = malloc(t.nr_slots * sizeof(*t.slots));
     if (!t.slots)
         return lxe__err_set(r->err, ENOMEM, "image: no memory");
     for (t.walk = 0; t.walk < t.walks && !rc; t.walk++) {
-        memset(t.slots, 0, TABLE_LEN * sizeof(*t.slots));
+        memset(t.slots, 0, t.nr_slots * sizeof(*t.slots));
         t.entries = 0;
         rc = lxe__map_each(&r->map, add_hash, &t);
     }

@@ -18,6 +18,7 @@ static const struct {
 #undef X
 };
 
+__attribute__((format(printf, 4, 0)))
 static void note(struct lxe__reader *r, enum lxe__rule rule,
                  uint64_t offset, const char *fmt, va_list ap)
 {

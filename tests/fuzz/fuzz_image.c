@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * libFuzzer over the reader of images.
+ *
+ * An input is an image of any of the three containers.  Besides what
+ * the sanitizers see: a file and a pipe must give the same facts, octet
+ * for octet; a quick reading must see the same framing; a fault must be
+ * a line of text within the input.
+ */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "image/image.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Linux's default for a pipe: more would wait for a reader. */
+#define PIPE_ROOM 65536
+
+static void must(int holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void read_fd(int fd, unsigned int flags, struct libxl_ext_image *im)
+{
+    struct lxe__err err;
+
+    lxe__err_init(&err);
+    must(lxe__image_read(fd, flags, im, &err) == 0);
+    close(fd);
+}
+
+static int file_of(const uint8_t *data, size_t size)
+{
+    int fd = memfd_create("image", MFD_CLOEXEC);
+
+    must(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+    must(lseek(fd, 0, SEEK_SET) == 0);
+    return fd;
+}
+
+static int pipe_of(const uint8_t *data, size_t size)
+{
+    int ends[2];
+
+    must(pipe(ends) == 0 && write(ends[1], data, size) == (ssize_t)size);
+    close(ends[1]);
+    return ends[0];
+}
+
+static void check(const struct libxl_ext_image *im, size_t size)
+{
+    int i;
+
+    must(im->complete ? im->size == size : im->nr_faults > 0);
+    for (i = 0; i < LIBXL_EXT_IMAGE_FAULTS && im->faults[i].rule[0]; i++) {
+        must(im->faults[i].offset <= size);
+        must(im->faults[i].text[0] && !strchr(im->faults[i].text, '\n'));
+    }
+    must((i > 0) == (im->nr_faults > 0));
+    must(im->populated <= im->frames);
+    must(im->nr_passes <= LIBXL_EXT_IMAGE_PASSES);
+    must(im->nr_records <= LIBXL_EXT_IMAGE_RECORDS);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct libxl_ext_image file, other;
+
+    if (size > PIPE_ROOM)
+        return 0;
+    read_fd(file_of(data, size), 0, &file);
+    check(&file, size);
+    read_fd(pipe_of(data, size), 0, &other);
+    must(!memcmp(&file, &other, sizeof(file)));
+    read_fd(file_of(data, size), LIBXL_EXT_IMAGE_QUICK, &other);
+    check(&other, size);
+    must(file.complete == other.complete && file.size == other.size);
+    must(file.frames == other.frames);
+    must(!memcmp(file.records, other.records, sizeof(file.records)));
+    return 0;
+}

@@ -8,7 +8,7 @@
 # check          unit tests, then the lab scenarios: the one test command
 # check-all      the same with every fault point and every guest kind
 # demo           stock Xen against libxl-ext on the three defects
-# bench          speed and memory figures, build/bench.json
+# bench          speed and memory figures, build/bench*.json
 # lint           cppcheck, clang-tidy, direction of includes
 # install        PREFIX, DESTDIR
 #
@@ -178,6 +178,7 @@ demo: deps debug all
 	@tests/lab/demo
 
 bench: deps all
+	@tests/bench/image
 	@tests/bench/bench
 
 # The rooms and the direction of includes, then the two checkers.

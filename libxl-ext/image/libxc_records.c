@@ -418,7 +418,7 @@ static int read_memory_record(struct lxe__reader *r,
                           " records");
     if (rec->length > LXE_RECORD_MAX_LEN) {
         snprintf(text, sizeof(text), "memory record: length %u is above"
-                 " the bound of %u bytes", rec->length, LXE_RECORD_MAX_LEN);
+                 " the bound of %d bytes", rec->length, LXE_RECORD_MAX_LEN);
         return bad_record(r, rec, LXE_RULE_M2, LEN_AT(rec), text);
     }
     p = lxe__take(r, rec->length, "memory record");

@@ -56,18 +56,6 @@ static int grow(struct lxe__page_map *map)
     return 0;
 }
 
-static struct lxe__frame *find_map(struct lxe__page_map *map,
-                                   uint64_t index)
-{
-    if (map->last && map->last_index == index)
-        return map->last;
-    if (!map->nr_slots)
-        return NULL;
-    map->last = slot_of(map->slots, map->nr_slots, index)->frames;
-    map->last_index = index;
-    return map->last;
-}
-
 static struct lxe__frame *add_map(struct lxe__page_map *map,
                                   uint64_t index)
 {
@@ -92,27 +80,20 @@ static struct lxe__frame *add_map(struct lxe__page_map *map,
     return slot->frames;
 }
 
-struct lxe__frame *lxe__map_get(struct lxe__page_map *map, uint64_t pfn)
+struct lxe__frame *lxe__map_switch(struct lxe__page_map *map,
+                                   uint64_t index, bool add)
 {
-    struct lxe__frame *f = find_map(map, pfn / LXE_MAP_FRAMES);
+    struct lxe__frame *frames = NULL;
 
-    if (!f)
-        f = add_map(map, pfn / LXE_MAP_FRAMES);
-    if (!f)
-        return NULL;
-    f += pfn % LXE_MAP_FRAMES;
-    if (!(f->flags & LXE_FRAME_NAMED)) {
-        f->flags |= LXE_FRAME_NAMED;
-        map->named++;
+    if (map->nr_slots)
+        frames = slot_of(map->slots, map->nr_slots, index)->frames;
+    if (!frames && add)
+        return add_map(map, index);
+    if (frames) {
+        map->last = frames;
+        map->last_index = index;
     }
-    return f;
-}
-
-struct lxe__frame *lxe__map_find(struct lxe__page_map *map, uint64_t pfn)
-{
-    struct lxe__frame *f = find_map(map, pfn / LXE_MAP_FRAMES);
-
-    return f ? f + pfn % LXE_MAP_FRAMES : NULL;
+    return frames;
 }
 
 static int by_index(const void *a, const void *b)

@@ -73,14 +73,43 @@ static inline bool lxe__page_is_populated(unsigned int type)
 /* An all-zero map is empty and needs no init. */
 void lxe__map_dispose(struct lxe__page_map *map);
 
+/* Another map than the last one; NULL where there is none, or an error. */
+struct lxe__frame *lxe__map_switch(struct lxe__page_map *map,
+                                   uint64_t index, bool add);
+
 /*
  * The entry of @pfn, which counts as named from now on.  NULL with
  * errno: ERANGE where the frames lie too far apart, ENOMEM.
  */
-struct lxe__frame *lxe__map_get(struct lxe__page_map *map, uint64_t pfn);
+static inline struct lxe__frame *lxe__map_get(struct lxe__page_map *map,
+                                              uint64_t pfn)
+{
+    uint64_t index = pfn / LXE_MAP_FRAMES;
+    struct lxe__frame *f = map->last;
+
+    if (!f || map->last_index != index)
+        f = lxe__map_switch(map, index, true);
+    if (!f)
+        return NULL;
+    f += pfn % LXE_MAP_FRAMES;
+    if (!(f->flags & LXE_FRAME_NAMED)) {
+        f->flags |= LXE_FRAME_NAMED;
+        map->named++;
+    }
+    return f;
+}
 
 /* The same without naming it: NULL where no frame near it was named. */
-struct lxe__frame *lxe__map_find(struct lxe__page_map *map, uint64_t pfn);
+static inline struct lxe__frame *lxe__map_find(struct lxe__page_map *map,
+                                               uint64_t pfn)
+{
+    uint64_t index = pfn / LXE_MAP_FRAMES;
+    struct lxe__frame *f = map->last;
+
+    if (!f || map->last_index != index)
+        f = lxe__map_switch(map, index, false);
+    return f ? f + pfn % LXE_MAP_FRAMES : NULL;
+}
 
 /*
  * Calls @fn for each named frame, in ascending order of maps and of

@@ -2,7 +2,6 @@
 /*
  * Faults, bounded reads and counts: what every reader here needs.
  */
-#include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -159,28 +158,4 @@ void lxe__count_record(struct lxe__reader *r, bool libxc,
     }
     c->count++;
     c->bytes += 8 + (((uint64_t)rec->length + 7) & ~7ULL);
-}
-
-uint16_t lxe__get16(const uint8_t *p, bool big)
-{
-    uint16_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return big ? be16toh(v) : le16toh(v);
-}
-
-uint32_t lxe__get32(const uint8_t *p, bool big)
-{
-    uint32_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return big ? be32toh(v) : le32toh(v);
-}
-
-uint64_t lxe__get64(const uint8_t *p, bool big)
-{
-    uint64_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return big ? be64toh(v) : le64toh(v);
 }

@@ -15,9 +15,11 @@
 #ifndef LXE_IMAGE_READER_H
 #define LXE_IMAGE_READER_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "image/page_map.h"
@@ -129,9 +131,29 @@ void lxe__count_record(struct lxe__reader *r, bool libxc,
                        const struct lxe__rec *rec, const char *name);
 
 /* Integers at any address, swapped where @big. */
-uint16_t lxe__get16(const uint8_t *p, bool big);
-uint32_t lxe__get32(const uint8_t *p, bool big);
-uint64_t lxe__get64(const uint8_t *p, bool big);
+static inline uint16_t lxe__get16(const uint8_t *p, bool big)
+{
+    uint16_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return big ? be16toh(v) : le16toh(v);
+}
+
+static inline uint32_t lxe__get32(const uint8_t *p, bool big)
+{
+    uint32_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return big ? be32toh(v) : le32toh(v);
+}
+
+static inline uint64_t lxe__get64(const uint8_t *p, bool big)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return big ? be64toh(v) : le64toh(v);
+}
 
 /* xl_header.c, config.c */
 int lxe__xl_header_read(struct lxe__reader *r);

@@ -41,6 +41,9 @@ int lxe__source_init(struct lxe__source *s, int fd, bool sparse,
         /* Advice only: a failure changes nothing. */
         (void)posix_fadvise(fd, 0, 0, sparse ? POSIX_FADV_RANDOM
                                              : POSIX_FADV_SEQUENTIAL);
+    } else if (S_ISFIFO(st.st_mode)) {
+        /* Fewer and larger turns of writer and reader; advice as well. */
+        (void)fcntl(fd, F_SETPIPE_SZ, BUF_LEN);
     }
     s->buf = malloc(BUF_LEN);
     if (!s->buf)

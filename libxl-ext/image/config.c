@@ -7,7 +7,6 @@
  * decides how long it is.  Only members of the objects "c_info" and
  * "b_info" at the top are looked at.
  */
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <yajl/yajl_parse.h>
@@ -21,9 +20,13 @@ struct config {
     char key[32];                   /* of the member at depth 2 */
 };
 
+/* Cut to the room that there is, and not within a UTF-8 sequence. */
 static void set(char *to, size_t size, const unsigned char *s, size_t len)
 {
-    snprintf(to, size, "%.*s", (int)(len < size ? len : size), s);
+    if (len >= size)
+        for (len = size - 1; len && (s[len] & 0xc0) == 0x80; len--)
+            ;
+    snprintf(to, size, "%.*s", (int)len, s);
 }
 
 static int on_open(void *user)

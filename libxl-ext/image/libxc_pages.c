@@ -143,8 +143,7 @@ static int name_frame(struct lxe__reader *r, uint64_t *entry,
         }
         f->flags |= LXE_FRAME_DATA;
     }
-    if (!r->seen_verify)
-        f->type = type;
+    f->type = type;     /* also behind VERIFY, as libxenguest does */
     return 0;
 }
 

@@ -72,13 +72,16 @@ static int keep_p2m_list(struct lxe__reader *r, const struct lxe__rec *rec)
     return 0;
 }
 
-static int read_p2m_frames(struct lxe__reader *r,
-                           const struct lxe__rec *rec)
+/* What the guest's last frame is; the list is read from here on. */
+static int read_p2m_header(struct lxe__reader *r,
+                           const struct lxe__rec *rec, uint32_t *end_r)
 {
     uint32_t start, end, per_frame = 4096 / (r->out->pv_width ?: 8);
     uint64_t want;
     const uint8_t *p;
 
+    /* With a fault no frame is judged by the range. */
+    *end_r = UINT32_MAX;
     if (rec->length < 8)
         return lxe__fault_note(r, LXE_RULE_B11, LEN_AT(rec),
                                "X86_PV_P2M_FRAMES: length %u has no room"
@@ -100,9 +103,20 @@ static int read_p2m_frames(struct lxe__reader *r,
                                " %llu that frames 0x%x to 0x%x need",
                                rec->length, (unsigned long long)want,
                                start, end);
+    *end_r = end;
+    return keep_p2m_list(r, rec);
+}
+
+static int read_p2m_frames(struct lxe__reader *r,
+                           const struct lxe__rec *rec)
+{
+    uint32_t end;
+
+    if (read_p2m_header(r, rec, &end))
+        return -1;
     if (end > r->max_pfn)
         r->max_pfn = end;
-    return keep_p2m_list(r, rec);
+    return 0;
 }
 
 static struct lxe__vcpu *get_vcpu(struct lxe__reader *r, uint32_t id)

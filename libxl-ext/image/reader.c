@@ -17,31 +17,40 @@ static const struct {
 #undef X
 };
 
+/* A text may hold what the image says: keep it one line, and ASCII. */
+static void clean(char *text)
+{
+    for (; *text; text++)
+        if (*text < ' ' || *text > '~')
+            *text = '?';
+}
+
 __attribute__((format(printf, 4, 0)))
 static void note(struct lxe__reader *r, enum lxe__rule rule,
                  uint64_t offset, const char *fmt, va_list ap)
 {
     struct libxl_ext_image *out = r->out;
-    struct libxl_ext_image_fault *f;
+    struct libxl_ext_image_fault f = { .offset = offset };
     uint32_t bit = 1U << (rule % 32);
+    int i;
 
+    out->nr_faults++;
     /* One of each rule is enough: the others may be thousands. */
-    if (r->rule_seen[rule / 32] & bit) {
-        out->nr_faults++;
+    if (r->rule_seen[rule / 32] & bit)
         return;
-    }
     r->rule_seen[rule / 32] |= bit;
-    if (out->nr_faults++ && out->faults[LIBXL_EXT_IMAGE_FAULTS - 1].rule[0])
-        return;
-    for (f = out->faults; f->rule[0]; f++)
-        ;
-    snprintf(f->rule, sizeof(f->rule), "%s", rules[rule].name);
-    f->offset = offset;
-    vsnprintf(f->text, sizeof(f->text), fmt, ap);
+    snprintf(f.rule, sizeof(f.rule), "%s", rules[rule].name);
+    vsnprintf(f.text, sizeof(f.text), fmt, ap);
+    clean(f.text);
     lxe__fate_raise(&out->stock, rules[rule].fate, "%s at byte %llu: %.200s",
-                    f->rule, (unsigned long long)offset, f->text);
+                    f.rule, (unsigned long long)offset, f.text);
     lxe__fate_raise(&out->ext, rules[rule].fate, "%s at byte %llu: %.200s",
-                    f->rule, (unsigned long long)offset, f->text);
+                    f.rule, (unsigned long long)offset, f.text);
+    for (i = 0; i < LIBXL_EXT_IMAGE_FAULTS; i++)
+        if (!out->faults[i].rule[0]) {
+            out->faults[i] = f;
+            return;
+        }
 }
 
 int lxe__fault_note(struct lxe__reader *r, enum lxe__rule rule,
@@ -77,6 +86,7 @@ void lxe__fate_raise(struct libxl_ext_image_verdict *v,
     va_start(ap, fmt);
     vsnprintf(v->reason, sizeof(v->reason), fmt, ap);
     va_end(ap);
+    clean(v->reason);
 }
 
 static int cut(struct lxe__reader *r, uint64_t have, uint64_t len,

@@ -226,16 +226,21 @@ CR3 = {8: 5008, 4: 2728}
 CR1 = 4992
 
 
-def context(width, start_info=START_INFO, gdt=GDT, cr3=ROOT,
-            cr1=USER_ROOT):
+def context(width, start_info=START_INFO, gdt=(GDT,), gdt_ents=512,
+            cr3=ROOT, cr1=USER_ROOT << 12 | 1):
+    """cr3 is a frame; cr1 is as Xen has it, bit 0: there is one."""
     out = bytearray(CONTEXT_LEN[width])
     fmt = "<Q" if width == 8 else "<I"
     struct.pack_into(fmt, out, EDX[width], start_info)
-    struct.pack_into(fmt, out, GDT_FRAMES[width], gdt)
-    struct.pack_into(fmt, out, GDT_ENTS[width], 512)
-    struct.pack_into(fmt, out, CR3[width], cr3 << 12)
-    if width == 8 and cr1 is not None:
-        struct.pack_into("<Q", out, CR1, cr1 << 12 | 1)
+    for i, pfn in enumerate(gdt):
+        struct.pack_into(fmt, out, GDT_FRAMES[width] + i * width, pfn)
+    struct.pack_into(fmt, out, GDT_ENTS[width], gdt_ents)
+    if width == 8:
+        struct.pack_into("<Q", out, CR3[8], cr3 << 12)
+        struct.pack_into("<Q", out, CR1, cr1)
+    else:               # frames above 2^20 are kept in the low bits
+        struct.pack_into("<I", out, CR3[4],
+                         (cr3 << 12 | cr3 >> 20) & 0xffffffff)
     return bytes(out)
 
 

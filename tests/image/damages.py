@@ -306,6 +306,8 @@ poke("page of a reserved type", "B6", "type 0x5", "PAGE_DATA",
      8 + 3 * 8 + 7, b"\x50", at=8 + 3 * 8)
 poke("frame beyond a PV guest", "B7", "above 0x17", "PAGE_DATA", 8 + 9 * 8 + 1,
      b"\1", at=8 + 9 * 8, **PV)
+poke("frame just beyond a PV guest", "B7", "frame 0x18 is above 0x17",
+     "PAGE_DATA", 8 + 3 * 8, b"\x18", at=8 + 3 * 8, nth=2, **PV)
 poke("frame beyond any HVM guest", "B7", "above 0xffffffffff", "PAGE_DATA",
      8 + 9 * 8 + 5, b"\1", at=8 + 9 * 8)
 poke("page table in an HVM guest", "B8", "an HVM guest has not",
@@ -344,6 +346,9 @@ poke("HVM_CONTEXT begins with another descriptor", "B16", "of type 2",
      "HVM_CONTEXT", 0, b"\2")
 poke("HVM_CONTEXT descriptor runs over", "B16", "do not fit", "HVM_CONTEXT",
      32 + 7, b"\1", at=32 + 4)
+poke("HVM_CONTEXT descriptor an octet too long", "B16",
+     "1009 octets of a descriptor of type 2 do not fit the 1008",
+     "HVM_CONTEXT", 32 + 4, struct.pack("<I", 1009))
 body("HVM_PARAMS without its header", "B17", "length 4", "HVM_PARAMS", b"1234")
 poke("HVM_PARAMS count", "B17", "count 3 needs", "HVM_PARAMS", 0, b"\3")
 body("X86_CPUID_POLICY not whole", "B18", "length 40", "CPUID_POLICY",
@@ -413,6 +418,12 @@ poke("memory record of the other guest type", "M3", "say PV", "MEMORY", 4,
      b"\2", **MREC)
 poke("memory record of another guest", "M4", "not the configuration's",
      "MEMORY", 8 + 3, b"\x99", at=8, **REC)
+poke("memory record whose uuid is no text to be trusted", "M4", "uuid 99",
+     "MEMORY", 8, b"\x99", **REC)
+DAMAGES[-1].do = (lambda do: lambda im: (
+    im.parts.__setitem__(0, b.xl_header(b.config("hvm", 4096) | {
+        "c_info": {"type": "hvm", "name": "g", "uuid": "a\nb\x1b"}})),
+    do(im))[1])(DAMAGES[-1].do)
 poke("memory record's flag against its figures", "M5", "RAISED is 1",
      "MEMORY", 4, b"\3", **REC)
 head("memory record made optional", "M5", "optional, and tot_pages 2000",
@@ -523,11 +534,19 @@ def registers(name, words, where, build=None, **change):
 registers("start info in a page table", "start info of vcpu 0", b.EDX,
           start_info=b.LEAF)
 registers("GDT in a frame that is not there", "part 0: frame 0x14",
-          b.GDT_FRAMES, gdt=b.PV_XTAB)
+          b.GDT_FRAMES, gdt=(b.PV_XTAB,))
+registers("GDT whose last entry is in a frame that is not there",
+          "part 1: frame 0x14", {8: b.GDT_FRAMES[8] + 8},
+          gdt=(b.GDT, b.PV_XTAB), gdt_ents=513)
+registers("GDT that is too long", "7169 entries", b.GDT_ENTS,
+          gdt=(b.GDT,) * 15, gdt_ents=14 * 512 + 1)
 registers("cr3 is no table of the highest level", "cr3 is frame 0x5", b.CR3,
           cr3=b.THIRD)
 registers("cr3 is no table, 32-bit", "cr3 is frame 0x8", b.CR3, PV32, cr3=8)
-registers("cr1 is no table", "cr1 is frame 0x9", {8: b.CR1}, cr1=9)
+registers("cr1 is no table", "cr1 is frame 0x9", {8: b.CR1},
+          cr1=9 << 12 | 1)
+registers("cr3 above 4 GiB of a 32-bit guest", "cr3 is frame 0x100003",
+          b.CR3, PV32, cr3=0x100003)
 
 
 @damage("xenstore frame missing", "G8", "xenstore frame 0x26", **PVH)

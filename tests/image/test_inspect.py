@@ -141,6 +141,42 @@ def test_a_name_cannot_send_control_characters_to_a_terminal():
     assert run("inspect", im.bytes())[1]["guest"]["name"] == "a\x1b[2Jb"
 
 
+def test_a_long_name_is_cut_between_characters():
+    im = b.build("pvh")
+    conf = b.config("pvh", 4096)
+    conf["c_info"]["name"] = "x" + "\u00e9" * 200
+    text = json.dumps(conf, ensure_ascii=False).encode() + b"\0"
+    head = im.part("xl").body[:44]
+    im.parts[0] = b.Part("xl", head + len(text + b"1234").to_bytes(
+        4, "little") + len(text).to_bytes(4, "little") + text)
+    assert run("inspect", im.bytes())[1]["guest"]["name"] == (
+        "x" + "\u00e9" * 127)
+
+
+def test_more_rules_broken_than_are_listed():
+    """Each still weighs in the verdict: the worst is the last here."""
+    im = b.build("pv")
+    pokes = (("ihdr", 17, b"\2"), ("ihdr", 20, b"\1"), ("dhdr", 7, b"\1"),
+             ("xl", 40, b"\1"), ("libxl", 15, b"\x10"),
+             ("PV_INFO", 5, b"\1"), ("PAGE_DATA", 7, b"\1"),
+             ("PAGE_DATA", 8 + 7, b"\1"), ("TSC_INFO", 20, b"\1"))
+    for name, at, data in pokes:
+        im.poke(name, at, data)
+    im.part("VCPU_EXT").pad = b"\1"
+    im.part("STATIC_DATA_END").body = bytes(8)
+    im.part("LX_END").body = bytes(9)
+    im.part("LX_END").pad = b"\1"
+    im.parts.insert(im.at("PAGE_DATA"), im.parts.pop(im.at("VCPU_EXT")))
+    im.parts.insert(im.at("PAGE_DATA"), im.parts.pop(im.at("MSR_POLICY")))
+    im.parts.insert(im.at("END"), b.Part(**vars(im.part("SHARED_INFO"))))
+    del im.parts[im.at("PAGE_DATA", 2)]
+    im.part("VCPU_BASIC").body = bytes(8) + b.context(8, cr3=b.LEAF)
+    status, out = run("inspect", im.bytes() + b"more")
+    assert status == 1 and len(out["faults"]) == 16 < out["nr_faults"]
+    assert "G7" not in {f["rule"] for f in out["faults"]}
+    assert out["restores"]["stock"]["reason"].startswith("G7 at byte")
+
+
 def test_a_configuration_longer_than_the_buffer_is_read():
     im = b.build("pvh")
     conf = {"big": [{"c_info": {"name": "no"}, "n": n} for n in range(9000)]}

@@ -123,6 +123,86 @@ def test_empty_records_of_the_erratum_are_taken():
     assert run("verify", im.bytes())[0] == 0
 
 
+def test_registers_at_their_bounds_are_taken():
+    im = b.build("pv")
+    im.part("VCPU_BASIC").body = bytes(8) + b.context(
+        8, gdt=(b.GDT,) * 14, gdt_ents=14 * 512, cr1=9 << 12)
+    assert run("verify", im.bytes())[0] == 0
+
+
+def test_a_p2m_list_of_several_pieces_is_judged_to_its_end(tmp_path):
+    """8192 entries are kept in a piece; the first of the next is bad."""
+    im = b.build("pv")
+    im.poke("dhdr", 8, bytes(4))        # converted: not all are named
+    im.parts[im.at("P2M_FRAMES")] = b.p2m_frames(
+        im, [b.P2M] * 8192 + [b.PV_XTAB], 8192 * 512)
+    for path in (tmp_path, None):
+        faults = run("verify", im.bytes(), path)[1]["faults"]
+        assert [(f["rule"], f["offset"]) for f in faults] == [
+            ("G6", im.body_offset("P2M_FRAMES") + 8 + 8192 * 8)]
+
+
+def test_a_p2m_list_need_not_begin_with_the_first_frame():
+    """Entries are of frames of the table: 0x1ff and 0x200 are in two."""
+    im = b.build("pv")
+    im.poke("dhdr", 8, bytes(4))
+    im.part("P2M_FRAMES").body = im.u("II", 0x1ff, 0x200) + im.u(
+        "QQ", b.P2M, b.P2M)
+    assert run("verify", im.bytes())[0] == 0
+
+
+def test_a_checkpoint_must_have_the_whole_state_again():
+    im = b.build("pvh", checkpoints=2)
+    del im.parts[im.at("HVM_CONTEXT", 1)]
+    faults = run("verify", im.bytes())[1]["faults"]
+    assert [(f["rule"], f["offset"]) for f in faults] == [
+        ("O7", im.offset("CHECKPOINT", 1))]
+
+
+def test_type_5_behind_a_checkpoint_of_a_pv_guest_is_libxc_s():
+    im = b.build("pv", checkpoints=2)
+    k = im.at("VCPU_EXT", 1)
+    im.parts.insert(im.at("CHECKPOINT_END") + 1, im.parts.pop(k))
+    out = run("verify", im.bytes())[1]
+    assert out["complete"] and out["faults"] == []
+
+
+def test_limits_are_judged_at_their_bound():
+    for tot, faults in ((36, []), (35, ["G9"])):
+        im = b.build("pvh", record=b.OPTIONAL)
+        im.parts[im.at("MEMORY")] = b.memory_record(
+            im, True, b.OPTIONAL, max_pages=30, tot_pages=tot)
+        out = run("verify", im.bytes())[1]
+        assert [f["rule"] for f in out["faults"]] == faults
+    im = b.build("pvh")
+    for nr, fate in ((256, "restored"), (257, "refused")):
+        im.parts[0] = b.xl_header(b.config("pvh", 0))
+        im.parts[im.at("TSC_INFO") - 1] = b.page_data(im, [
+            e for e in b.hvm_pages()[30:]] + [
+            (n, b.XALLOC, None) for n in range(40, 40 + nr - 36)])
+        out = run("verify", im.bytes())[1]
+        assert out["restores"]["stock"]["fate"] == fate
+
+
+def test_members_of_deeper_objects_are_not_the_guest_s():
+    im = b.build("pvh")
+    conf = b.config("pvh", 4096)
+    conf["c_info"]["xl"] = {"name": "other", "type": "hvm"}
+    conf["b_info"]["sub"] = {"target_memkb": 1}
+    im.parts[0] = b.xl_header(conf)
+    status, out = run("verify", im.bytes())
+    assert status == 0 and out["guest"]["name"] == "guest"
+    assert out["config_target_kb"] == 4096
+
+
+def test_the_uuid_is_compared_whatever_its_case():
+    im = b.build("pvh", record=b.OPTIONAL)
+    conf = b.config("pvh", 4096)
+    conf["c_info"]["uuid"] = b.UUID.upper()
+    im.parts[0] = b.xl_header(conf)
+    assert run("verify", im.bytes())[0] == 0
+
+
 def test_a_hvm_guest_of_xen_4_7_without_a_device_model():
     """PVH was first an HVM guest with device_model_version none."""
     im = b.build("pvh")

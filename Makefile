@@ -36,7 +36,7 @@ XEN_LIBS    := -lxenguest -lxenctrl -lxencall -lxenforeignmemory \
                -lxendevicemodel -lxengnttab -lxenstore -lxentoollog -lxlutil \
                -lyajl
 # What needs no hypervisor needs no library of Xen.
-IMAGE_LIBS  := -lyajl -lxxhash
+IMAGE_LIBS  := -lyajl
 
 # Types are data: idl/FILE.idl becomes _FILE.h and the rest, for each
 # flavour anew, since that costs less than sharing would.

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL      /* no library at run time: dom0 may lack it */
 #include <xxhash.h>
 
 #include "image/reader.h"

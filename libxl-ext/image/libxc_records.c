@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/uuid.h"
 #include "image/reader.h"
 #include "memory/record.h"
 #include "stream/libxc_format.h"
@@ -349,15 +350,6 @@ static int check_whole_entries(struct lxe__reader *r,
                            size);
 }
 
-static void uuid_text(const uint8_t uuid[16], char text[40])
-{
-    int i, at = 0;
-
-    for (i = 0; i < 16; i++)
-        at += sprintf(text + at, i == 4 || i == 6 || i == 8 || i == 10
-                      ? "-%02x" : "%02x", uuid[i]);
-}
-
 /* A fault of the memory record: who reads it refuses the image. */
 static int bad_record(struct lxe__reader *r, const struct lxe__rec *rec,
                       enum lxe__rule rule, uint64_t offset,
@@ -405,7 +397,7 @@ static void take_record(struct lxe__reader *r, const struct lxe__rec *rec,
     o->have_record = true;
     o->record_mandatory = rec->type == LXE_RECORD_TYPE_MANDATORY;
     o->record_raised = m->flags & LXE_RECORD_F_RAISED;
-    uuid_text(m->uuid, o->record_uuid);
+    lxe__uuid_text(m->uuid, o->record_uuid);
     o->max_pages = m->max_pages;
     o->tot_pages = m->tot_pages;
     o->outstanding_pages = m->outstanding_pages;

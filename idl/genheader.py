@@ -32,13 +32,8 @@ JSON_FAILS = {
 
 ENUM_CONTRACT = """\
 For each enum E: E_to_string() returns the word, which is not to be freed, \
-or NULL for a number that has none. E_from_string() %s where the text is \
-none of the words, and e is then untouched."""
-
-ENUM_FAILS = {
-    True: "returns 0, or ERROR_INVAL",
-    False: "returns 0, or -1 with EINVAL",
-}
+or NULL for a number that has none. E_from_string() returns 0, or \
+ERROR_INVAL where the text is none of the words, and e is then untouched."""
 
 
 def field_text(f):
@@ -169,7 +164,7 @@ def generate(model):
                    for t in model.types)
     public = model.public
     if model.enums:
-        out += ctext.comment(ENUM_CONTRACT % ENUM_FAILS[public])
+        out += ctext.comment(ENUM_CONTRACT)
         out += "\n".join(enum_functions(t) for t in model.enums) + "\n"
     out += ctext.comment(CONTRACT % (FAILS[public], JSON_FAILS[public]))
     out += "\n".join(struct_functions(model, t) for t in model.structs)

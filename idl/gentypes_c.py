@@ -95,7 +95,7 @@ def to_string(t):
     return out + "    }\n    return NULL;\n}\n\n"
 
 
-def from_string(model, t):
+def from_string(t):
     out = ctext.call(f"int {t.typename}_from_string",
                      ["const char *text", f"{t.ctype} *e"], "", 0)
     out += (f"{{\n    static const {t.ctype} all[] = {{\n" +
@@ -105,20 +105,17 @@ def from_string(model, t):
             f"        if (!strcmp(text, {t.typename}_to_string(all[i])))"
             " {\n            *e = all[i];\n            return 0;\n"
             "        }\n")
-    if model.public:
-        return out + "    return ERROR_INVAL;\n}\n\n"
-    return out + "    errno = EINVAL;\n    return -1;\n}\n\n"
+    return out + "    return ERROR_INVAL;\n}\n\n"
 
 
 def generate(model):
     out = ctext.head(model, "init, dispose and copy of structs; the words"
                      " of enums.")
-    out += ("#include <errno.h>\n#include <stdlib.h>\n"
-            "#include <string.h>\n")
+    out += "#include <stdlib.h>\n#include <string.h>\n"
     if model.public:
         out += "#include <libxl.h>\n"
     out += f'\n#include "_{model.stem}.h"\n\n'
-    out += "".join(to_string(t) + from_string(model, t)
+    out += "".join(to_string(t) + from_string(t)
                    for t in model.enums)
     out += "".join(init(t) + dispose(t) + copy(model, t)
                    for t in model.structs)

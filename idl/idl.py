@@ -244,6 +244,9 @@ def load(path):
         if isinstance(value, Named) and value.rawname != name:
             raise IdlError(f"{name} is bound to a type called"
                            f" {value.rawname}")
+    if not env["public"] and any(t.kind == "enum" for t in types):
+        raise IdlError("an enumeration in a file that is not public: its"
+                       " functions return libxl's codes")
     check_order(types)
     for t in types:
         t.namespace = env["namespace"]

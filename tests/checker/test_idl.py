@@ -146,6 +146,8 @@ BAD = {
     "number twice": (enum('(0, "a", "")', '(0, "b", "")'), "number"),
     "word twice": (enum('(0, "a", "")', '(1, "a", "")'), "word"),
     "no zero": (enum('(1, "a", "")'), "no value 0"),
+    "enum that is not public": (
+        enum('(0, "a", "")').replace("True", "False"), "not public"),
     "field twice": (struct(OK, OK), "one name twice"),
     "no field": (struct(), "no field"),
     "no doc": (struct('Field("a", uint32, "")'), "meaning"),

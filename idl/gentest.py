@@ -343,7 +343,8 @@ def generate(model):
         out += SAME_STRING
     out += "".join(any_enum(t) + enum_case(t) for t in model.enums)
     out += "".join(fill(t) + same(t) + round_trip(model, t) +
-                   no_memory(model, t) + refusals(model, t) for t in model.structs)
+                   no_memory(model, t) + refusals(model, t)
+                   for t in model.structs)
     out += "".join(wire_round_trip(t) + wire_refusals(t)
                    for t in model.wires)
     rows = ",\n".join(f'    {{ "{name}",\n      {fn} }}'

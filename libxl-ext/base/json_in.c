@@ -47,8 +47,9 @@ static int check_text(const char *type, const char *text,
         } else if (*c == '"') {
             in_string = !in_string;
         } else if (!in_string && *c == '/') {
-            return lxe__err_set(err, EINVAL, "%s from JSON: a slash outside"
-                                " of strings; JSON has no comments", type);
+            return lxe__err_set(err, EINVAL, "%s from JSON: a slash"
+                                " outside of strings; JSON has no"
+                                " comments", type);
         } else if (!in_string && strchr("[{", *c)) {
             if (++depth > LXE_JSON_MAX_DEPTH)
                 return lxe__err_set(err, EINVAL, "%s from JSON: it nests"

@@ -6,7 +6,7 @@
 #ifndef LXE_BASE_RC_H
 #define LXE_BASE_RC_H
 
-/* 0 for 0, else ERROR_NOMEM, ERROR_INVAL or, for all others, ERROR_FAIL. */
+/* 0 for 0, else ERROR_NOMEM, ERROR_INVAL or, for others, ERROR_FAIL. */
 int lxe__rc(int code);
 
 #endif

@@ -205,7 +205,8 @@ static void what_only_looks_like_it_is_taken(void)
     libxl_ext_backend b;
 
     CU_ASSERT_EQUAL(libxl_ext_backend_from_json(&b,
-        "{\"name\": \"a\\\\u0000//\", \"why\": \"\\\"[[[[[[[[[[[[[[[[[[\"}",
+        "{\"name\": \"a\\\\u0000//\","
+        " \"why\": \"\\\"[[[[[[[[[[[[[[[[[[\"}",
         NULL), 0);
     CU_ASSERT_STRING_EQUAL(b.name, "a\\u0000//");
     CU_ASSERT_STRING_EQUAL(b.why, "\"[[[[[[[[[[[[[[[[[[");

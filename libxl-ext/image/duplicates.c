@@ -14,22 +14,28 @@
 
 #include "image/reader.h"
 
-static int count_frame(void *user, uint64_t pfn, struct lxe__frame *f)
+static int count_frames(void *user, uint64_t first,
+                        struct lxe__frame *frames)
 {
     struct libxl_ext_image *out = user;
+    const struct lxe__frame *f = frames;
 
-    if (!out->frames++)
-        out->first_frame = pfn;
-    out->last_frame = pfn;
-    out->types[f->type]++;
-    if (f->flags & LXE_FRAME_ZERO && lxe__page_has_data(f->type))
-        out->zero_pages++;
+    for (; f < frames + LXE_MAP_FRAMES; f++) {
+        if (!(f->flags & LXE_FRAME_NAMED))
+            continue;
+        out->last_frame = first + (f - frames);
+        if (!out->frames++)
+            out->first_frame = out->last_frame;
+        out->types[f->type]++;
+        if (f->flags & LXE_FRAME_ZERO && lxe__page_has_data(f->type))
+            out->zero_pages++;
+    }
     return 0;
 }
 
 int lxe__frames_count(struct lxe__reader *r)
 {
-    if (lxe__map_each(&r->map, count_frame, r->out))
+    if (lxe__map_each(&r->map, count_frames, r->out))
         return lxe__err_set(r->err, ENOMEM, "image: no memory");
     return 0;
 }
@@ -45,26 +51,34 @@ struct table {
     uint64_t entries, duplicates;
 };
 
-static int add_hash(void *user, uint64_t pfn, struct lxe__frame *f)
+static void add_hash(struct table *t, uint64_t hash)
 {
-    struct table *t = user;
-    uint64_t hash = f->what, mask = t->nr_slots - 1, i;
+    uint64_t mask = t->nr_slots - 1, i;
 
-    (void)pfn;
-    if (!lxe__page_has_data(f->type) || !hash ||
-        f->flags & (LXE_FRAME_ZERO | LXE_FRAME_KEPT) ||
-        hash % t->walks != t->walk)
-        return 0;
     for (i = hash >> 40 & mask; t->slots[i]; i = (i + 1) & mask)
         if (t->slots[i] == hash) {
             t->duplicates++;
-            return 0;
+            return;
         }
     /* Hashes made to fall together: leave free slots, whatever. */
     if (t->entries < t->nr_slots / 4 * 3) {
         t->slots[i] = hash;
         t->entries++;
     }
+}
+
+static int add_hashes(void *user, uint64_t first,
+                      struct lxe__frame *frames)
+{
+    const struct lxe__frame *f = frames;
+    struct table *t = user;
+
+    (void)first;
+    for (; f < frames + LXE_MAP_FRAMES; f++)
+        if (f->flags & LXE_FRAME_NAMED && lxe__page_has_data(f->type) &&
+            !(f->flags & (LXE_FRAME_ZERO | LXE_FRAME_KEPT)) &&
+            f->what && f->what % t->walks == t->walk)
+            add_hash(t, f->what);
     return 0;
 }
 
@@ -84,7 +98,7 @@ int lxe__duplicates_count(struct lxe__reader *r)
     for (t.walk = 0; t.walk < t.walks && !rc; t.walk++) {
         memset(t.slots, 0, t.nr_slots * sizeof(*t.slots));
         t.entries = 0;
-        rc = lxe__map_each(&r->map, add_hash, &t);
+        rc = lxe__map_each(&r->map, add_hashes, &t);
     }
     r->out->duplicate_pages = t.duplicates;
     free(t.slots);

@@ -184,6 +184,31 @@ static int check_entry(struct lxe__reader *r, uint64_t *entry,
     return name_frame(r, entry, offset);
 }
 
+/*
+ * The commonest entry by far, in a tenth of the time: a plain page that
+ * is next in the first pass.  False for any other, which check_entry()
+ * judges.  In an ascending pass no frame was named before.
+ */
+static bool is_next_plain(struct lxe__reader *r, uint64_t entry)
+{
+    struct lxe__frame *f;
+
+    if (r->pass != 1 || !r->pages_begun || r->seen_verify ||
+        entry != r->prev_pfn + 1 ||
+        entry > (r->out->hvm ? LXE_IMAGE_PFN_MAX : r->max_pfn))
+        return false;
+    f = lxe__map_get(&r->map, entry);
+    if (!f)
+        return false;
+    f->flags |= LXE_FRAME_DATA | LXE_FRAME_POPULATED;
+    f->pass = 1;
+    r->out->populated++;
+    r->out->passes[0].named++;
+    r->out->passes[0].data++;
+    r->prev_pfn = entry;
+    return true;
+}
+
 static int bad_length(struct lxe__reader *r, const struct lxe__rec *rec,
                       uint32_t count, uint32_t nr_data)
 {
@@ -221,7 +246,8 @@ static int read_entries(struct lxe__reader *r, const struct lxe__rec *rec,
         }
         for (i = 0; i < n; i++) {
             entry = lxe__get64(p + i * 8, r->out->big_endian);
-            if (check_entry(r, &entry, at + i * 8))
+            if (!is_next_plain(r, entry) &&
+                check_entry(r, &entry, at + i * 8))
                 return -1;
             if (!lxe__page_has_data(TYPE_OF(entry)))
                 continue;

@@ -104,11 +104,11 @@ static int by_index(const void *a, const void *b)
 }
 
 int lxe__map_each(struct lxe__page_map *map,
-                  int (*fn)(void *user, uint64_t pfn,
-                            struct lxe__frame *f), void *user)
+                  int (*fn)(void *user, uint64_t first,
+                            struct lxe__frame *frames), void *user)
 {
     struct lxe__map_slot *order = NULL;
-    size_t i, j, nr = 0;
+    size_t i, nr = 0;
     int rc = 0;
 
     if (!map->nr_maps)
@@ -121,10 +121,7 @@ int lxe__map_each(struct lxe__page_map *map,
             order[nr++] = map->slots[i];
     qsort(order, nr, sizeof(*order), by_index);
     for (i = 0; i < nr && !rc; i++)
-        for (j = 0; j < LXE_MAP_FRAMES && !rc; j++)
-            if (order[i].frames[j].flags & LXE_FRAME_NAMED)
-                rc = fn(user, order[i].index * LXE_MAP_FRAMES + j,
-                        &order[i].frames[j]);
+        rc = fn(user, order[i].index * LXE_MAP_FRAMES, order[i].frames);
     free(order);
     return rc;
 }

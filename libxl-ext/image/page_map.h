@@ -112,12 +112,13 @@ static inline struct lxe__frame *lxe__map_find(struct lxe__page_map *map,
 }
 
 /*
- * Calls @fn for each named frame, in ascending order of maps and of
- * frames in a map.  Ends at the first that is not 0, and returns it;
- * -1 with ENOMEM where the order cannot be made.
+ * Calls @fn for each map, in ascending order: @frames are its
+ * LXE_MAP_FRAMES entries, from frame number @first on; those that are
+ * not named are among them.  Ends at the first that is not 0, and
+ * returns it; -1 with ENOMEM where the order cannot be made.
  */
 int lxe__map_each(struct lxe__page_map *map,
-                  int (*fn)(void *user, uint64_t pfn,
-                            struct lxe__frame *f), void *user);
+                  int (*fn)(void *user, uint64_t first,
+                            struct lxe__frame *frames), void *user);
 
 #endif

@@ -52,15 +52,13 @@ static void check_reference(struct lxe__reader *r, uint64_t table,
                         (unsigned long long)pfn);
 }
 
-static int check_table(void *user, uint64_t pfn, struct lxe__frame *f)
+static int check_table(struct lxe__reader *r, uint64_t pfn,
+                       const struct lxe__frame *f)
 {
-    struct lxe__reader *r = user;
     uint8_t page[LXE_PAGE_SIZE];
     uint64_t at, pte;
     unsigned int i;
 
-    if (!lxe__page_is_table(f->type) || !(f->flags & LXE_FRAME_KEPT))
-        return 0;
     if (lxe__source_again(&r->src, f->what, page, sizeof(page), &at,
                           r->err))
         return -1;
@@ -69,6 +67,19 @@ static int check_table(void *user, uint64_t pfn, struct lxe__frame *f)
         if (pte & 1)
             check_reference(r, pfn, i, FRAME_OF(pte), at + i * 8);
     }
+    return 0;
+}
+
+static int check_tables(void *user, uint64_t first,
+                        struct lxe__frame *frames)
+{
+    unsigned int i;
+
+    for (i = 0; i < LXE_MAP_FRAMES; i++)
+        if (lxe__page_is_table(frames[i].type) &&
+            frames[i].flags & LXE_FRAME_KEPT &&
+            check_table(user, first + i, &frames[i]))
+            return -1;
     return 0;
 }
 
@@ -183,7 +194,7 @@ int lxe__pv_judge(struct lxe__reader *r)
     if (r->out->quick)
         return 0;
     errno = 0;
-    rc = lxe__map_each(&r->map, check_table, r);
+    rc = lxe__map_each(&r->map, check_tables, r);
     if (rc && !r->err->code)
         lxe__err_set(r->err, ENOMEM, "image: no memory");
     return rc;

@@ -66,26 +66,39 @@ static int read_header(struct lxe__reader *r)
     return 0;
 }
 
-/* Pairs of strings, each with its NUL; @len bytes are still to come. */
+/* A key is relative, and there is one; @first is its first octet. */
+static void check_key(struct lxe__reader *r, uint8_t first, uint64_t nr,
+                      uint64_t offset)
+{
+    if (first == '\0' || first == '/')
+        lxe__fault_note(r, LXE_RULE_L10, offset, "libxl record"
+                        " EMULATOR_XENSTORE_DATA: key %llu is %s",
+                        (unsigned long long)nr,
+                        first ? "absolute" : "empty");
+}
+
+/* Pairs of strings, a key and a value, each with its NUL. */
 static int read_xenstore_data(struct lxe__reader *r,
                               const struct lxe__rec *rec)
 {
-    uint64_t end = rec->body + rec->length, nuls = 0;
+    uint64_t end = rec->body + rec->length, at, nuls = 0;
     uint8_t last = '\0';
-    size_t i, n;
 
     while (r->src.offset < end) {
         const uint8_t *p;
+        size_t i, n;
 
-        n = end - r->src.offset;
-        if (n > LXE_SOURCE_PEEK_MAX)
-            n = LXE_SOURCE_PEEK_MAX;
+        at = r->src.offset;
+        n = end - at < LXE_SOURCE_PEEK_MAX ? end - at : LXE_SOURCE_PEEK_MAX;
         p = lxe__take(r, n, names[rec->type]);
         if (!p)
             return -1;
-        for (i = 0; i < n; i++)
+        for (i = 0; i < n; i++) {
+            if (!last && nuls % 2 == 0)
+                check_key(r, p[i], nuls / 2 + 1, at + i);
             nuls += !p[i];
-        last = p[n - 1];
+            last = p[i];
+        }
     }
     if (last)
         return lxe__fault_note(r, LXE_RULE_L10, end - 1, "libxl record"

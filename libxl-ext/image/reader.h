@@ -172,6 +172,10 @@ int lxe__libxc_records_read(struct lxe__reader *r,
 /* libxc_records.c: what is in a body, framing being checked already */
 int lxe__libxc_body_read(struct lxe__reader *r, const struct lxe__rec *rec);
 
+/* memory_record.c */
+int lxe__memory_record_read(struct lxe__reader *r,
+                            const struct lxe__rec *rec);
+
 /* libxc_pages.c */
 int lxe__page_data_read(struct lxe__reader *r, const struct lxe__rec *rec);
 /* A frame number that is not above the one before begins a pass. */

@@ -179,6 +179,10 @@ def _(im):
     return im.body_offset("XENSTORE") + len(p.body) - 1
 
 
+body("emulator data with an empty key", "L10", "key 2 is empty",
+     "XENSTORE", lambda im: im.u("II", 2, 0) + b"a\0b\0\0c\0", at=8 + 4)
+body("emulator data with an absolute key", "L10", "key 1 is absolute",
+     "XENSTORE", lambda im: im.u("II", 2, 0) + b"/a\0b\0", at=8)
 body("emulator data with a key without value", "L10", "3 strings",
      "XENSTORE", lambda im: im.u("II", 2, 0) + b"a\0b\0c\0", at=0)
 move("emulator record ahead of libxc", "L11", "ahead of LIBXC_CONTEXT",
@@ -264,17 +268,25 @@ def _(im):
 
 head("libxc record type unknown", "C11", "type 0x13 is above 0x12",
      "HVM_PARAMS", kind=0x13)
-head("libxc length too short", "C11", "or a length ahead", "CPUID_POLICY",
-     length=24, nth=0)
-DAMAGES[-1].do = (lambda do: lambda im: (
-    do(im), im.body_offset("CPUID_POLICY") + 24)[1])(DAMAGES[-1].do)
+
+
+@damage("libxc length too short", "C11", "or a length ahead")
+def _(im):
+    im.part("CPUID_POLICY").length = 24
+    return im.body_offset("CPUID_POLICY") + 24
+
+
 head("libxc record of another guest type", "C12", "SHARED_INFO: in the image",
      "HVM_PARAMS", kind=b.SHARED_INFO)
-move("HVM_PARAMS in a PV guest", "C12", "HVM_PARAMS: in the image of an x86 PV",
-     "TSC_INFO", "TSC_INFO", **PV)
-DAMAGES[-1].do = lambda im: (
+
+
+@damage("HVM_PARAMS in a PV guest", "C12",
+        "HVM_PARAMS: in the image of an x86 PV", **PV)
+def _(im):
     im.parts.insert(im.at("TSC_INFO"), im.record(
-        "HVM_PARAMS", b.HVM_PARAMS, bytes(8))), im.offset("HVM_PARAMS"))[1]
+        "HVM_PARAMS", b.HVM_PARAMS, bytes(8)))
+    return im.offset("HVM_PARAMS")
+
 
 # --- bodies
 body("libxc END with a body", "B1", "END: length 8", "END", b"8 octets")
@@ -368,10 +380,14 @@ drop("STATIC_DATA_END missing", "O1", "ahead of STATIC_DATA_END",
 drop("STATIC_DATA_END missing, PV", "O1", "X86_PV_P2M_FRAMES: ahead",
      "STATIC_DATA_END", "P2M_FRAMES", **PV)
 double("STATIC_DATA_END twice", "O1", "a second one", "STATIC_DATA_END")
-poke("version 3 stream marked as 2", "O2", "in a stream of version 2",
-     "ihdr", 15, b"\2")
-DAMAGES[-1].do = (lambda do: lambda im: (
-    do(im), im.offset("CPUID_POLICY"))[1])(DAMAGES[-1].do)
+
+
+@damage("version 3 stream marked as 2", "O2", "in a stream of version 2")
+def _(im):
+    im.poke("ihdr", 15, b"\2")
+    return im.offset("CPUID_POLICY")
+
+
 move("policy behind STATIC_DATA_END", "O3", "X86_MSR_POLICY: behind",
      "MSR_POLICY", "PAGE_DATA")
 drop("X86_PV_INFO missing", "O4", "P2M_FRAMES: ahead of X86_PV_INFO",
@@ -418,26 +434,34 @@ poke("memory record of the other guest type", "M3", "say PV", "MEMORY", 4,
      b"\2", **MREC)
 poke("memory record of another guest", "M4", "not the configuration's",
      "MEMORY", 8 + 3, b"\x99", at=8, **REC)
-poke("memory record whose uuid is no text to be trusted", "M4", "uuid 99",
-     "MEMORY", 8, b"\x99", **REC)
-DAMAGES[-1].do = (lambda do: lambda im: (
-    im.parts.__setitem__(0, b.xl_header(b.config("hvm", 4096) | {
-        "c_info": {"type": "hvm", "name": "g", "uuid": "a\nb\x1b"}})),
-    do(im))[1])(DAMAGES[-1].do)
+
+
+@damage("memory record against a uuid that is none", "M4", "a?b?", **REC)
+def _(im):
+    conf = b.config("hvm", 4096)
+    conf["c_info"]["uuid"] = "a\nb\x1b"
+    im.parts[0] = b.xl_header(conf)
+    return im.body_offset("MEMORY") + 8
+
+
 poke("memory record's flag against its figures", "M5", "RAISED is 1",
      "MEMORY", 4, b"\3", **REC)
-head("memory record made optional", "M5", "optional, and tot_pages 2000",
-     "MEMORY", kind=b.OPTIONAL)
-DAMAGES[-1].do = lambda im: (
+
+
+@damage("memory record made optional", "M5", "optional, and tot_pages 2000")
+def _(im):
     im.parts.insert(im.at("dhdr") + 1, b.memory_record(
-        im, True, b.OPTIONAL, max_pages=2000, tot_pages=2000)),
-    im.offset("MEMORY"))[1]
+        im, True, b.OPTIONAL, max_pages=2000, tot_pages=2000))
+    return im.offset("MEMORY")
+
 
 # --- the guest
-drop("pages missing", "G1", "frame 0x14 where 0xa is next", "PAGE_DATA",
-     "PAGE_DATA", nth=1)
-DAMAGES[-1].do = (lambda do: lambda im: (
-    do(im), im.body_offset("PAGE_DATA", 1) + 8)[1])(DAMAGES[-1].do)
+@damage("pages missing", "G1", "frame 0x14 where 0xa is next")
+def _(im):
+    del im.parts[im.at("PAGE_DATA", 1)]
+    return im.body_offset("PAGE_DATA", 1) + 8
+
+
 drop("last pages of a PV guest missing", "G1", "ends at frame 0x13",
      "PAGE_DATA", "END", nth=2, **PV)
 

@@ -13,7 +13,9 @@ const char *image_container_name(const struct libxl_ext_image *im)
 
 const char *image_fate_name(enum libxl_ext_image_fate fate)
 {
-    static const char *const names[] = { "restored", "damaged", "refused" };
+    static const char *const names[] = {
+        "restored", "damaged", "refused",
+    };
 
     return names[fate];
 }

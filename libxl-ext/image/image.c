@@ -20,7 +20,8 @@ static int tell_container(struct lxe__reader *r)
         return -1;
     if (have < 8)
         return lxe__fault_stop(r, LXE_RULE_S1, have, "the first 8 octets:"
-                               " the image ends %zu bytes into them", have);
+                               " the image ends %zu bytes into them",
+                               have);
     if (!memcmp(p, "Xen save", 8))
         r->out->container = LIBXL_EXT_IMAGE_XL;
     else if (lxe__get64(p, true) == UINT64_MAX)
@@ -75,8 +76,9 @@ static int read_end(struct lxe__reader *r)
         return 0;
     if (lxe__source_skip(&r->src, UINT64_MAX - at, &more, r->err))
         return -1;
-    return lxe__fault_note(r, LXE_RULE_S2, at, "behind END: %llu bytes that"
-                           " belong to nothing", (unsigned long long)more);
+    return lxe__fault_note(r, LXE_RULE_S2, at, "behind END: %llu bytes"
+                           " that belong to nothing",
+                           (unsigned long long)more);
 }
 
 static int read_all(struct lxe__reader *r)

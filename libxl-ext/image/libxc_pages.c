@@ -55,8 +55,9 @@ void lxe__pass_end(struct lxe__reader *r, uint64_t offset)
     if (r->pass == 1 && !r->out->hvm && r->prev_pfn != r->max_pfn &&
         r->max_pfn != UINT32_MAX && all_named(r))
         lxe__fault_note(r, LXE_RULE_G1, offset, "PAGE_DATA: the first pass"
-                        " ends at frame 0x%llx, the guest's last is 0x%llx:"
-                        " pages are missing or records are out of order",
+                        " ends at frame 0x%llx, the guest's last is"
+                        " 0x%llx: pages are missing or records are out of"
+                        " order",
                         (unsigned long long)r->prev_pfn,
                         (unsigned long long)r->max_pfn);
 }
@@ -127,7 +128,8 @@ static int name_frame(struct lxe__reader *r, uint64_t *entry,
     pass = pass_of(r);
     pass->named++;
     f->pass = r->pass;
-    if (lxe__page_is_populated(type) && !(f->flags & LXE_FRAME_POPULATED)) {
+    if (lxe__page_is_populated(type) &&
+        !(f->flags & LXE_FRAME_POPULATED)) {
         f->flags |= LXE_FRAME_POPULATED;
         r->out->populated++;
     }
@@ -343,7 +345,8 @@ int lxe__page_data_read(struct lxe__reader *r, const struct lxe__rec *rec)
     if (read_entries(r, rec, count, &nr))
         return -1;
     if (r->out->quick)
-        return lxe__pass_over(r, (uint64_t)nr * LXE_PAGE_SIZE, "PAGE_DATA");
+        return lxe__pass_over(r, (uint64_t)nr * LXE_PAGE_SIZE,
+                              "PAGE_DATA");
     if (!r->zero_hash)
         r->zero_hash = XXH3_64bits(zeroes, sizeof(zeroes));
     for (i = 0; i < nr; i++)

@@ -163,8 +163,9 @@ static void read_context(struct lxe__vcpu *v, const uint8_t *p, bool wide)
     }
 }
 
-static int read_vcpu_blob(struct lxe__reader *r, const struct lxe__rec *rec,
-                          uint32_t id, const char *name)
+static int read_vcpu_blob(struct lxe__reader *r,
+                          const struct lxe__rec *rec, uint32_t id,
+                          const char *name)
 {
     bool wide = r->out->pv_width != 4;
     uint32_t len = rec->length - 8, bit = 1U << rec->type;
@@ -347,7 +348,8 @@ static int check_whole_entries(struct lxe__reader *r,
                            size);
 }
 
-int lxe__libxc_body_read(struct lxe__reader *r, const struct lxe__rec *rec)
+int lxe__libxc_body_read(struct lxe__reader *r,
+                         const struct lxe__rec *rec)
 {
     switch (rec->type) {
     case LXE_LIBXC_REC_X86_PV_INFO:

@@ -22,7 +22,8 @@ static const char *name_of(uint32_t type)
     if (type == LXE_RECORD_TYPE_MANDATORY ||
         type == LXE_RECORD_TYPE_OPTIONAL)
         return "memory record";
-    return type < LXE_LIBXC_NR_RECS ? names[type] : "optional libxc record";
+    return type < LXE_LIBXC_NR_RECS ? names[type]
+                                    : "optional libxc record";
 }
 
 static int read_image_header(struct lxe__reader *r)
@@ -132,8 +133,8 @@ static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
                                " is", rec->type, LXE_LIBXC_NR_RECS - 1);
     if (rec->length > LXE_LIBXC_REC_MAX)
         return lxe__fault_stop(r, LXE_RULE_C9, rec->offset + 4, "libxc"
-                               " record %s: length %u is above the bound of"
-                               " %u", name_of(rec->type), rec->length,
+                               " record %s: length %u is above the bound"
+                               " of %u", name_of(rec->type), rec->length,
                                LXE_LIBXC_REC_MAX);
     lxe__count_record(r, true, rec, name_of(rec->type));
     return 0;

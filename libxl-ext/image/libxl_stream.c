@@ -89,7 +89,9 @@ static int read_xenstore_data(struct lxe__reader *r,
         size_t i, n;
 
         at = r->src.offset;
-        n = end - at < LXE_SOURCE_PEEK_MAX ? end - at : LXE_SOURCE_PEEK_MAX;
+        n = LXE_SOURCE_PEEK_MAX;
+        if (n > end - at)
+            n = end - at;
         p = lxe__take(r, n, names[rec->type]);
         if (!p)
             return -1;
@@ -159,8 +161,8 @@ static int read_checkpoint_state(struct lxe__reader *r,
     id = lxe__get32(p, r->libxl_big);
     if (id)
         lxe__fault_note(r, LXE_RULE_L13, rec->body, "libxl record"
-                        " CHECKPOINT_STATE: control_id %u is not 0, the one"
-                        " that a primary sends", id);
+                        " CHECKPOINT_STATE: control_id %u is not 0, the"
+                        " one that a primary sends", id);
     return 0;
 }
 
@@ -247,7 +249,8 @@ static int read_body(struct lxe__reader *r, const struct lxe__rec *rec)
 
 static const char *name_of(const struct lxe__rec *rec)
 {
-    return rec->type < NR_RECS ? names[rec->type] : "optional libxl record";
+    return rec->type < NR_RECS ? names[rec->type]
+                               : "optional libxl record";
 }
 
 static int read_checkpoint(struct lxe__reader *r)

@@ -84,7 +84,8 @@ int lxe__memory_record_read(struct lxe__reader *r,
                           " records");
     if (rec->length > LXE_RECORD_MAX_LEN) {
         snprintf(text, sizeof(text), "memory record: length %u is above"
-                 " the bound of %d bytes", rec->length, LXE_RECORD_MAX_LEN);
+                 " the bound of %d bytes", rec->length,
+                 LXE_RECORD_MAX_LEN);
         return bad_record(r, rec, LXE_RULE_M2, rec->offset + 4, text);
     }
     p = lxe__take(r, rec->length, "memory record");

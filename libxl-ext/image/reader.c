@@ -42,10 +42,10 @@ static void note(struct lxe__reader *r, enum lxe__rule rule,
     snprintf(f.rule, sizeof(f.rule), "%s", rules[rule].name);
     vsnprintf(f.text, sizeof(f.text), fmt, ap);
     clean(f.text);
-    lxe__fate_raise(&out->stock, rules[rule].fate, "%s at byte %llu: %.200s",
-                    f.rule, (unsigned long long)offset, f.text);
-    lxe__fate_raise(&out->ext, rules[rule].fate, "%s at byte %llu: %.200s",
-                    f.rule, (unsigned long long)offset, f.text);
+    lxe__fate_raise(&out->stock, rules[rule].fate, "%s at byte %llu:"
+                    " %.200s", f.rule, (unsigned long long)offset, f.text);
+    lxe__fate_raise(&out->ext, rules[rule].fate, "%s at byte %llu:"
+                    " %.200s", f.rule, (unsigned long long)offset, f.text);
     for (i = 0; i < LIBXL_EXT_IMAGE_FAULTS; i++)
         if (!out->faults[i].rule[0]) {
             out->faults[i] = f;

@@ -170,7 +170,8 @@ int lxe__libxc_records_read(struct lxe__reader *r,
                             enum lxe__libxc_stop *stop_r);
 
 /* libxc_records.c: what is in a body, framing being checked already */
-int lxe__libxc_body_read(struct lxe__reader *r, const struct lxe__rec *rec);
+int lxe__libxc_body_read(struct lxe__reader *r,
+                         const struct lxe__rec *rec);
 
 /* memory_record.c */
 int lxe__memory_record_read(struct lxe__reader *r,

@@ -113,7 +113,7 @@ def _(im):
     return len(im.bytes())
 
 
-@damage("octets behind END", "S2", "behind END: 9 bytes", tail=b"more bytes"[:9])
+@damage("octets behind END", "S2", "behind END: 9 bytes", tail=b"9 octets.")
 def _(im):
     return len(im.bytes())
 

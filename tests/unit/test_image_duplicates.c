@@ -16,7 +16,7 @@ static uint64_t hash_of(uint64_t n)
     return n ^ n >> 32;
 }
 
-/* @nr frames, of which each @every-th has the contents of its neighbour. */
+/* @nr frames; each @every-th has the contents of its neighbour. */
 static uint64_t count(uint64_t nr, uint64_t every)
 {
     struct lxe__reader *r = calloc(1, sizeof(*r));

@@ -310,6 +310,14 @@ def _(im):
     return im.offset("PAGE_DATA") + 4
 
 
+@damage("PAGE_DATA of more pages than a record holds", "B4", "32769 pages",
+        **PVH)
+def _(im):
+    im.parts[im.at("PAGE_DATA")] = b.page_data(
+        im, [(n, b.NOTAB, None) for n in range(40000)])
+    return im.offset("PAGE_DATA") + 4
+
+
 poke("page that lost its contents by type", "B4", "9 pages", "PAGE_DATA",
      8 + 7, b"\xf0", at=-4)
 poke("frame with reserved bits", "B5", "bits 0x10 of frame 0x3", "PAGE_DATA",

@@ -27,6 +27,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "freeze/freeze.h"
+#include "freeze/guard.h"
 #include "helper/helper.h"
 #include "memory/record.h"
 #include "stream/libxc_format.h"
@@ -258,6 +259,25 @@ static int cb_precopy_policy(struct precopy_stats stats, void *data)
 
 /*----- stopped -----*/
 
+/*
+ * libxl 4.17 also answers "suspended" when it gave up waiting for a guest
+ * that does not answer.  Such a guest runs, and is not to be frozen.
+ */
+static int check_suspended(struct save *s)
+{
+    struct lxe__domstate st;
+
+    if (lxe__domstate_read(s->h->xch, s->h->domid, &st))
+        return lxe__err_set(&s->err, errno, "save: dom %u: reading its"
+                            " state: %s", s->h->domid, strerror(errno));
+    if (!st.suspended)
+        return lxe__err_set(&s->err, EAGAIN, "save: dom %u: the guest did"
+                            " not suspend in the time that libxl gives it:"
+                            " it runs on; see whether it hangs, and try"
+                            " again", s->h->domid);
+    return 0;
+}
+
 /* As xenguest.h has it: 0 failed, anything else: suspended. */
 static int cb_suspend(void *data)
 {
@@ -281,6 +301,8 @@ static int cb_suspend(void *data)
                      " suspend it and has said why", h->domid);
         return 0;
     }
+    if (check_suspended(s))
+        return 0;
     memset(&report, 0, sizeof(report));
     if (LXE_FAULT(SAVE_AFTER_SUSPEND, &s->err) ||
         LXE_FAULT(SAVE_BEFORE_FREEZE, &s->err) ||

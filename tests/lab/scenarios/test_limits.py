@@ -88,11 +88,13 @@ def test_unraised_image_is_understood_by_both(guest, kind):
 
 @pytest.mark.parametrize("kind", ["pv"] + KINDS if ALL else ["pvh"])
 def test_cycles_do_not_drift(guest, kind):
-    g = guest(kind, **SMALL)
+    cycles = 50 if ALL and kind == "pvh" else 3
+    # Linux loses about 1 MiB each time that it resumes.
+    g = guest(kind, mem=128 + cycles, churn_mem=8)
     before = g.limits()
     if kind != "pv":
         before = g.raise_limit(mib=3, populate_pages=500)
-    for _ in range(50 if ALL and kind == "pvh" else 3):
+    for _ in range(cycles):
         g.save(ext=True)
         g.restore(ext=True)
         same_limits(before, g.limits())

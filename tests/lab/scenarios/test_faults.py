@@ -23,13 +23,13 @@ THAW = {25, 26}
 # An error here is no failure: a card whose link cannot be set down is
 # detached instead.
 ABSORBED = {23, 24}
-SPREAD_SAVE = {8, 22, 24, 25, 27}
+SPREAD_SAVE = {8, 22, 25}
 SPREAD_RESTORE = {41, 44, 46}
 # Where a guest is taken away under the helper.
-SPREAD_DIES = {6, 8, 12, 43}
+SPREAD_DIES = {8, 12, 43}
 # Where the guest is suspended and the image not whole.
 SUSPENDED = {8, 9, 10, 11, 12, 13, 14, 17, 18, 19, 20, 23, 24}
-SPREAD_ORPHAN = {8, 14, 24}
+SPREAD_ORPHAN = {8, 24}
 
 
 def points(host, side, spread=None):

@@ -19,6 +19,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 
 /* What the input begins with; each contains the next. */
 enum libxl_ext_image_container {
@@ -145,6 +148,9 @@ int libxl_ext_image_read(int fd, unsigned int flags,
 /* @image may be NULL. */
 void libxl_ext_image_free(struct libxl_ext_image *image);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

@@ -15,11 +15,12 @@
 
 enum { EXIT_WELL, EXIT_NO, EXIT_CANNOT };
 
-#define COMMAND_OPTIONS 8
+#define COMMAND_OPTIONS 16
 #define COMMAND_ARGS    4
 
 struct command_option {
     const char *name;           /* "--json" */
+    const char *arg;            /* "FILE", its value; NULL: a flag */
     const char *help;
 };
 
@@ -38,6 +39,7 @@ struct command {
 struct command_call {
     const struct command *command;
     unsigned int options;
+    const char *values[COMMAND_OPTIONS];    /* NULL: not given */
     const char *args[COMMAND_ARGS];
 };
 

@@ -78,10 +78,10 @@ static int image_inspect(const struct command_call *call)
 const struct command image_commands[] = {
     { "image", "inspect", "FILE|-", 1,
       "say what is in the image of a guest",
-      { { "--json", "as one JSON object" } }, image_inspect },
+      { { "--json", NULL, "as one JSON object" } }, image_inspect },
     { "image", "verify", "FILE|-", 1,
       "say whether an image is whole and who would restore it",
-      { { "--quick", "do not look into pages" },
-        { "--json", "as one JSON object" } }, image_verify },
+      { { "--quick", NULL, "do not look into pages" },
+        { "--json", NULL, "as one JSON object" } }, image_verify },
     { 0 }
 };

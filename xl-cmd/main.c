@@ -16,17 +16,22 @@ static void usage_line(FILE *to, const struct command *c)
 
     fprintf(to, "xl-ext %s %s", c->group, c->name);
     for (o = c->options; o->name; o++)
-        fprintf(to, " [%s]", o->name);
+        fprintf(to, " [%s%s%s]", o->name, o->arg ? " " : "",
+                o->arg ? o->arg : "");
     fprintf(to, " %s\n", c->args);
 }
 
 static void usage_options(FILE *to, const struct command *c)
 {
     const struct command_option *o;
+    char name[64];
 
     fprintf(to, "    %s\n", c->help);
-    for (o = c->options; o->name; o++)
-        fprintf(to, "    %-10s %s\n", o->name, o->help);
+    for (o = c->options; o->name; o++) {
+        snprintf(name, sizeof(name), "%s%s%s", o->name,
+                 o->arg ? " " : "", o->arg ? o->arg : "");
+        fprintf(to, "    %-10s %s\n", name, o->help);
+    }
 }
 
 /* Of @group alone, or of all where it is NULL. */
@@ -65,11 +70,58 @@ static const struct command *find(const char *group, const char *name)
     return NULL;
 }
 
+/* The option that @arg is, "--name" or "--name=VALUE"; -1: none. */
+static int find_option(const struct command *c, const char *arg)
+{
+    size_t len = strcspn(arg, "=");
+    int i;
+
+    for (i = 0; c->options[i].name; i++)
+        if (strlen(c->options[i].name) == len &&
+            !strncmp(arg, c->options[i].name, len))
+            return i;
+    return -1;
+}
+
+/*
+ * Takes the option at argv[*@k] and, where it stands on its own, its
+ * value behind it.  0, or -1 with a line on standard error.
+ */
+static int parse_option(struct command_call *call, int argc, char **argv,
+                        int *k)
+{
+    const char *arg = argv[*k], *value = strchr(arg, '=');
+    int i = find_option(call->command, arg);
+    const struct command_option *o;
+
+    if (i < 0) {
+        command_error(call, "no option %s", arg);
+        return -1;
+    }
+    o = &call->command->options[i];
+    if (!o->arg && value) {
+        command_error(call, "option %s takes no value", o->name);
+        return -1;
+    }
+    if (o->arg && call->options & 1U << i) {
+        command_error(call, "option %s is given twice", o->name);
+        return -1;
+    }
+    if (o->arg && !value && *k + 1 == argc) {
+        command_error(call, "option %s needs its %s", o->name, o->arg);
+        return -1;
+    }
+    if (o->arg)
+        call->values[i] = value ? value + 1 : argv[++*k];
+    call->options |= 1U << i;
+    return 0;
+}
+
 /* 0, or -1 with a line on standard error. */
 static int parse(struct command_call *call, int argc, char **argv)
 {
     const struct command *c = call->command;
-    unsigned int nr = 0, i;
+    unsigned int nr = 0;
     int k;
 
     for (k = 0; k < argc; k++) {
@@ -83,14 +135,8 @@ static int parse(struct command_call *call, int argc, char **argv)
             call->args[nr++] = argv[k];
             continue;
         }
-        for (i = 0; c->options[i].name; i++)
-            if (!strcmp(argv[k], c->options[i].name))
-                break;
-        if (!c->options[i].name) {
-            command_error(call, "no option %s", argv[k]);
+        if (parse_option(call, argc, argv, &k))
             return -1;
-        }
-        call->options |= 1U << i;
     }
     if (nr < c->nr_args) {
         command_error(call, "%s is missing", c->args);

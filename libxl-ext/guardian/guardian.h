@@ -5,6 +5,7 @@
 #ifndef LXE_GUARDIAN_GUARDIAN_H
 #define LXE_GUARDIAN_GUARDIAN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -14,7 +15,12 @@
 #define GUARD_FD_TOOLSTACK 5    /* a pidfd; not always there */
 
 int guard_domain(uint32_t domid);
-int guard_work(uint32_t domid);     /* what guard_domain() supervises */
+
+/*
+ * What guard_domain() supervises.  @toolstack_known: the descriptor for
+ * it is what its name says, and not one that was opened since.
+ */
+int guard_work(uint32_t domid, bool toolstack_known);
 int thaw_domain(uint32_t domid, int force);
 int thaw_all(int force);
 int resume_domain(uint32_t domid, int force);

@@ -7,6 +7,7 @@
  * Killed itself, the waiting one is not missed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -23,6 +24,8 @@
 
 int guard_domain(uint32_t domid)
 {
+    /* Before anything is opened, which could get the same number. */
+    bool toolstack_known = fcntl(GUARD_FD_TOOLSTACK, F_GETFD) >= 0;
     unsigned deaths = 0;
     int status;
     pid_t pid;
@@ -32,7 +35,7 @@ int guard_domain(uint32_t domid)
         pid = fork();
         /* One alone is better than none. */
         if (pid <= 0)
-            return guard_work(domid);
+            return guard_work(domid, toolstack_known);
         while (waitpid(pid, &status, 0) < 0)
             if (errno != EINTR)
                 return 1;

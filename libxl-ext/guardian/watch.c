@@ -253,9 +253,12 @@ static void watch(struct guard *g)
     }
 }
 
-int guard_work(uint32_t domid)
+int guard_work(uint32_t domid, bool toolstack_known)
 {
-    struct guard g = { .domid = domid, .journal_fd = -1 };
+    struct guard g = {
+        .domid = domid, .journal_fd = -1,
+        .toolstack_known = toolstack_known,
+    };
     char ready = LXE_GUARD_READY;
     struct lxe__err err;
     int rc;
@@ -268,7 +271,6 @@ int guard_work(uint32_t domid)
             note(&g, "%s", err.msg);
         return 1;
     }
-    g.toolstack_known = fcntl(GUARD_FD_TOOLSTACK, F_GETFD) >= 0;
     /* Not the domain's first guardian, or the helper is gone already. */
     if (write(GUARD_FD_READY, &ready, 1) != 1)
         note(&g, "goes on where another guardian ended");

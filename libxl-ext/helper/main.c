@@ -75,9 +75,6 @@ static int usage(FILE *to, int status)
 
 static int helper_open(struct lxe__helper *h, struct lxe__err *err)
 {
-    char path[64];
-    size_t len;
-
     h->xch = xc_interface_open(&h->proto.logger, &h->proto.logger, 0);
     if (!h->xch)
         return lxe__err_set(err, errno, "opening the hypervisor interface:"
@@ -87,14 +84,8 @@ static int helper_open(struct lxe__helper *h, struct lxe__err *err)
     if (!h->xsh)
         return lxe__err_set(err, errno, "opening xenstore: %s: is"
                             " xenstored running?", strerror(errno));
-    snprintf(path, sizeof(path), "/local/domain/%u/name", h->domid);
-    h->name = xs_read(h->xsh, XBT_NULL, path, NULL);
-    if (h->name) {
-        /* xl migrate gives the incoming domain this for a surname. */
-        len = strlen(h->name);
-        if (len > 10 && !strcmp(h->name + len - 10, "--incoming"))
-            h->name[len - 10] = '\0';
-    }
+    h->name = lxe__domain_name(h->xsh, h->domid);
+    lxe__policy_guest_name(h->name);
     return lxe__policy_load(&h->policy, NULL, h->name, err);
 }
 

@@ -179,6 +179,35 @@ int lxe__limits_read_pages(xc_interface *xch, uint32_t domid,
     return 0;
 }
 
+#define LIST_MAX 256
+
+int lxe__domains(xc_interface *xch, uint32_t first, uint32_t *domids,
+                 unsigned max, uint32_t *next_r, struct lxe__err *err)
+{
+    xc_domaininfo_t info[LIST_MAX];
+    int got, i, nr = 0;
+
+    if (max > LIST_MAX)
+        max = LIST_MAX;
+    got = xc_domain_getinfolist(xch, first, max, info);
+    if (got < 0)
+        return lxe__err_set(err, errno, "listing the domains: %s",
+                            why(errno));
+    for (i = 0; i < got; i++)
+        if (!(info[i].flags & XEN_DOMINF_dying))
+            domids[nr++] = info[i].domain;
+    *next_r = got == (int)max ? info[got - 1].domain + 1U : UINT32_MAX;
+    return nr;
+}
+
+char *lxe__domain_name(struct xs_handle *xsh, uint32_t domid)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
+    return xs_read(xsh, XBT_NULL, path, NULL);
+}
+
 int lxe__limits_set(xc_interface *xch, uint32_t domid,
                     uint64_t max_pages, struct lxe__err *err)
 {

@@ -5,11 +5,30 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "memory/policy.h"
 #include "memory/record.h"
+
+const char *const lxe__bump_words[3] = {
+    [LXE_BUMP_STRICT] = "strict",
+    [LXE_BUMP_BOUNDED] = "bounded",
+    [LXE_BUMP_TRACK] = "track",
+};
+
+const char *const lxe__freeze_words[3] = {
+    [LXE_FREEZE_REQUIRE] = "require",
+    [LXE_FREEZE_TRY] = "try",
+    [LXE_FREEZE_OFF] = "off",
+};
+
+const char *const lxe__method_words[3] = {
+    [LXE_METHOD_AUTO] = "auto",
+    [LXE_METHOD_PROVE] = "prove",
+    [LXE_METHOD_DETACH] = "detach",
+};
 
 void lxe__policy_init(struct lxe__policy *p)
 {
@@ -35,41 +54,97 @@ const char *lxe__policy_path(const struct lxe__policy *p)
     return p->path ? p->path : LXE_POLICY_FILE;
 }
 
+void lxe__policy_guest_name(char *name)
+{
+    static const char surname[] = "--incoming";
+    size_t len = name ? strlen(name) : 0, s = sizeof(surname) - 1;
+
+    if (len > s && !strcmp(name + len - s, surname))
+        name[len - s] = '\0';
+}
+
+/* A limit that no setting would allow. */
+static void out_of_bounds(struct lxe__memory_verdict *v, uint64_t bound)
+{
+    v->code = ERANGE;
+    v->bound_pages = bound;
+    v->over_pages = v->need_pages > bound ? v->need_pages - bound : 0;
+}
+
+/* KiB above what stock libxl would set. */
+static uint64_t allowed_kb(const struct lxe__policy *p)
+{
+    switch (p->memory_bump) {
+    case LXE_BUMP_TRACK:
+        return UINT64_MAX;
+    case LXE_BUMP_BOUNDED:
+        return p->memory_bump_limit;
+    case LXE_BUMP_STRICT:
+        break;
+    }
+    return 0;
+}
+
+/* Above what the mode allows. */
+static void refuse_raise(struct lxe__memory_verdict *v,
+                         const struct lxe__policy *p, const char *op,
+                         const char *who, uint64_t max_pages,
+                         uint64_t tot_pages, uint64_t stock)
+{
+    uint64_t over_kb = (v->need_pages - stock) * 4;
+
+    v->code = EPERM;
+    v->over_pages = v->need_pages - v->bound_pages;
+    snprintf(v->setting, sizeof(v->setting), "memory_bump=\"bounded\" with"
+             " memory_bump_limit=%"PRIu64", or \"track\"", over_kb);
+    snprintf(v->reason, sizeof(v->reason), "%s: guest \"%s\": max_pages %"
+             PRIu64" (tot_pages %"PRIu64") is %"PRIu64" pages (%"PRIu64
+             " KiB) above what stock libxl would set (%"PRIu64"); policy"
+             " memory_bump=%s allows %"PRIu64" KiB: %sset %s, in %s", op,
+             who, max_pages, tot_pages, over_kb / 4, over_kb, stock,
+             lxe__bump_words[p->memory_bump], allowed_kb(p),
+             v->need_pages == max_pages ? "" :
+             "wait until the guest has ballooned down, or ", v->setting,
+             lxe__policy_path(p));
+}
+
+void lxe__policy_verdict(const struct lxe__policy *p, const char *op,
+                         const char *who, uint64_t max_pages,
+                         uint64_t tot_pages, uint64_t stock_kb,
+                         uint64_t host_pages,
+                         struct lxe__memory_verdict *v)
+{
+    uint64_t stock = stock_kb / 4, kb = allowed_kb(p);
+
+    memset(v, 0, sizeof(*v));
+    v->need_pages = lxe__pages_limit(max_pages, tot_pages);
+    v->bound_pages = host_pages;
+    if (stock < host_pages && kb / 4 < host_pages - stock)
+        v->bound_pages = stock + kb / 4;
+    if (!max_pages || max_pages == UINT64_MAX) {
+        out_of_bounds(v, v->bound_pages);
+        snprintf(v->reason, sizeof(v->reason), "%s: guest \"%s\":"
+                 " max_pages is %s: no policy allows that", op, who,
+                 max_pages ? "all ones" : "0");
+    } else if (v->need_pages > host_pages) {
+        out_of_bounds(v, v->bound_pages);
+        snprintf(v->reason, sizeof(v->reason), "%s: guest \"%s\": %s %"
+                 PRIu64" is above the %"PRIu64" pages that the host has in"
+                 " all", op, who, v->need_pages == max_pages ?
+                 "max_pages" : "tot_pages", v->need_pages, host_pages);
+    } else if (v->need_pages > v->bound_pages) {
+        refuse_raise(v, p, op, who, max_pages, tot_pages, stock);
+    }
+}
+
 int lxe__policy_judge(const struct lxe__policy *p, const char *op,
                       const char *who, uint64_t max_pages,
                       uint64_t tot_pages, uint64_t stock_kb,
                       uint64_t host_pages, struct lxe__err *err)
 {
-    uint64_t need = lxe__pages_limit(max_pages, tot_pages);
-    uint64_t stock = stock_kb / 4, over, over_kb, allowed_kb;
+    struct lxe__memory_verdict v;
 
-    if (!max_pages || max_pages == UINT64_MAX)
-        return lxe__err_set(err, ERANGE, "%s: guest \"%s\": max_pages is"
-                            " %s: no policy allows that", op, who,
-                            max_pages ? "all ones" : "0");
-    if (need > host_pages)
-        return lxe__err_set(err, ERANGE, "%s: guest \"%s\": %s %"PRIu64
-                            " is above the %"PRIu64" pages that the host"
-                            " has in all", op, who, need == max_pages ?
-                            "max_pages" : "tot_pages", need, host_pages);
-    if (need <= stock)
-        return 0;
-    over = need - stock;
-    over_kb = over * 4;
-    allowed_kb = p->memory_bump == LXE_BUMP_TRACK ? UINT64_MAX :
-        p->memory_bump == LXE_BUMP_BOUNDED ? p->memory_bump_limit : 0;
-    if (over_kb <= allowed_kb)
-        return 0;
-    return lxe__err_set(err, EPERM, "%s: guest \"%s\": max_pages %"PRIu64
-                        " (tot_pages %"PRIu64") is %"PRIu64" pages (%"
-                        PRIu64" KiB) above what stock libxl would set (%"
-                        PRIu64"); policy memory_bump=%s allows %"PRIu64
-                        " KiB: %sset memory_bump=\"bounded\" with"
-                        " memory_bump_limit=%"PRIu64", or \"track\", in %s",
-                        op, who, max_pages, tot_pages, over, over_kb,
-                        stock, p->memory_bump == LXE_BUMP_STRICT ?
-                        "strict" : "bounded", allowed_kb,
-                        need == max_pages ? "" :
-                        "wait until the guest has ballooned down, or ",
-                        over_kb, lxe__policy_path(p));
+    lxe__policy_verdict(p, op, who, max_pages, tot_pages, stock_kb,
+                        host_pages, &v);
+    return v.code ? lxe__err_set(err, v.code, "%s", v.reason) : 0;
 }

@@ -33,6 +33,11 @@ enum lxe__freeze_method {
     LXE_METHOD_DETACH,
 };
 
+/* By the numbers above: the words that the policy file has. */
+extern const char *const lxe__bump_words[3];
+extern const char *const lxe__freeze_words[3];
+extern const char *const lxe__method_words[3];
+
 struct lxe__policy {
     enum lxe__bump_mode memory_bump;
     uint64_t memory_bump_limit;         /* KiB */
@@ -64,14 +69,70 @@ void lxe__policy_dispose(struct lxe__policy *p);
 int lxe__policy_load(struct lxe__policy *p, const char *path,
                      const char *name, struct lxe__err *err);
 
+/* Where each value comes from, for those who show it. */
+
+enum lxe__policy_key {
+    LXE_KEY_MEMORY_BUMP,
+    LXE_KEY_MEMORY_BUMP_LIMIT,
+    LXE_KEY_FREEZE,
+    LXE_KEY_FREEZE_METHOD,
+    LXE_KEY_FREEZE_TIMEOUT,
+    LXE_KEY_CLAIM,
+    LXE_KEY_STOCK_HELPER,
+    LXE_KEY_QEMU,
+    LXE_KEY_MEMORY_BUMP_OVERRIDES,  /* no value, only a source */
+    LXE_NR_KEYS
+};
+
+const char *lxe__policy_key_name(enum lxe__policy_key key);
+
+struct lxe__policy_source {
+    unsigned line;              /* of the file that sets it; 0: none */
+    unsigned entry;             /* of the overrides, from 1; 0: none */
+};
+
+struct lxe__policy_sources {
+    bool file_found;
+    bool file_by_env;           /* LXE_POLICY_ENV names the file */
+    struct lxe__policy_source of[LXE_NR_KEYS];
+};
+
+/* As lxe__policy_load(); @sources may be NULL. */
+int lxe__policy_load_sources(struct lxe__policy *p, const char *path,
+                             const char *name,
+                             struct lxe__policy_sources *sources,
+                             struct lxe__err *err);
+
+/*
+ * Takes "--incoming" off: xl migrate gives it to the domain that comes
+ * in, and the policy means the guest.  @name may be NULL.
+ */
+void lxe__policy_guest_name(char *name);
+
+struct lxe__memory_verdict {
+    int code;                   /* 0: allowed; else EPERM or ERANGE */
+    uint64_t need_pages;        /* what was judged */
+    uint64_t bound_pages;       /* the highest that is allowed */
+    uint64_t over_pages;        /* by how much it is above that */
+    char reason[LXE_ERR_LEN];   /* "" where allowed */
+    char setting[128];          /* that would allow it; "": none would */
+};
+
 /*
  * May @who have a limit of @max_pages, and @tot_pages where that is
  * more (it has not ballooned down yet), where stock libxl would set
  * @stock_kb KiB and the host has @host_pages in all?  Never 0, never all
- * ones, never above the host, whatever the mode.  EPERM or ERANGE with
- * a line that says which limit, by how much it is over, and which
- * setting would allow it.
+ * ones, never above the host (ERANGE), whatever the mode; else by the
+ * mode (EPERM).  The reason says which limit, by how much it is over, and
+ * which setting would allow it.
  */
+void lxe__policy_verdict(const struct lxe__policy *p, const char *op,
+                         const char *who, uint64_t max_pages,
+                         uint64_t tot_pages, uint64_t stock_kb,
+                         uint64_t host_pages,
+                         struct lxe__memory_verdict *v);
+
+/* The same for those who only go on if it is allowed: 0 or -1. */
 int lxe__policy_judge(const struct lxe__policy *p, const char *op,
                       const char *who, uint64_t max_pages,
                       uint64_t tot_pages, uint64_t stock_kb,

@@ -23,16 +23,22 @@
 #define LIMIT_MAX  (1L << 40)           /* KiB */
 #define TIMEOUT_MAX 600000              /* ms */
 
-static const char *const keys[] = {
-    "memory_bump", "memory_bump_limit", "memory_bump_overrides",
-    "freeze", "freeze_method", "freeze_timeout", "claim",
-    "stock_helper", "qemu",
+static const char *const keys[LXE_NR_KEYS] = {
+    [LXE_KEY_MEMORY_BUMP] = "memory_bump",
+    [LXE_KEY_MEMORY_BUMP_LIMIT] = "memory_bump_limit",
+    [LXE_KEY_MEMORY_BUMP_OVERRIDES] = "memory_bump_overrides",
+    [LXE_KEY_FREEZE] = "freeze",
+    [LXE_KEY_FREEZE_METHOD] = "freeze_method",
+    [LXE_KEY_FREEZE_TIMEOUT] = "freeze_timeout",
+    [LXE_KEY_CLAIM] = "claim",
+    [LXE_KEY_STOCK_HELPER] = "stock_helper",
+    [LXE_KEY_QEMU] = "qemu",
 };
-#define NR_KEYS (sizeof(keys) / sizeof(keys[0]))
 
-static const char *const bump_words[] = { "strict", "bounded", "track" };
-static const char *const freeze_words[] = { "require", "try", "off" };
-static const char *const method_words[] = { "auto", "prove", "detach" };
+const char *lxe__policy_key_name(enum lxe__policy_key key)
+{
+    return keys[key];
+}
 
 /*----- the file as text -----*/
 
@@ -91,7 +97,7 @@ static int known(const char *key, size_t len)
 {
     size_t i;
 
-    for (i = 0; i < NR_KEYS; i++)
+    for (i = 0; i < LXE_NR_KEYS; i++)
         if (strlen(keys[i]) == len && !memcmp(keys[i], key, len))
             return i;
     return -1;
@@ -118,13 +124,14 @@ static int check_sign(const char *path, const char *key, const char *rest,
 /*
  * libxlutil lists no keys.  Its grammar is small: a key is a word at
  * the start of a setting, outside of strings, lists and comments; a
- * setting ends with a line or a semicolon.
+ * setting ends with a line or a semicolon.  Notes the line of each.
  */
 static int check_keys(const char *path, const char *text, size_t len,
+                      struct lxe__policy_sources *sources,
                       struct lxe__err *err)
 {
     unsigned line = 1, depth = 0;
-    bool start = true, seen[NR_KEYS] = { false };
+    bool start = true;
     size_t i, from;
     char quote = 0;
     int k;
@@ -167,11 +174,11 @@ static int check_keys(const char *path, const char *text, size_t len,
                                     line, (int)(i + 1 - from > 64 ? 64 :
                                                 i + 1 - from),
                                     text + from);
-            if (seen[k])
+            if (sources->of[k].line)
                 return lxe__err_set(err, EINVAL, "policy file %s: line %u:"
                                     " key %s is set twice; once is"
                                     " allowed", path, line, keys[k]);
-            seen[k] = true;
+            sources->of[k].line = line;
             start = false;
             if (check_sign(path, keys[k], text + i + 1, line, err))
                 return -1;
@@ -185,6 +192,7 @@ static int check_keys(const char *path, const char *text, size_t len,
 struct reader {
     const char *path;
     XLU_Config *cfg;
+    struct lxe__policy_sources *sources;
     struct lxe__err *err;
 };
 
@@ -255,10 +263,15 @@ static int get_path(const struct reader *r, const char *key, char **value)
     return 0;
 }
 
-/* "NAME=MODE" or "NAME=MODE:KIB"; checked also where NAME is another. */
+/*
+ * "NAME=MODE" or "NAME=MODE:KIB", the list's @entry; checked also where
+ * NAME is another.
+ */
 static int one_override(const struct reader *r, struct lxe__policy *p,
-                        const char *text, const char *name)
+                        const char *text, const char *name,
+                        unsigned entry)
 {
+    struct lxe__policy_source *of = r->sources->of;
     static const char key[] = "memory_bump_overrides";
     const char *eq = strrchr(text, '='), *mode, *colon;
     unsigned i;
@@ -272,8 +285,8 @@ static int one_override(const struct reader *r, struct lxe__policy *p,
     for (i = 0; i < 3; i++) {
         size_t len = colon ? (size_t)(colon - mode) : strlen(mode);
 
-        if (strlen(bump_words[i]) == len &&
-            !memcmp(bump_words[i], mode, len))
+        if (strlen(lxe__bump_words[i]) == len &&
+            !memcmp(lxe__bump_words[i], mode, len))
             break;
     }
     if (i == 3)
@@ -290,8 +303,13 @@ static int one_override(const struct reader *r, struct lxe__policy *p,
     if (name && strlen(name) == (size_t)(eq - text) &&
         !memcmp(name, text, eq - text)) {
         p->memory_bump = i;
-        if (kb >= 0)
+        of[LXE_KEY_MEMORY_BUMP] = (struct lxe__policy_source){
+            of[LXE_KEY_MEMORY_BUMP_OVERRIDES].line, entry,
+        };
+        if (kb >= 0) {
             p->memory_bump_limit = kb;
+            of[LXE_KEY_MEMORY_BUMP_LIMIT] = of[LXE_KEY_MEMORY_BUMP];
+        }
     }
     return 0;
 
@@ -321,7 +339,7 @@ static int get_overrides(const struct reader *r, struct lxe__policy *p,
             return lxe__err_set(r->err, EINVAL, "policy file %s:"
                                 " memory_bump_overrides: item %d is not a"
                                 " string", r->path, i + 1);
-        if (one_override(r, p, text, name))
+        if (one_override(r, p, text, name, i + 1))
             return -1;
     }
     return 0;
@@ -335,10 +353,10 @@ static int get_all(const struct reader *r, struct lxe__policy *p,
     long limit = p->memory_bump_limit, timeout = p->freeze_timeout;
     long claim = p->claim;
 
-    if (get_word(r, "memory_bump", bump_words, 3, &bump) ||
+    if (get_word(r, "memory_bump", lxe__bump_words, 3, &bump) ||
         get_number(r, "memory_bump_limit", 0, LIMIT_MAX, &limit) ||
-        get_word(r, "freeze", freeze_words, 3, &freeze) ||
-        get_word(r, "freeze_method", method_words, 3, &method) ||
+        get_word(r, "freeze", lxe__freeze_words, 3, &freeze) ||
+        get_word(r, "freeze_method", lxe__method_words, 3, &method) ||
         get_number(r, "freeze_timeout", 1, TIMEOUT_MAX, &timeout) ||
         get_number(r, "claim", 0, 1, &claim) ||
         get_path(r, "stock_helper", &p->stock_helper) ||
@@ -355,18 +373,24 @@ static int get_all(const struct reader *r, struct lxe__policy *p,
 
 /*----- entry point -----*/
 
-int lxe__policy_load(struct lxe__policy *p, const char *path,
-                     const char *name, struct lxe__err *err)
+int lxe__policy_load_sources(struct lxe__policy *p, const char *path,
+                             const char *name,
+                             struct lxe__policy_sources *sources,
+                             struct lxe__err *err)
 {
     const char *env = getenv(LXE_POLICY_ENV);
     bool named = path || env;
     char *text = NULL, *said = NULL;
     size_t len = 0, said_len;
+    struct lxe__policy_sources mine;
     struct reader r = { .err = err };
     struct lxe__err local;
     FILE *report = NULL;
     int rc, e;
 
+    r.sources = sources ? sources : &mine;
+    memset(r.sources, 0, sizeof(*r.sources));
+    r.sources->file_by_env = !path && env;
     lxe__policy_init(p);
     lxe__err_init(&local);
     r.path = path ? path : env ? env : LXE_POLICY_FILE;
@@ -382,7 +406,8 @@ int lxe__policy_load(struct lxe__policy *p, const char *path,
         rc = lxe__err_set(err, local.code, "%s", local.msg);
         goto out;
     }
-    rc = check_keys(r.path, text, len, err);
+    r.sources->file_found = true;
+    rc = check_keys(r.path, text, len, r.sources, err);
     if (rc)
         goto out;
     report = open_memstream(&said, &said_len);
@@ -413,4 +438,10 @@ int lxe__policy_load(struct lxe__policy *p, const char *path,
     if (rc)
         lxe__policy_dispose(p);
     return rc;
+}
+
+int lxe__policy_load(struct lxe__policy *p, const char *path,
+                     const char *name, struct lxe__err *err)
+{
+    return lxe__policy_load_sources(p, path, name, NULL, err);
 }

@@ -14,6 +14,16 @@
 
 static char path[] = "/tmp/lxe-policy-XXXXXX";
 
+/* Into the file at path, which is there. */
+static void write_text(const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    CU_ASSERT_TRUE(fputs(text, f) >= 0);
+    CU_ASSERT_EQUAL(fclose(f), 0);
+}
+
 static int load(const char *text, const char *name, struct lxe__policy *p,
                 struct lxe__err *err)
 {
@@ -89,6 +99,59 @@ static void an_override_is_for_its_domain_only(void)
     CU_ASSERT_EQUAL(load(text, NULL, &p, &err), 0);
     CU_ASSERT_EQUAL(p.memory_bump, LXE_BUMP_STRICT);
     lxe__policy_dispose(&p);
+}
+
+static bool from(const struct lxe__policy_sources *s,
+                 enum lxe__policy_key key, unsigned line, unsigned entry)
+{
+    return s->of[key].line == line && s->of[key].entry == entry;
+}
+
+static void each_value_has_its_line(void)
+{
+    static const char text[] = "# 1\nfreeze = \"off\"; claim = 1\n"
+        "memory_bump_overrides = [ \"a=track\",\n"
+        "  \"web=bounded:1\", \"web=strict\" ]\n"
+        "memory_bump_limit = 7\n";
+    struct lxe__policy_sources s;
+    struct lxe__policy p;
+    struct lxe__err err;
+
+    strcpy(path, "/tmp/lxe-policy-XXXXXX");
+    close(mkstemp(path));
+    write_text(text);
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL_FATAL(lxe__policy_load_sources(&p, path, "web", &s,
+                                                   &err), 0);
+    CU_ASSERT_TRUE(s.file_found && !s.file_by_env);
+    CU_ASSERT_TRUE(from(&s, LXE_KEY_FREEZE, 2, 0));
+    CU_ASSERT_TRUE(from(&s, LXE_KEY_CLAIM, 2, 0));
+    CU_ASSERT_TRUE(from(&s, LXE_KEY_QEMU, 0, 0));
+    /* The last one wins, but has no limit. */
+    CU_ASSERT_TRUE(from(&s, LXE_KEY_MEMORY_BUMP, 3, 3));
+    CU_ASSERT_TRUE(from(&s, LXE_KEY_MEMORY_BUMP_LIMIT, 3, 2));
+    CU_ASSERT_EQUAL(p.memory_bump, LXE_BUMP_STRICT);
+    CU_ASSERT_EQUAL(p.memory_bump_limit, 1);
+    lxe__policy_dispose(&p);
+    CU_ASSERT_EQUAL_FATAL(lxe__policy_load_sources(&p, path, NULL, &s,
+                                                   &err), 0);
+    CU_ASSERT_TRUE(from(&s, LXE_KEY_MEMORY_BUMP, 0, 0));
+    CU_ASSERT_TRUE(from(&s, LXE_KEY_MEMORY_BUMP_LIMIT, 5, 0));
+    lxe__policy_dispose(&p);
+    unlink(path);
+}
+
+static void a_surname_is_not_the_guest_s(void)
+{
+    char in[] = "web--incoming", out[] = "--incoming", not[] = "incoming";
+
+    lxe__policy_guest_name(NULL);
+    lxe__policy_guest_name(in);
+    CU_ASSERT_STRING_EQUAL(in, "web");
+    lxe__policy_guest_name(out);
+    CU_ASSERT_STRING_EQUAL(out, "--incoming");
+    lxe__policy_guest_name(not);
+    CU_ASSERT_STRING_EQUAL(not, "incoming");
 }
 
 static void what_is_wrong_is_named(void)
@@ -206,6 +269,8 @@ static void without_a_file_the_defaults_hold(void)
 }
 
 LXE_SUITE(policy_file,
+    { "each value has its line", each_value_has_its_line },
+    { "a surname is not the guest's", a_surname_is_not_the_guest_s },
     { "a verdict names the file that was read",
       a_verdict_names_the_file_that_was_read },
     { "every key is read", every_key_is_read },

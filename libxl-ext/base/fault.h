@@ -48,6 +48,8 @@
     X(25, THAW_BEFORE,          "save", "backend frozen, thaw due")     \
     X(26, THAW_AFTER,           "save", "backend thawed")               \
     X(27, SAVE_AFTER_COMMIT,    "save", "guardian waits, libxl not told")\
+    X(28, HOLD_BEFORE,          "hand", "backends frozen, guardian waits")\
+    X(29, HOLD_AFTER_JOURNAL,   "hand", "journal held, guardian not told")\
     X(40, RESTORE_BEFORE_RECORD,"restore", "nothing read")              \
     X(41, RESTORE_AFTER_RECORD, "restore", "record read, not judged")   \
     X(42, RESTORE_BEFORE_LIMIT, "restore", "verdict given")             \

@@ -5,7 +5,8 @@
  *   plan     recover leftovers, find backends, judge each
  *   arm      journal, guardian, memory for the peek
  *   run      wait for rings -> links down -> detach -> mark -> peek
- *   commit   tell the guardian that the image is whole
+ *   commit   tell the guardian that the image is whole, or
+ *   hold     tell it to keep what was frozen by hand
  *   thaw     undo what the journal names, tell the guardian
  *
  * Every act that must be undone is in the journal before it is done.
@@ -28,6 +29,7 @@
 #include "freeze/view.h"
 
 #define RECOVER_MS  30000
+#define HAND_MS     2000    /* somebody is waiting at a terminal */
 #define TX_DRAIN_MS 50.0    /* what is left then is a lost packet */
 #define RX_QUIET_MS 2.0
 
@@ -37,6 +39,8 @@ struct lxe__freeze {
     xentoollog_logger *lg;
     uint32_t domid;
     bool hvm;
+    bool by_hand;
+    bool paused;                /* by hand, and not suspended */
     struct lxe__policy policy;  /* its strings are not used */
     struct lxe__view view;
     struct lxe__peek peek;
@@ -85,6 +89,12 @@ static int judge_plan(struct lxe__freeze *f, struct lxe__err *err)
 
         if (b->verdict.act != LXE_ACT_UNFREEZABLE)
             continue;
+        if (f->policy.freeze == LXE_FREEZE_REQUIRE && f->paused)
+            return lxe__err_set(err, EPERM, "freeze: backend %s of domain"
+                                " %u, which is paused, can only be"
+                                " detached: %s; suspend the guest instead,"
+                                " or set freeze = try", b->name, f->domid,
+                                b->verdict.why);
         if (f->policy.freeze == LXE_FREEZE_REQUIRE)
             return lxe__err_set(err, EPERM, "freeze: backend %s of domain"
                                 " %u cannot be frozen: %s; with"
@@ -99,10 +109,48 @@ static int judge_plan(struct lxe__freeze *f, struct lxe__err *err)
     return 0;
 }
 
+/* By hand only a guest that stands still is frozen. */
+static int check_still(struct lxe__freeze *f, struct lxe__err *err)
+{
+    struct lxe__domstate st;
+
+    if (lxe__domstate_read(f->xch, f->domid, &st))
+        return lxe__err_set(err, errno, "freeze: domain %u: %s", f->domid,
+                            errno == ESRCH ? "there is no such domain"
+                                           : strerror(errno));
+    if (st.dying)
+        return lxe__err_set(err, ESRCH, "freeze: domain %u is being"
+                            " destroyed", f->domid);
+    if (!st.suspended && !st.paused)
+        return lxe__err_set(err, EINVAL, "freeze: domain %u is neither"
+                            " suspended nor paused: pause it (xl pause %u)"
+                            " or suspend it first", f->domid, f->domid);
+    /* What was planned for a suspended guest is not enough else. */
+    if (!st.suspended && f->view.xsh && !f->paused)
+        return lxe__err_set(err, EINVAL, "freeze: domain %u was suspended"
+                            " and is only paused now: try again",
+                            f->domid);
+    f->paused = !st.suspended;
+    return 0;
+}
+
+static int plan_by_hand(struct lxe__freeze *f, struct lxe__err *err)
+{
+    f->by_hand = true;
+    if (check_still(f, err))
+        return -1;
+    if (f->policy.freeze == LXE_FREEZE_OFF)
+        f->policy.freeze = LXE_FREEZE_REQUIRE;
+    if (f->paused)
+        f->policy.freeze_method = LXE_METHOD_DETACH;
+    return 0;
+}
+
 int lxe__freeze_plan(struct lxe__freeze **out, xc_interface *xch,
                      struct xs_handle *xsh, uint32_t domid, bool hvm,
                      const struct lxe__policy *policy,
-                     xentoollog_logger *lg, struct lxe__err *err)
+                     enum lxe__freeze_why why, xentoollog_logger *lg,
+                     struct lxe__err *err)
 {
     struct lxe__freeze *f = calloc(1, sizeof(*f));
 
@@ -116,8 +164,13 @@ int lxe__freeze_plan(struct lxe__freeze **out, xc_interface *xch,
     f->hvm = hvm;
     f->policy = *policy;
     f->guard_fd = f->journal_fd = -1;
-    if (policy->freeze != LXE_FREEZE_OFF) {
-        if (lxe__guard_recover(xch, xsh, domid, RECOVER_MS, false, err) ||
+    if (why == LXE_FREEZE_BY_HAND && plan_by_hand(f, err)) {
+        lxe__freeze_free(f);
+        return -1;
+    }
+    if (f->policy.freeze != LXE_FREEZE_OFF) {
+        if (lxe__guard_recover(xch, xsh, domid, f->by_hand ? HAND_MS
+                               : RECOVER_MS, false, err) ||
             lxe__view_open(&f->view, xch, domid, &f->policy, err) ||
             judge_plan(f, err)) {
             lxe__freeze_free(f);
@@ -142,7 +195,7 @@ static int start_guardian(struct lxe__freeze *f, struct lxe__err *err)
     f->journal_fd = lxe__journal_create(f->domid, st.uuid, err);
     if (f->journal_fd < 0)
         return -1;
-    f->guard_fd = lxe__guard_start(f->domid, err);
+    f->guard_fd = lxe__guard_start(f->domid, f->by_hand, err);
     if (f->guard_fd >= 0)
         return 0;
     lxe__journal_remove(f->domid, NULL);
@@ -521,7 +574,7 @@ int lxe__freeze_run(struct lxe__freeze *f, bool logdirty,
     return 0;
 }
 
-/*----- commit, thaw, free -----*/
+/*----- commit, hold, thaw, free -----*/
 
 /* Its death is seen by the journal's lock, not here. */
 static void tell_guardian(struct lxe__freeze *f, char order)
@@ -553,6 +606,21 @@ void lxe__freeze_commit(struct lxe__freeze *f)
     tell_guardian(f, LXE_GUARD_COMMIT);
     close(f->guard_fd);
     f->guard_fd = -1;
+}
+
+int lxe__freeze_hold(struct lxe__freeze *f, struct lxe__err *err)
+{
+    if (LXE_FAULT(HOLD_BEFORE, err) || check_still(f, err))
+        return -1;
+    /* As with a commit: the file first. */
+    if (lxe__journal_hold(f->journal_fd, err) ||
+        LXE_FAULT(HOLD_AFTER_JOURNAL, err))
+        return -1;
+    f->committed = true;
+    tell_guardian(f, LXE_GUARD_HOLD);
+    close(f->guard_fd);
+    f->guard_fd = -1;
+    return 0;
 }
 
 int lxe__freeze_thaw(struct lxe__freeze *f, struct lxe__err *err)

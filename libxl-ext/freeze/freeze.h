@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * Freezing the backends of a guest: the sequence, as its caller (the
- * helper's save) sees it.
+ * helper's save, or a freeze by hand) sees it.
  *
  *   plan    before the first byte: which backends, which method each,
  *           what the policy says of those that cannot be frozen
@@ -9,11 +9,14 @@
  *   run     after the guest suspended, before the last dirty bitmap
  *   commit  the image is whole: from here the guardian waits for what
  *           becomes of the domain
+ *   hold    instead of commit, by hand: from here the guardian waits
+ *           until the guest runs or somebody asks for a thaw
  *   thaw    the save failed: everything is undone now
  *
  * If the process dies anywhere in between, the guardian does what thaw
  * does; if libxl dies with it, the guardian also lets the guest run
- * again, which else is libxl's part.  Nothing is undone after commit unless the guest runs again.
+ * again, which else is libxl's part.  Nothing is undone after commit
+ * unless the guest runs again.
  */
 #ifndef LXE_FREEZE_FREEZE_H
 #define LXE_FREEZE_FREEZE_H
@@ -41,6 +44,17 @@ struct lxe__freeze_report {
     double ms;                  /* of lxe__freeze_run() */
 };
 
+enum lxe__freeze_why {
+    LXE_FREEZE_FOR_SAVE,
+    /*
+     * The guest must be suspended or paused now.  For a paused one the
+     * method is detach, whatever the policy says: it may run at any
+     * time, and then a ring that has drained fills again.  freeze = off
+     * counts as require.
+     */
+    LXE_FREEZE_BY_HAND,
+};
+
 /*
  * 0 and *out, or -1: nothing has been changed and the save must be
  * refused.  *out is freed with lxe__freeze_free().
@@ -48,12 +62,14 @@ struct lxe__freeze_report {
 int lxe__freeze_plan(struct lxe__freeze **out, xc_interface *xch,
                      struct xs_handle *xsh, uint32_t domid, bool hvm,
                      const struct lxe__policy *policy,
-                     xentoollog_logger *lg, struct lxe__err *err);
+                     enum lxe__freeze_why why, xentoollog_logger *lg,
+                     struct lxe__err *err);
 
 int lxe__freeze_arm(struct lxe__freeze *f, struct lxe__err *err);
 
 /*
- * The domain must be shut down with reason "suspend".  @logdirty: Xen's
+ * The domain must be shut down with reason "suspend" or, by hand, be as
+ * it was found by the plan.  @logdirty: Xen's
  * log-dirty mode is on (a live save), so frames are marked and peeked
  * at; in a save that is not live every page is still to be read, and
  * a drained or detached backend is all that is needed.  @stop, where not
@@ -66,6 +82,9 @@ int lxe__freeze_run(struct lxe__freeze *f, bool logdirty,
                     struct lxe__err *err);
 
 void lxe__freeze_commit(struct lxe__freeze *f);
+
+/* -1 where the guest runs meanwhile, or for want of a journal: thaw. */
+int lxe__freeze_hold(struct lxe__freeze *f, struct lxe__err *err);
 
 /*
  * libxl is about to be asked to suspend the domain; it has answered.

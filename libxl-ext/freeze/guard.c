@@ -132,7 +132,7 @@ static int wait_ready(int fd, struct lxe__err *err)
     return 0;
 }
 
-int lxe__guard_start(uint32_t domid, struct lxe__err *err)
+int lxe__guard_start(uint32_t domid, bool by_hand, struct lxe__err *err)
 {
     int orders[2] = { -1, -1 }, ready[2] = { -1, -1 }, toolstack = -1;
     char path[PATH_MAX], arg[16];
@@ -150,7 +150,8 @@ int lxe__guard_start(uint32_t domid, struct lxe__err *err)
                           LXE_GUARD_PROGRAM, strerror(errno));
         goto out;
     }
-    toolstack = open_toolstack();
+    if (!by_hand)
+        toolstack = open_toolstack();
     pid = fork();
     if (pid < 0) {
         rc = lxe__err_set(err, errno, "freeze: cannot fork %s: %s",

@@ -8,6 +8,8 @@
  * the end of the stream without either says that the save came to
  * nothing.  LXE_GUARD_SUSPENDING says that libxl is about to be asked to
  * suspend the guest, LXE_GUARD_ANSWERED that it has answered.
+ * LXE_GUARD_HOLD says that what was frozen by hand is to stay so until
+ * the guest runs again or the journal asks for a thaw.
  */
 #ifndef LXE_FREEZE_GUARD_H
 #define LXE_FREEZE_GUARD_H
@@ -26,19 +28,22 @@ struct xs_handle;
 #define LXE_GUARD_ANSWERED   'A'
 #define LXE_GUARD_COMMIT     'C'
 #define LXE_GUARD_DONE       'D'
+#define LXE_GUARD_HOLD       'H'
 
 /*
  * Starts it for @domid, whose journal exists, and waits until it holds
  * the journal's lock.  The caller's parent is taken for the toolstack:
  * where it dies and leaves the guest suspended, the guardian resumes it.
+ * With @by_hand there is no toolstack, and nobody is resumed.
  * Returns the socket to it, or -1.
  */
-int lxe__guard_start(uint32_t domid, struct lxe__err *err);
+int lxe__guard_start(uint32_t domid, bool by_hand, struct lxe__err *err);
 
-/* Uuid and whether it is suspended; ESRCH where there is no domain. */
+/* Uuid and whether it stands still; ESRCH where there is no domain. */
 struct lxe__domstate {
     uint8_t uuid[16];
     bool suspended;     /* shut down with reason "suspend" */
+    bool paused;        /* by the toolstack, as xl pause does */
     bool dying;
 };
 int lxe__domstate_read(xc_interface *xch, uint32_t domid,
@@ -53,5 +58,13 @@ int lxe__domstate_read(xc_interface *xch, uint32_t domid,
 int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
                        uint32_t domid, unsigned wait_ms, bool force,
                        struct lxe__err *err);
+
+/*
+ * What is frozen of @domid is to be thawed because somebody says so.
+ * What was frozen by hand is, by its guardian; this waits for it.  For
+ * all else as lxe__guard_recover() without waiting.
+ */
+int lxe__guard_thaw(xc_interface *xch, struct xs_handle *xsh,
+                    uint32_t domid, bool force, struct lxe__err *err);
 
 #endif

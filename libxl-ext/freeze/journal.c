@@ -233,6 +233,10 @@ static bool take_line(struct lxe__journal *j, unsigned lineno, char *line)
         return set_undone(j, w);
     if (n == 1 && !strcmp(w[0], "commit"))
         return j->committed = true;
+    if (n == 1 && !strcmp(w[0], "hold"))
+        return j->held = true;
+    if (n == 1 && !strcmp(w[0], "thaw"))
+        return j->thaw = true;
     return false;
 }
 

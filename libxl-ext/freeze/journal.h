@@ -10,7 +10,11 @@
  *   intent link NAME DRIVER VIF SCRIPT
  *   undone METHOD NAME
  *   commit
+ *   hold
+ *   thaw
  *
+ * "commit": the image of a save is whole.  "hold": frozen by hand, until
+ * the guest runs or "thaw" asks for it, which any process may append.
  * NAME is the backend's name in sysfs (vbd-3-51712), DRIVER vbd or vif,
  * VIF the network interface or "-", SCRIPT the hotplug script or "-",
  * with bytes outside of printable ASCII, blanks and '%' as %XX.  A line
@@ -48,6 +52,8 @@ struct lxe__journal {
     uint32_t domid;
     uint8_t uuid[16];
     bool committed;
+    bool held;
+    bool thaw;                  /* somebody asks the guardian to */
     struct lxe__jentry *list;
     size_t nr;
 };
@@ -88,6 +94,8 @@ int lxe__journal_intent(int fd, uint32_t domid,
 int lxe__journal_undone(int fd, const struct lxe__jentry *e,
                         struct lxe__err *err);
 int lxe__journal_commit(int fd, struct lxe__err *err);
+int lxe__journal_hold(int fd, struct lxe__err *err);
+int lxe__journal_ask_thaw(int fd, struct lxe__err *err);
 
 int lxe__journal_remove(uint32_t domid, struct lxe__err *err);
 

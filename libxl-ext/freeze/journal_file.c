@@ -141,6 +141,16 @@ int lxe__journal_commit(int fd, struct lxe__err *err)
     return put(fd, "commit\n", 7, err);
 }
 
+int lxe__journal_hold(int fd, struct lxe__err *err)
+{
+    return put(fd, "hold\n", 5, err);
+}
+
+int lxe__journal_ask_thaw(int fd, struct lxe__err *err)
+{
+    return put(fd, "thaw\n", 5, err);
+}
+
 int lxe__journal_remove(uint32_t domid, struct lxe__err *err)
 {
     char path[256];

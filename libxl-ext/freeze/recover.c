@@ -5,10 +5,14 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "freeze/device.h"
 #include "freeze/guard.h"
+
+/* A hotplug script may take two minutes. */
+#define LXE_THAW_MS 150000
 
 int lxe__domstate_read(xc_interface *xch, uint32_t domid,
                        struct lxe__domstate *st)
@@ -24,6 +28,7 @@ int lxe__domstate_read(xc_interface *xch, uint32_t domid,
     }
     memcpy(st->uuid, info.handle, sizeof(st->uuid));
     st->dying = info.flags & XEN_DOMINF_dying;
+    st->paused = info.flags & XEN_DOMINF_paused;
     st->suspended = (info.flags & XEN_DOMINF_shutdown) &&
         ((info.flags >> XEN_DOMINF_shutdownshift) &
          XEN_DOMINF_shutdownmask) == SHUTDOWN_suspend;
@@ -47,6 +52,45 @@ static int take_lock(int fd, unsigned wait_ms)
     return 0;
 }
 
+/* Frozen by hand, and nobody has asked for a thaw. */
+static bool is_held(int fd)
+{
+    struct lxe__journal j;
+    bool held;
+
+    if (lxe__journal_read(&j, fd, NULL))
+        return false;
+    held = j.held && !j.thaw;
+    lxe__journal_dispose(&j);
+    return held;
+}
+
+static int locked(int fd, uint32_t domid, int code, unsigned waited_ms,
+                  struct lxe__err *err)
+{
+    if (is_held(fd))
+        return lxe__err_set(err, code, "freeze: domain %u was frozen by"
+                            " hand and is held so: thaw it (xl-ext thaw"
+                            " %u) or let it run first", domid, domid);
+    if (waited_ms >= LXE_THAW_MS)
+        return lxe__err_set(err, code, "freeze: domain %u is not thawed"
+                            " after %u s, and its guardian goes on trying:"
+                            " see the file %u.log beside its journal",
+                            domid, waited_ms / 1000, domid);
+    return lxe__err_set(err, code, "freeze: domain %u is held by a"
+                        " guardian of an operation that has not ended;"
+                        " let it end first, or, where its toolstack has"
+                        " died, see docs/faults.md", domid);
+}
+
+/* The guardian removes the journal as its last act under the lock. */
+static bool is_removed(int fd)
+{
+    struct stat st;
+
+    return !fstat(fd, &st) && !st.st_nlink;
+}
+
 int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
                        uint32_t domid, unsigned wait_ms, bool force,
                        struct lxe__err *err)
@@ -62,11 +106,12 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
         return 0;
     if (fd < 0)
         return lxe__err_set(err, mine.code, "%s", mine.msg);
-    if (take_lock(fd, wait_ms)) {
-        rc = lxe__err_set(err, errno, "freeze: domain %u is held by a"
-                          " guardian of an operation that has not ended;"
-                          " let it end first, or, where its toolstack has"
-                          " died, see docs/faults.md", domid);
+    if (take_lock(fd, is_held(fd) ? 0 : wait_ms)) {
+        rc = locked(fd, domid, errno, wait_ms, err);
+        goto out;
+    }
+    if (is_removed(fd)) {
+        rc = 0;
         goto out;
     }
     if (lxe__journal_read(&j, fd, &mine)) {
@@ -98,4 +143,32 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
     lxe__journal_dispose(&j);
     close(fd);
     return rc;
+}
+
+int lxe__guard_thaw(xc_interface *xch, struct xs_handle *xsh,
+                    uint32_t domid, bool force, struct lxe__err *err)
+{
+    struct lxe__journal j;
+    struct lxe__err mine;
+    bool held = false;
+    int fd, rc = 0;
+
+    lxe__err_init(&mine);
+    fd = lxe__journal_open(domid, &mine);
+    if (fd < 0 && mine.code == ENOENT)
+        return 0;
+    if (fd < 0)
+        return lxe__err_set(err, mine.code, "%s", mine.msg);
+    /* One that cannot be read is recover's to judge. */
+    if (!lxe__journal_read(&j, fd, NULL)) {
+        held = j.held;
+        lxe__journal_dispose(&j);
+    }
+    if (held)
+        rc = lxe__journal_ask_thaw(fd, err);
+    close(fd);
+    if (rc)
+        return -1;
+    return lxe__guard_recover(xch, xsh, domid, held ? LXE_THAW_MS : 0,
+                              force, err);
 }

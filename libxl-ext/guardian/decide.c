@@ -17,6 +17,9 @@ void guard_take(struct guard_state *s, int order)
     case LXE_GUARD_COMMIT:
         s->phase = GUARD_COMMITTED;
         break;
+    case LXE_GUARD_HOLD:
+        s->phase = GUARD_HELD;
+        break;
     case LXE_GUARD_DONE:
         s->phase = GUARD_LEFT;
         break;
@@ -56,6 +59,11 @@ enum guard_act guard_decide(struct guard_state *s,
         return GUARD_WAIT;
     case GUARD_COMMITTED:
         if (v->suspended)
+            return GUARD_WAIT;
+        s->phase = GUARD_THAWING;
+        return GUARD_THAW;
+    case GUARD_HELD:
+        if ((v->suspended || v->paused) && !v->thaw_asked)
             return GUARD_WAIT;
         s->phase = GUARD_THAWING;
         return GUARD_THAW;

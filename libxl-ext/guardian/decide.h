@@ -5,10 +5,13 @@
  *
  *   phase      holds                      left by
  *   WAITING    a save is under way        commit -> COMMITTED,
+ *                                         hold -> HELD,
  *                                         done -> LEFT,
  *                                         end of the stream -> THAWING
  *   COMMITTED  libxenguest's part of the  domain runs -> THAWING
  *              image is whole
+ *   HELD       frozen by hand; no copy    domain runs, or thaw asked
+ *              of the guest comes of it   for -> THAWING
  *   THAWING    what is frozen must come   all undone -> LEFT
  *              back
  *   LEFT       nothing is frozen; whoever domain runs -> end,
@@ -30,7 +33,8 @@
 #include <stdbool.h>
 
 enum guard_phase {
-    GUARD_WAITING, GUARD_COMMITTED, GUARD_THAWING, GUARD_LEFT,
+    GUARD_WAITING, GUARD_COMMITTED, GUARD_HELD, GUARD_THAWING,
+    GUARD_LEFT,
 };
 
 enum guard_act {
@@ -52,6 +56,8 @@ struct guard_view {
     bool there;         /* the domain that is guarded */
     bool dying;
     bool suspended;     /* shut down with reason "suspend" */
+    bool paused;        /* by the toolstack */
+    bool thaw_asked;    /* in the journal */
     bool toolstack_known;   /* can it be seen whether that is alive */
     bool toolstack_gone;
 };

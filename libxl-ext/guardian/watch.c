@@ -93,8 +93,11 @@ static int start(struct guard *g, struct lxe__err *err)
     if (lxe__journal_read(&j, g->journal_fd, err))
         return -1;
     memcpy(g->uuid, j.uuid, sizeof(g->uuid));
-    if (j.committed)            /* the guardian before this one saw it */
+    /* The guardian before this one saw these. */
+    if (j.committed)
         guard_take(&g->state, LXE_GUARD_COMMIT);
+    if (j.held)
+        guard_take(&g->state, LXE_GUARD_HOLD);
     lxe__journal_dispose(&j);
     return 0;
 }
@@ -109,7 +112,7 @@ static void take_order(struct guard *g)
         return;
     guard_take(&g->state, n == 1 ? c : GUARD_END_OF_STREAM);
     if (g->state.phase == GUARD_THAWING)
-        note(g, "the helper ended without an image: thawing");
+        note(g, "what froze it ended without an image: thawing");
 }
 
 static bool toolstack_gone(const struct guard *g)
@@ -202,13 +205,14 @@ static void step(struct guard *g)
 {
     struct lxe__domstate st = { .suspended = true };
     struct guard_view v = { .now_ms = lxe__now_ms() };
-    struct lxe__journal j;
+    struct lxe__journal j = { 0 };
     struct lxe__err err;
     enum guard_act act;
 
     v.there = still_there(g, &st);
     v.dying = st.dying;
     v.suspended = st.suspended;
+    v.paused = st.paused;
     v.toolstack_known = g->toolstack_known;
     v.toolstack_gone = toolstack_gone(g);
     lxe__err_init(&err);
@@ -217,6 +221,7 @@ static void step(struct guard *g)
         lxe__sleep_ms(RETRY_MS);
         return;
     }
+    v.thaw_asked = j.thaw;
     act = guard_decide(&g->state, &v);
     if (v.there && g->state.phase != GUARD_WAITING)
         answer_closing(g, &j);

@@ -161,8 +161,8 @@ static int prepare(struct save *s)
     uint8_t bytes[RECORD_BYTES];
 
     if (lxe__freeze_plan(&s->freeze, h->xch, h->xsh, h->domid,
-                         s->limits.hvm, &h->policy, &h->proto.logger,
-                         &s->err) ||
+                         s->limits.hvm, &h->policy, LXE_FREEZE_FOR_SAVE,
+                         &h->proto.logger, &s->err) ||
         lxe__freeze_arm(s->freeze, &s->err))
         return -1;
     build_record(s, bytes);

@@ -52,14 +52,15 @@ static void waits_while_a_save_is_under_way(void)
 static void ends_with_the_domain_in_every_phase(void)
 {
     static const enum guard_phase all[] = {
-        GUARD_WAITING, GUARD_COMMITTED, GUARD_THAWING, GUARD_LEFT,
+        GUARD_WAITING, GUARD_COMMITTED, GUARD_HELD, GUARD_THAWING,
+        GUARD_LEFT,
     };
     struct guard_view gone = suspended, dying = suspended;
     size_t i;
 
     gone.there = false;
     dying.dying = true;
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         struct guard_state s = { .phase = all[i] };
 
         CU_ASSERT_EQUAL(guard_decide(&s, &dying), GUARD_WAIT);
@@ -163,7 +164,85 @@ static void without_a_pidfd_nothing_is_resumed(void)
     CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_END);
 }
 
+/* By hand there is no toolstack, so nothing is known of one. */
+static const struct guard_view held = {
+    .now_ms = 1000, .there = true, .suspended = true,
+};
+
+static void what_is_held_stays_so_while_the_guest_stands_still(void)
+{
+    struct guard_state s = after(LXE_GUARD_HOLD);
+    struct guard_view v = held;
+
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_WAIT);
+    v.suspended = false;
+    v.paused = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_WAIT);
+    v.paused = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_THAW);
+    /* Paused again: what was begun is ended. */
+    v.paused = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_THAW);
+    guard_thawed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_END);
+}
+
+static void what_is_held_is_thawed_when_asked_for(void)
+{
+    struct guard_state s = after(LXE_GUARD_HOLD);
+    struct guard_view v = held;
+
+    v.thaw_asked = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_THAW);
+    guard_thawed(&s);
+    /* The guest was not theirs to resume. */
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_END);
+}
+
+/* A save is thawed by those who know of its image. */
+static void a_save_is_not_thawed_by_asking(void)
+{
+    struct guard_state s = after(LXE_GUARD_COMMIT);
+    struct guard_view v = suspended;
+
+    v.thaw_asked = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    s.phase = GUARD_WAITING;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+}
+
+/* The image of a paused guest is not this one's. */
+static void after_a_commit_paused_is_running(void)
+{
+    struct guard_state s = after(LXE_GUARD_COMMIT);
+    struct guard_view v = suspended;
+
+    v.suspended = false;
+    v.paused = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_THAW);
+}
+
+static void a_freeze_by_hand_that_dies_leaves_nothing(void)
+{
+    struct guard_state s = after(GUARD_END_OF_STREAM);
+    struct guard_view v = held;
+
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_THAW);
+    guard_thawed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_END);
+}
+
 LXE_SUITE(guard_decide,
+    { "what is held stays so while the guest stands still",
+      what_is_held_stays_so_while_the_guest_stands_still },
+    { "what is held is thawed when asked for",
+      what_is_held_is_thawed_when_asked_for },
+    { "a save is not thawed by asking", a_save_is_not_thawed_by_asking },
+    { "after a commit paused is running",
+      after_a_commit_paused_is_running },
+    { "a freeze by hand that dies leaves nothing",
+      a_freeze_by_hand_that_dies_leaves_nothing },
     { "waits while a save is under way",
       waits_while_a_save_is_under_way },
     { "ends with the domain in every phase",

@@ -81,6 +81,27 @@ static void committed(void)
     strcpy(text + len, "commit\n");
     CU_ASSERT_EQUAL_FATAL(parse(text), 0);
     CU_ASSERT_TRUE(j.committed);
+    CU_ASSERT_FALSE(j.held);
+    lxe__journal_dispose(&j);
+}
+
+static void held_until_a_thaw_is_asked_for(void)
+{
+    char text[2048];
+    int len = write_all(text, sizeof(text));
+
+    strcpy(text + len, "hold\n");
+    CU_ASSERT_EQUAL_FATAL(parse(text), 0);
+    CU_ASSERT_TRUE(j.held && !j.thaw && !j.committed);
+    lxe__journal_dispose(&j);
+    /* Cut: it was not asked for. */
+    strcat(text, "thaw");
+    CU_ASSERT_EQUAL_FATAL(parse(text), 0);
+    CU_ASSERT_FALSE(j.thaw);
+    lxe__journal_dispose(&j);
+    strcat(text, "\n");
+    CU_ASSERT_EQUAL_FATAL(parse(text), 0);
+    CU_ASSERT_TRUE(j.held && j.thaw);
     lxe__journal_dispose(&j);
 }
 
@@ -220,6 +241,7 @@ static void through_a_file(void)
 LXE_SUITE(journal,
     { "written and read", written_and_read },
     { "committed", committed },
+    { "held until a thaw is asked for", held_until_a_thaw_is_asked_for },
     { "cut at every byte", cut_at_every_byte },
     { "nonsense is refused", nonsense_is_refused },
     { "names that lead elsewhere", names_that_lead_elsewhere },

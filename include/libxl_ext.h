@@ -7,8 +7,38 @@
  * Its types and what can be done with each (init, dispose, copy, to and
  * from JSON, enums to and from words) are generated from
  * idl/libxl_ext_types.idl; the header included here says of every field
- * what it means and in which unit it is.  Codes that functions return are
- * those of libxl.h, 0 or ERROR_*.
+ * what it means and in which unit it is.
+ *
+ * Return values.  Functions that can fail return 0, or one of the codes
+ * of libxl.h:
+ *
+ *   ERROR_INVAL             a value that makes no sense or that the
+ *                           policy refuses; nothing was changed
+ *   ERROR_DOMAIN_NOTFOUND   there is no such domain, or it is being
+ *                           destroyed
+ *   ERROR_NOTFOUND          a file that was named is not there
+ *   ERROR_LOCK_FAIL         another operation holds the domain
+ *   ERROR_TIMEDOUT          something did not happen in its time
+ *   ERROR_ABORTED           the caller wanted it to end
+ *   ERROR_NOMEM             no memory
+ *   ERROR_VERSION           this library is older than the caller's
+ *                           header, or not of its kind
+ *   ERROR_FAIL              all else: no privilege, no hypervisor, ...
+ *
+ * Whatever fails says so in one line that names the operation, the
+ * object, the value, the bound and what to do: it goes to the logger
+ * at XTL_ERROR, and libxl_ext_error() has it.
+ *
+ * Outputs.  An argument whose name ends in _r is an output.  A struct is
+ * initialised by the call, whatever was in it before: dispose of an old
+ * value first, and of the new one with the type's _dispose().  After a
+ * failure it is as the type's _init() leaves it.
+ *
+ * Threads.  A context is used by one thread at a time; several contexts
+ * may be used at once, of the same domain, too.
+ *
+ * Privilege.  All but libxl_ext_image_read() talk to Xen and xenstore
+ * and need root in the control domain.
  */
 #ifndef LIBXL_EXT_H
 #define LIBXL_EXT_H
@@ -28,6 +58,94 @@ extern "C" {
 
 /* Of the library in use, as text; never NULL, not to be freed. */
 const char *libxl_ext_version(void);
+
+/* ---- context ------------------------------------------------------ */
+
+struct libxl__ctx;              /* libxl.h has it as libxl_ctx */
+struct xentoollog_logger;       /* xentoollog.h */
+
+typedef struct libxl_ext_ctx libxl_ext_ctx;
+
+/*
+ * Makes a context.  @version is LIBXL_EXT_VERSION.  @libxl is the
+ * caller's, is kept and used until libxl_ext_ctx_free(), and stays the
+ * caller's; NULL will do for all calls whose text does not ask for one.
+ * @logger gets what there is to say and stays the caller's, too; NULL:
+ * nothing is said.
+ *
+ * Nothing is opened here: Xen and xenstore are, by the first call that
+ * needs them, so that this works on a host without Xen.
+ *
+ * ERROR_VERSION, ERROR_NOMEM; *@ctx_r is then NULL.
+ */
+int libxl_ext_ctx_alloc(libxl_ext_ctx **ctx_r, int version,
+                        struct libxl__ctx *libxl,
+                        struct xentoollog_logger *logger);
+
+/* @ctx may be NULL. */
+void libxl_ext_ctx_free(libxl_ext_ctx *ctx);
+
+/*
+ * The line of the last call with @ctx if that failed, else "".  It has
+ * no newline, is not to be freed, and holds until the next call with
+ * @ctx.
+ */
+const char *libxl_ext_error(const libxl_ext_ctx *ctx);
+
+/*
+ * The domain that @text means, as xl has it: decimal digits are an id,
+ * whatever domains are called, and all else is a name.
+ * ERROR_DOMAIN_NOTFOUND where no domain has that id or name.
+ */
+int libxl_ext_domain_find(libxl_ext_ctx *ctx, const char *text,
+                          uint32_t *domid_r);
+
+/* ---- memory limits ------------------------------------------------ */
+
+/*
+ * Xen is the record of memory limits.  Nothing here is remembered: each
+ * call asks Xen and xenstore.  Reading changes nothing, so the guest is
+ * as it was.
+ */
+
+int libxl_ext_memory_limits_get(libxl_ext_ctx *ctx, uint32_t domid,
+                                libxl_ext_memory_limits *limits_r);
+
+/* The host's pages, by Xen's own count. */
+int libxl_ext_host_memory_get(libxl_ext_ctx *ctx,
+                              libxl_ext_host_memory *host_r);
+
+/*
+ * What the policy says of a limit of @max_pages (of 4 KiB) for @domid.
+ * 0 for @max_pages asks about the limit that the domain has, and about
+ * its pages where these are more: what a save of it would be told now.
+ * A verdict that says no is no failure.
+ */
+int libxl_ext_memory_judge(libxl_ext_ctx *ctx, uint32_t domid,
+                           uint64_t max_pages,
+                           libxl_ext_verdict *verdict_r);
+
+/*
+ * All domains but domain 0, which nobody saves, by rising id, each with
+ * its limits and the verdict on them; and the host.  Domains that end
+ * meanwhile are left out.
+ */
+int libxl_ext_memory_list(libxl_ext_ctx *ctx,
+                          libxl_ext_memory_table *table_r);
+
+/* The same for one domain, which may be domain 0. */
+int libxl_ext_memory_get(libxl_ext_ctx *ctx, uint32_t domid,
+                         libxl_ext_domain_memory *memory_r);
+
+/*
+ * Sets the limit of @domid to @max_pages (of 4 KiB) if the policy allows
+ * it, and reads it back.  ERROR_INVAL where the policy does not, with
+ * the verdict's reason for a line; nothing is changed then.  A limit
+ * below what the guest has is taken, as by Xen: the guest gets no page
+ * more until it has given some back.  The guest may run, and runs on.
+ */
+int libxl_ext_memory_limit_set(libxl_ext_ctx *ctx, uint32_t domid,
+                               uint64_t max_pages);
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

@@ -15,7 +15,20 @@ int lxe__rc(int code)
     case ENOMEM:
         return ERROR_NOMEM;
     case EINVAL:
+    case ERANGE:
         return ERROR_INVAL;
+    case ESRCH:
+        return ERROR_DOMAIN_NOTFOUND;
+    case ENOENT:
+        return ERROR_NOTFOUND;
+    case EBUSY:
+    case EEXIST:        /* only journals are made to be the only one */
+        return ERROR_LOCK_FAIL;
+    case ETIMEDOUT:
+        return ERROR_TIMEDOUT;
+    case EINTR:
+    case ECANCELED:
+        return ERROR_ABORTED;
     default:
         return ERROR_FAIL;
     }

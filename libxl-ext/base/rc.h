@@ -6,7 +6,10 @@
 #ifndef LXE_BASE_RC_H
 #define LXE_BASE_RC_H
 
-/* 0 for 0, else ERROR_NOMEM, ERROR_INVAL or, for others, ERROR_FAIL. */
+/*
+ * 0 for 0, ERROR_FAIL for what no code of libxl says more of.  What each
+ * code means to users is in libxl_ext.h.
+ */
 int lxe__rc(int code);
 
 #endif

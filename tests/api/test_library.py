@@ -2,7 +2,9 @@
 """libxlext.so: what it shows is what the headers say, the headers stand
 alone, and programs build against an installed tree."""
 
+import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -77,17 +79,36 @@ def pkg_config(env, *args):
                           check=True).stdout.split()
 
 
-def test_a_program_builds_against_the_installed_tree(
-        tmp_path, installed, installed_env, build):
-    source = tmp_path / "version.c"
-    source.write_text('#include <libxl_ext.h>\n#include <stdio.h>\n'
-                      'int main(void)\n{\n'
-                      '    return puts(libxl_ext_version()) < 0;\n}\n',
-                      encoding="utf-8")
+def test_examples_build_against_the_installed_tree(
+        top, tmp_path, installed, installed_env):
+    examples = tmp_path / "examples"
+    shutil.copytree(top / "docs/examples", examples)
+    subprocess.run(["make", "-s", "-C", examples, "CC=gcc",
+                    f"CFLAGS={' '.join(STRICT)}"], env=installed_env,
+                   check=True)
+    built = {p.stem for p in examples.glob("*.c")}
+    assert built and all((examples / b).exists() for b in built)
+    assert not [p for p in top.glob("docs/examples/*") if
+                p.suffix not in (".c", "") or p.name in built]
+
+
+@pytest.mark.skipif(os.path.exists("/dev/xen/privcmd"),
+                    reason="a Xen host")
+def test_an_example_runs_and_says_what_is_wrong(
+        top, tmp_path, installed, installed_env):
+    program = tmp_path / "limits"
     subprocess.run(
-        ["gcc", "-std=c99", *STRICT, "-o", tmp_path / "version", source,
+        ["gcc", "-std=c99", *STRICT, "-o", program,
+         top / "docs/examples/limits.c",
          *pkg_config(installed_env, "--cflags", "--libs")],
         env=installed_env, check=True)
-    out = subprocess.run([tmp_path / "version"], env=installed_env,
-                         capture_output=True, text=True, check=True).stdout
-    assert out.split() == pkg_config(installed_env, "--modversion")
+    p = subprocess.run([program], env=installed_env, capture_output=True,
+                       text=True, check=False)
+    assert p.returncode == 1 and p.stdout == ""
+    assert p.stderr.startswith("limits: opening the hypervisor interface")
+    assert p.stderr.count("\n") == 1
+
+
+def test_pkg_config_knows_the_version(build, installed_env):
+    [version] = pkg_config(installed_env, "--modversion")
+    assert (build / f"libxlext.so.{version}").exists()

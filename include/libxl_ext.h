@@ -37,8 +37,9 @@
  * Threads.  A context is used by one thread at a time; several contexts
  * may be used at once, of the same domain, too.
  *
- * Privilege.  All but libxl_ext_image_read() talk to Xen and xenstore
- * and need root in the control domain.
+ * Privilege.  All but libxl_ext_image_read() and libxl_ext_policy_get()
+ * of a name talk to Xen and xenstore and need root in the control
+ * domain.
  */
 #ifndef LIBXL_EXT_H
 #define LIBXL_EXT_H
@@ -146,6 +147,22 @@ int libxl_ext_memory_get(libxl_ext_ctx *ctx, uint32_t domid,
  */
 int libxl_ext_memory_limit_set(libxl_ext_ctx *ctx, uint32_t domid,
                                uint64_t max_pages);
+
+/* ---- policy ------------------------------------------------------- */
+
+/*
+ * The policy in force for the domain called @name, and where each value
+ * of it comes from; NULL: for a domain that no override names.  The
+ * domain need not exist.  Needs neither Xen nor xenstore, only the
+ * policy file: ERROR_NOTFOUND where $LIBXL_EXT_CONFIG names one that is
+ * not there, ERROR_INVAL where there is an error in it.
+ */
+int libxl_ext_policy_get(libxl_ext_ctx *ctx, const char *name,
+                         libxl_ext_policy_report *report_r);
+
+/* The same for the name that @domid has. */
+int libxl_ext_policy_get_domain(libxl_ext_ctx *ctx, uint32_t domid,
+                                libxl_ext_policy_report *report_r);
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

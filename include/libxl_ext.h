@@ -35,7 +35,10 @@
  * failure it is as the type's _init() leaves it.
  *
  * Threads.  A context is used by one thread at a time; several contexts
- * may be used at once, of the same domain, too.
+ * may be used at once, of the same domain, too.  libxl_ext_freeze() and
+ * libxl_ext_thaw() start child processes and wait for these: a program
+ * that uses them must not ignore SIGCHLD and must not wait for children
+ * that are not its own (waitpid(-1)).
  *
  * Privilege.  All but libxl_ext_image_read() and libxl_ext_policy_get()
  * of a name talk to Xen and xenstore and need root in the control
@@ -163,6 +166,53 @@ int libxl_ext_policy_get(libxl_ext_ctx *ctx, const char *name,
 /* The same for the name that @domid has. */
 int libxl_ext_policy_get_domain(libxl_ext_ctx *ctx, uint32_t domid,
                                 libxl_ext_policy_report *report_r);
+
+/* ---- backends ----------------------------------------------------- */
+
+/*
+ * The backends of @domid, what freezing each would mean under the
+ * policy in force, and where each stands.  Changes nothing; the guest
+ * may run.
+ */
+int libxl_ext_backends_list(libxl_ext_ctx *ctx, uint32_t domid,
+                            libxl_ext_backend_list *list_r);
+
+/*
+ * Freezes the backends of @domid by hand: afterwards none looks at a
+ * request of the guest, so that its memory and its disks stand still.
+ * The guest must stand still itself:
+ *
+ *   suspended   (as libxl_domain_suspend_only() leaves it) each backend
+ *               is frozen by the method of the policy
+ *   paused      somebody may let it run at any time, so each backend is
+ *               detached, whatever the policy's method
+ *   running     ERROR_INVAL
+ *
+ * The policy's freeze = off is read as require here: it is for saves
+ * that nobody asked to freeze anything.
+ *
+ * The guest stays as it is.  A guardian process outlives the caller and
+ * thaws the backends when the guest runs again or libxl_ext_thaw() asks
+ * for it, and ends with the domain; should it be killed, too, the
+ * journal of what is frozen is kept, and libxl_ext_thaw() and the next
+ * save of the domain go by that.
+ *
+ * After a failure, and if the caller is killed at any moment before
+ * this returns, nothing stays frozen.  ERROR_LOCK_FAIL where the domain
+ * is frozen already or is just being saved.
+ */
+int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid,
+                     libxl_ext_freeze_report *report_r);
+
+/*
+ * Undoes what is frozen of @domid, by hand or by an operation that died.
+ * 0 also where nothing is.  The guest stays as it is.  @force is for a
+ * guest that is suspended and whose complete image was written: where
+ * that image may be restored, thawing makes both copies write to the
+ * same disks.  ERROR_LOCK_FAIL while an operation is under way, and
+ * without @force for such a guest.
+ */
+int libxl_ext_thaw(libxl_ext_ctx *ctx, uint32_t domid, bool force);
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The public calls that freeze and thaw by hand.  The steps are those of
+ * a save, without its stream (freeze/freeze.h): plan, arm, run, and hold
+ * where a save commits.  Killed before the hold, this process leaves all
+ * to the guardian, which thaws.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/convert.h"
+#include "api/ctx.h"
+#include "base/log.h"
+#include "freeze/guard.h"
+
+static int freeze(libxl_ext_ctx *ctx, uint32_t domid,
+                  const struct lxe__policy *policy, bool hvm,
+                  struct lxe__freeze_report *report)
+{
+    struct lxe__freeze *f = NULL;
+    struct lxe__err thaw_err;
+    int r;
+
+    r = lxe__freeze_plan(&f, ctx->xch, ctx->xsh, domid, hvm, policy,
+                         LXE_FREEZE_BY_HAND, ctx->lg, &ctx->err) ||
+        lxe__freeze_arm(f, &ctx->err) ||
+        lxe__freeze_run(f, false, NULL, report, &ctx->err) ||
+        lxe__freeze_hold(f, &ctx->err);
+    lxe__err_init(&thaw_err);
+    if (r && f && lxe__freeze_thaw(f, &thaw_err))
+        LXE_ERROR(ctx->lg, "%s", thaw_err.msg);
+    lxe__freeze_free(f);
+    return r;
+}
+
+int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid,
+                     libxl_ext_freeze_report *report_r)
+{
+    struct lxe__freeze_report report;
+    struct lxe__policy policy;
+    struct lxe__limits l;
+    char *name = NULL;
+    int r;
+
+    libxl_ext_freeze_report_init(report_r);
+    memset(&report, 0, sizeof(report));
+    lxe__policy_init(&policy);
+    lxe__ctx_begin(ctx);
+    r = lxe__ctx_domid(ctx, "freeze", domid) || lxe__ctx_open(ctx) ||
+        lxe__limits_read(ctx->xch, NULL, domid, &l, &ctx->err);
+    if (!r) {
+        name = lxe__domain_name(ctx->xsh, domid);
+        lxe__policy_guest_name(name);
+        r = lxe__policy_load(&policy, NULL, name, &ctx->err) ||
+            freeze(ctx, domid, &policy, l.hvm, &report);
+    }
+    if (!r)
+        lxe__to_freeze_report(report_r, &report);
+    lxe__policy_dispose(&policy);
+    free(name);
+    return lxe__ctx_end(ctx, r);
+}
+
+int libxl_ext_thaw(libxl_ext_ctx *ctx, uint32_t domid, bool force)
+{
+    struct lxe__domstate st;
+    int r;
+
+    lxe__ctx_begin(ctx);
+    r = lxe__ctx_domid(ctx, "thaw", domid) || lxe__ctx_open(ctx);
+    if (!r && lxe__domstate_read(ctx->xch, domid, &st))
+        r = lxe__err_set(&ctx->err, errno, "thaw: domain %u: %s", domid,
+                         errno == ESRCH ? "there is no such domain"
+                                        : strerror(errno));
+    if (!r)
+        r = lxe__guard_thaw(ctx->xch, ctx->xsh, domid, force, &ctx->err);
+    return lxe__ctx_end(ctx, r);
+}

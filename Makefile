@@ -22,6 +22,8 @@ SBINDIR     ?= $(PREFIX)/sbin
 LIBDIR      ?= $(PREFIX)/lib
 INCLUDEDIR  ?= $(PREFIX)/include
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+MANDIR      ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 SYSCONFDIR  ?= /etc/xen
 PYTHON      ?= /usr/bin/python3
 
@@ -41,7 +43,7 @@ LXE_LDFLAGS := -pthread $(FLAVOUR_CFLAGS)
 XEN_LIBS    := -lxenguest -lxenctrl -lxencall -lxenforeignmemory \
                -lxendevicemodel -lxengnttab -lxenstore -lxentoollog -lxlutil \
                -lyajl
-# What needs no hypervisor needs no library of Xen.
+# What reads images needs no library of Xen: the fuzzers have none.
 IMAGE_LIBS  := -lyajl
 
 # Types are data: idl/FILE.idl becomes _FILE.h and the rest, for each
@@ -134,8 +136,10 @@ $(eval $(call PROGRAM,libxl-ext-qemu,qemu))
 # It lets a guest run again, which is libxl's business.
 guardian_LIBS := -lxenlight
 
+# It takes the archive, not the shared library: it is what puts a host
+# right, so it must run from the tree and whatever is installed.
 $(BUILD)/xl-ext: $(cmd_SRCS:%.c=$(BUILD)/%.o) $(LIB)
-	$(CC) $(CFLAGS) $(LXE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(IMAGE_LIBS)
+	$(CC) $(CFLAGS) $(LXE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(XEN_LIBS)
 -include $(cmd_SRCS:%.c=$(BUILD)/%.d)
 
 # The parts of programs that unit tests link.
@@ -250,6 +254,10 @@ install: all
 	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	    -e 's|@VERSION@|$(VERSION)|' build-aux/xlext.pc.in \
 	    > $(DESTDIR)$(PKGCONFIGDIR)/xlext.pc
+	install -d $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONDIR)
+	install -m 644 docs/xl-ext.8 $(DESTDIR)$(MANDIR)/man8
+	build/release/xl-ext --completion bash \
+	    > $(DESTDIR)$(COMPLETIONDIR)/xl-ext
 	test -e $(DESTDIR)$(SYSCONFDIR)/libxl-ext.conf || \
 	    install -m 644 docs/libxl-ext.conf.example \
 	    $(DESTDIR)$(SYSCONFDIR)/libxl-ext.conf

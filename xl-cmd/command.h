@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * The commands of xl-ext.  A command is a row of one table, which is
- * also the only source of its usage text; a group of commands is a file
- * of this folder and is listed in table.c.
+ * also the only source of its usage text and of its completion in the
+ * shell; a group of commands is a file of this folder and is listed in
+ * table.c.
  *
  * Exit status of every command: 0 done and well, 1 done and the answer
- * is no, 2 wrong usage or it could not be done.  Errors go to standard
+ * is no, 2 wrong usage or it could not be done.  ("run" becomes the
+ * command that it is given and has its status.)  Errors go to standard
  * error as one line, "xl-ext GROUP COMMAND: ...".
+ *
+ * Options and arguments may be mixed; "--" ends the options, and "-" is
+ * an argument.  An option with a value takes it from behind itself or
+ * behind "=".  "--help" shows the usage of the command.
  */
 #ifndef XL_CMD_COMMAND_H
 #define XL_CMD_COMMAND_H
@@ -16,7 +22,6 @@
 enum { EXIT_WELL, EXIT_NO, EXIT_CANNOT };
 
 #define COMMAND_OPTIONS 16
-#define COMMAND_ARGS    4
 
 struct command_option {
     const char *name;           /* "--json" */
@@ -27,24 +32,35 @@ struct command_option {
 struct command_call;
 
 struct command {
-    const char *group, *name;
+    const char *group;          /* NULL: "xl-ext NAME" */
+    const char *name;
     const char *args;           /* "FILE|-", as usage shows them */
-    unsigned int nr_args;
+    unsigned int nr_args;       /* so many must be there ... */
     const char *help;           /* one line */
     /* Option i sets bit i in command_call.options. */
     struct command_option options[COMMAND_OPTIONS];
     int (*run)(const struct command_call *call);
+    unsigned int more_args;     /* ... and so many more may be */
+    /* The first argument ends the options: the rest is another's. */
+    int options_first;
 };
+
+#define COMMAND_ANY (~0U)       /* more_args without a bound */
 
 struct command_call {
     const struct command *command;
     unsigned int options;
     const char *values[COMMAND_OPTIONS];    /* NULL: not given */
-    const char *args[COMMAND_ARGS];
+    unsigned int nr_args;
+    char **args;                /* a NULL behind the last */
 };
 
-/* Ends with a row without a name. */
+/* Each ends with a row without a name. */
+extern const struct command memory_commands[];
+extern const struct command policy_commands[];
+extern const struct command backends_commands[];
 extern const struct command image_commands[];
+extern const struct command run_commands[];
 
 /* All groups; ends with NULL. */
 extern const struct command *const command_groups[];
@@ -52,5 +68,8 @@ extern const struct command *const command_groups[];
 /* One line on standard error that names the command. */
 void command_error(const struct command_call *call, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Prints the completion for bash, made from the table. */
+void command_completion(void);
 
 #endif

@@ -76,12 +76,14 @@ static int image_inspect(const struct command_call *call)
 }
 
 const struct command image_commands[] = {
-    { "image", "inspect", "FILE|-", 1,
-      "say what is in the image of a guest",
-      { { "--json", NULL, "as one JSON object" } }, image_inspect },
-    { "image", "verify", "FILE|-", 1,
-      "say whether an image is whole and who would restore it",
-      { { "--quick", NULL, "do not look into pages" },
-        { "--json", NULL, "as one JSON object" } }, image_verify },
+    { .group = "image", .name = "inspect", .args = "FILE|-", .nr_args = 1,
+      .help = "say what is in the image of a guest",
+      .options = { { "--json", NULL, "as one JSON object" } },
+      .run = image_inspect },
+    { .group = "image", .name = "verify", .args = "FILE|-", .nr_args = 1,
+      .help = "say whether an image is whole and who would restore it",
+      .options = { { "--quick", NULL, "do not look into pages" },
+                   { "--json", NULL, "as one JSON object" } },
+      .run = image_verify },
     { 0 }
 };

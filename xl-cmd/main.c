@@ -10,15 +10,24 @@
 
 #include "command.h"
 
+/* "image verify", or "memory" for one without a group. */
+static void full_name(const struct command *c, char *name, size_t len)
+{
+    snprintf(name, len, "%s%s%s", c->group ? c->group : "",
+             c->group ? " " : "", c->name);
+}
+
 static void usage_line(FILE *to, const struct command *c)
 {
     const struct command_option *o;
+    char name[64];
 
-    fprintf(to, "xl-ext %s %s", c->group, c->name);
+    full_name(c, name, sizeof(name));
+    fprintf(to, "xl-ext %s", name);
     for (o = c->options; o->name; o++)
         fprintf(to, " [%s%s%s]", o->name, o->arg ? " " : "",
                 o->arg ? o->arg : "");
-    fprintf(to, " %s\n", c->args);
+    fprintf(to, "%s%s\n", *c->args ? " " : "", c->args);
 }
 
 static void usage_options(FILE *to, const struct command *c)
@@ -34,38 +43,61 @@ static void usage_options(FILE *to, const struct command *c)
     }
 }
 
-/* Of @group alone, or of all where it is NULL. */
-static void usage(FILE *to, const char *group)
+static int in_group(const struct command *c, const char *group)
+{
+    return c->group && !strcmp(c->group, group);
+}
+
+/* Of @group alone, or of all where it is NULL.  How many were shown. */
+static unsigned int usage(FILE *to, const char *group)
 {
     const struct command *const *g, *c;
+    unsigned int nr = 0;
 
     for (g = command_groups; *g; g++)
         for (c = *g; c->name; c++)
-            if (!group || !strcmp(group, c->group)) {
+            if (!group || in_group(c, group)) {
                 usage_line(to, c);
                 usage_options(to, c);
+                nr++;
             }
+    return nr;
+}
+
+static void usage_all(void)
+{
+    usage(stdout, NULL);
+    printf("xl-ext --completion bash\n"
+           "    print the completion for bash\n"
+           "xl-ext [COMMAND] --help\n"
+           "    print this, or the same of one command or group\n"
+           "DOMAIN is a name or an id; what is all digits is an id.\n"
+           "Exit status: 0 done and well, 1 done and the answer is no,"
+           " 2 wrong usage\nor it could not be done.\n");
 }
 
 void command_error(const struct command_call *call, const char *fmt, ...)
 {
+    char name[64];
     va_list ap;
 
-    fprintf(stderr, "xl-ext %s %s: ", call->command->group,
-            call->command->name);
+    full_name(call->command, name, sizeof(name));
+    fprintf(stderr, "xl-ext %s: ", name);
     va_start(ap, fmt);
     vfprintf(stderr, fmt, ap);
     va_end(ap);
     fputc('\n', stderr);
 }
 
+/* @group may be NULL. */
 static const struct command *find(const char *group, const char *name)
 {
     const struct command *const *g, *c;
 
     for (g = command_groups; *g; g++)
         for (c = *g; c->name; c++)
-            if (!strcmp(group, c->group) && !strcmp(name, c->name))
+            if (!strcmp(name, c->name) &&
+                (group ? in_group(c, group) : !c->group))
                 return c;
     return NULL;
 }
@@ -117,32 +149,65 @@ static int parse_option(struct command_call *call, int argc, char **argv,
     return 0;
 }
 
-/* 0, or -1 with a line on standard error. */
+static int take_arg(struct command_call *call, char *arg)
+{
+    const struct command *c = call->command;
+
+    if (call->nr_args >= c->nr_args &&
+        call->nr_args - c->nr_args >= c->more_args) {
+        command_error(call, "argument %s is one too many", arg);
+        return -1;
+    }
+    /* Its place is never behind the one that is read. */
+    call->args[call->nr_args++] = arg;
+    return 0;
+}
+
+/*
+ * 0, 1 where help is wanted, or -1 with a line on standard error.  The
+ * arguments are moved to the start of @argv, which has a NULL at its
+ * end.
+ */
 static int parse(struct command_call *call, int argc, char **argv)
 {
     const struct command *c = call->command;
-    unsigned int nr = 0;
-    int k;
+    int k, ended = 0;
 
+    call->args = argv;
     for (k = 0; k < argc; k++) {
         /* "-" alone is an argument: standard input. */
-        if (argv[k][0] != '-' || !argv[k][1]) {
-            if (nr == c->nr_args) {
-                command_error(call, "argument %s is one too many",
-                              argv[k]);
+        if (ended || argv[k][0] != '-' || !argv[k][1]) {
+            ended |= c->options_first;
+            if (take_arg(call, argv[k]))
                 return -1;
-            }
-            call->args[nr++] = argv[k];
-            continue;
-        }
-        if (parse_option(call, argc, argv, &k))
+        } else if (!strcmp(argv[k], "--")) {
+            ended = 1;
+        } else if (!strcmp(argv[k], "--help")) {
+            return 1;
+        } else if (parse_option(call, argc, argv, &k)) {
             return -1;
+        }
     }
-    if (nr < c->nr_args) {
+    if (call->nr_args < c->nr_args) {
         command_error(call, "%s is missing", c->args);
         return -1;
     }
+    call->args[call->nr_args] = NULL;
     return 0;
+}
+
+/* A full disk or a closed pipe is no success. */
+static int flushed(const struct command *c, int rc)
+{
+    char name[64] = "";
+
+    if (!fflush(stdout) && !ferror(stdout))
+        return rc;
+    if (c)
+        full_name(c, name, sizeof(name));
+    fprintf(stderr, "xl-ext%s%s: cannot write to standard output: %s\n",
+            c ? " " : "", name, strerror(errno));
+    return EXIT_CANNOT;
 }
 
 static int run(const struct command *c, int argc, char **argv)
@@ -150,41 +215,46 @@ static int run(const struct command *c, int argc, char **argv)
     struct command_call call = { .command = c };
     int rc;
 
-    if (argc == 1 && !strcmp(argv[0], "--help")) {
+    switch (parse(&call, argc, argv)) {
+    case 0:
+        rc = c->run(&call);
+        break;
+    case 1:
         usage_line(stdout, c);
         usage_options(stdout, c);
         rc = EXIT_WELL;
-    } else if (parse(&call, argc, argv)) {
+        break;
+    default:
         usage_line(stderr, c);
         return EXIT_CANNOT;
-    } else {
-        rc = c->run(&call);
     }
-    /* A full disk or a closed pipe is no success. */
-    if (fflush(stdout) || ferror(stdout)) {
-        command_error(&call, "cannot write to standard output: %s",
-                      strerror(errno));
-        rc = EXIT_CANNOT;
-    }
-    return rc;
+    return flushed(c, rc);
 }
 
 int main(int argc, char **argv)
 {
+    const char *first = argc > 1 ? argv[1] : "";
     const struct command *c;
 
-    if (argc >= 3 && (c = find(argv[1], argv[2])))
+    if (argc > 1 && (c = find(NULL, first)))
+        return run(c, argc - 2, argv + 2);
+    if (argc > 2 && (c = find(first, argv[2])))
         return run(c, argc - 3, argv + 3);
-    if (argc == 2 && !strcmp(argv[1], "--help")) {
-        usage(stdout, NULL);
-        return EXIT_WELL;
+    if (argc == 2 && !strcmp(first, "--help")) {
+        usage_all();
+        return flushed(NULL, EXIT_WELL);
     }
-    if (argc == 3 && !strcmp(argv[2], "--help")) {
-        usage(stdout, argv[1]);
-        return EXIT_WELL;
+    if (argc == 3 && !strcmp(argv[2], "--help") && usage(stdout, first))
+        return flushed(NULL, EXIT_WELL);
+    if (argc == 3 && !strcmp(first, "--completion") &&
+        !strcmp(argv[2], "bash")) {
+        command_completion();
+        return flushed(NULL, EXIT_WELL);
     }
-    if (argc >= 3)
-        fprintf(stderr, "xl-ext: no command %s %s\n", argv[1], argv[2]);
-    usage(stderr, NULL);
+    if (argc > 1)
+        fprintf(stderr, "xl-ext: no command %s%s%s: see xl-ext --help\n",
+                first, argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
+    else
+        usage(stderr, NULL);
     return EXIT_CANNOT;
 }

@@ -4,4 +4,7 @@
  */
 #include "command.h"
 
-const struct command *const command_groups[] = { image_commands, NULL };
+const struct command *const command_groups[] = {
+    memory_commands, policy_commands, backends_commands, image_commands,
+    run_commands, NULL
+};

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""The man page says what --help says, both ways."""
+
+import re
+import subprocess
+
+import pytest
+
+from xl_ext import TOP, helped
+
+pytestmark = pytest.mark.usefixtures("build")
+PAGE = TOP / "docs/xl-ext.8"
+
+
+def documented():
+    """Command -> (its arguments, option -> (its value, its text))."""
+    out, options, item = {}, None, None
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        if line.startswith(".Sh"):
+            options = None
+        m = re.fullmatch(r"\.Ss ([a-z-]+(?: [a-z-]+)*)(?: (.*))?", line)
+        if m:
+            options = {}
+            out[m[1]] = (m[2] or "", options)
+        m = re.fullmatch(r"\.It Fl -([a-z-]+)(?: Ar ([A-Z]+))?", line)
+        if m and options is not None:
+            item = (f"--{m[1]}", m[2])
+        elif item:
+            options[item[0]] = (item[1], line)
+            item = None
+    return out
+
+
+def test_commands_and_options_of_man_page_and_help_agree():
+    man, program = documented(), helped()
+    assert len(program) >= 9
+    assert set(man) == set(program)
+    for name in program:
+        assert man[name] == program[name], name
+
+
+def test_the_man_page_has_the_fixed_form():
+    text = PAGE.read_text(encoding="utf-8")
+    at = [text.index(f".Sh {s}\n") for s in (
+        "NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "ENVIRONMENT",
+        "FILES", "EXIT STATUS", "EXAMPLES", "SEE ALSO", "VERSION")]
+    assert at == sorted(at)
+
+
+def test_the_man_page_is_of_this_version():
+    header = (TOP / "include/libxl_ext.h").read_text(encoding="utf-8")
+    version = re.search(r'VERSION_STRING "(.*)"', header)[1]
+    assert f"libxl-ext {version}." in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_man_page_is_set_without_a_warning():
+    p = subprocess.run(["groff", "-mdoc", "-ww", "-z", "-Tutf8", PAGE],
+                       capture_output=True, text=True, check=True)
+    assert p.stderr == ""
+
+
+def test_what_is_installed(installed):
+    """A tree with everything that a user, a shell and a program need."""
+    usr = installed / "usr"
+    files = {str(p.relative_to(usr)) for p in usr.rglob("*")
+             if not p.is_dir()}
+    version = next((usr / "lib").glob("libxlext.so.*.*")).name
+    assert files == {
+        "sbin/xl-ext", "libexec/libxl-ext/libxl-ext-save-helper",
+        "libexec/libxl-ext/libxl-ext-guardian",
+        "libexec/libxl-ext/libxl-ext-qemu", f"lib/{version}",
+        "lib/libxlext.so", "lib/" + ".".join(version.split(".")[:3]),
+        "lib/pkgconfig/xlext.pc", "include/libxl_ext.h",
+        "include/libxl_ext_image.h", "include/_libxl_ext_types.h",
+        "share/man/man8/xl-ext.8",
+        "share/bash-completion/completions/xl-ext"}
+    words = (usr / "share/bash-completion/completions/xl-ext").read_text(
+        encoding="utf-8")
+    assert "complete -o filenames -F _xl_ext xl-ext" in words

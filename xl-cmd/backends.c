@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * xl-ext backends, freeze and thaw: who serves a guest's devices, and
+ * freezing these by hand.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "domain.h"
+
+/*----- backends -----*/
+
+enum { BACKENDS_JSON = 1 << 0 };
+
+static void print_list(const libxl_ext_backend_list *l)
+{
+    uint32_t i;
+
+    printf("%-20s %-8s %5s %-12s %s\n", "Name", "Kind", "By", "State",
+           "Method");
+    for (i = 0; i < l->num_backends; i++) {
+        const libxl_ext_backend *b = &l->backends[i];
+
+        print_clean(b->name);
+        printf("%*s %-8s %5"PRIu32" %-12s %s",
+               strlen(b->name) < 20 ? (int)(20 - strlen(b->name)) : 0, "",
+               libxl_ext_backend_kind_to_string(b->kind),
+               b->backend_domid,
+               libxl_ext_backend_state_to_string(b->state),
+               libxl_ext_backend_method_to_string(b->method));
+        if (b->why)
+            printf(": %s", b->why);
+        if (b->setting)
+            printf("; %s would let it pass", b->setting);
+        putchar('\n');
+    }
+}
+
+/* Is there one that a save would stumble over? */
+static int answer(const libxl_ext_backend_list *l)
+{
+    uint32_t i;
+
+    for (i = 0; i < l->num_backends; i++)
+        if (l->backends[i].method ==
+                LIBXL_EXT_BACKEND_METHOD_UNFREEZABLE ||
+            l->backends[i].state == LIBXL_EXT_BACKEND_STATE_LOST)
+            return EXIT_NO;
+    return EXIT_WELL;
+}
+
+static int show_list(const struct command_call *call, libxl_ext_ctx *ctx,
+                     uint32_t domid, int json)
+{
+    libxl_ext_backend_list l;
+    int rc;
+
+    if (libxl_ext_backends_list(ctx, domid, &l))
+        return EXIT_CANNOT;
+    rc = answer(&l);
+    if (!json)
+        print_list(&l);
+    else if (command_json(call, libxl_ext_backend_list_to_json(&l)))
+        rc = EXIT_CANNOT;
+    libxl_ext_backend_list_dispose(&l);
+    return rc;
+}
+
+static int backends(const struct command_call *call)
+{
+    libxl_ext_ctx *ctx = command_open(call);
+    int rc = EXIT_CANNOT;
+    uint32_t domid;
+
+    if (ctx && !command_domain(ctx, call->args[0], &domid))
+        rc = show_list(call, ctx, domid, call->options & BACKENDS_JSON);
+    libxl_ext_ctx_free(ctx);
+    return rc;
+}
+
+/*----- freeze -----*/
+
+enum { FREEZE_JSON = 1 << 0 };
+
+static void print_frozen(uint32_t domid, const libxl_ext_freeze_report *r)
+{
+    printf("domain %"PRIu32": %"PRIu32" backends frozen (%"PRIu32
+           " proved, %"PRIu32" detached) in %"PRIu64" us", domid,
+           r->backends, r->proved, r->detached, r->time_us);
+    if (r->unfrozen)
+        printf(", %"PRIu32" NOT frozen", r->unfrozen);
+    printf("; until it runs again, or xl-ext thaw %"PRIu32"\n", domid);
+}
+
+static int freeze(const struct command_call *call)
+{
+    libxl_ext_ctx *ctx = command_open(call);
+    libxl_ext_freeze_report r;
+    int rc = EXIT_CANNOT;
+    uint32_t domid;
+
+    if (!ctx || command_domain(ctx, call->args[0], &domid) ||
+        libxl_ext_freeze(ctx, domid, &r))
+        goto out;
+    rc = r.unfrozen ? EXIT_NO : EXIT_WELL;
+    if (!(call->options & FREEZE_JSON))
+        print_frozen(domid, &r);
+    else if (command_json(call, libxl_ext_freeze_report_to_json(&r)))
+        rc = EXIT_CANNOT;
+    libxl_ext_freeze_report_dispose(&r);
+
+ out:
+    libxl_ext_ctx_free(ctx);
+    return rc;
+}
+
+/*----- thaw -----*/
+
+enum { THAW_FORCE = 1 << 0, THAW_JSON = 1 << 1 };
+
+static int thaw(const struct command_call *call)
+{
+    libxl_ext_ctx *ctx = command_open(call);
+    int rc = EXIT_CANNOT;
+    uint32_t domid;
+
+    if (!ctx || command_domain(ctx, call->args[0], &domid) ||
+        libxl_ext_thaw(ctx, domid, call->options & THAW_FORCE))
+        goto out;
+    rc = EXIT_WELL;
+    if (!(call->options & THAW_JSON))
+        printf("domain %"PRIu32": nothing is frozen\n", domid);
+    else if (show_list(call, ctx, domid, 1) == EXIT_CANNOT)
+        rc = EXIT_CANNOT;
+
+ out:
+    libxl_ext_ctx_free(ctx);
+    return rc;
+}
+
+const struct command backends_commands[] = {
+    { .name = "backends", .args = "DOMAIN", .nr_args = 1,
+      .help = "show who serves its devices, and how each would be frozen",
+      .options = { { "--json", NULL, "as one JSON object" } },
+      .run = backends },
+    { .name = "freeze", .args = "DOMAIN", .nr_args = 1,
+      .help = "freeze the backends of a domain that is suspended or"
+              " paused",
+      .options = { { "--json", NULL, "the report as one JSON object" } },
+      .run = freeze },
+    { .name = "thaw", .args = "DOMAIN", .nr_args = 1,
+      .help = "undo what is frozen of a domain",
+      .options = {
+          { "--force", NULL, "although a complete image of it exists" },
+          { "--json", NULL, "the backends as one JSON object" } },
+      .run = thaw },
+    { 0 }
+};

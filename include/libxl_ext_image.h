@@ -27,14 +27,14 @@ extern "C" {
 enum libxl_ext_image_container {
     LIBXL_EXT_IMAGE_XL,         /* what "xl save" writes */
     LIBXL_EXT_IMAGE_LIBXL,      /* a stream of libxl */
-    LIBXL_EXT_IMAGE_LIBXC,      /* a stream of libxenguest */
+    LIBXL_EXT_IMAGE_LIBXC       /* a stream of libxenguest */
 };
 
 /* What a host makes of an image; the larger is the worse. */
 enum libxl_ext_image_fate {
     LIBXL_EXT_IMAGE_RESTORED,
     LIBXL_EXT_IMAGE_DAMAGED,    /* restored, and the guest is not whole */
-    LIBXL_EXT_IMAGE_REFUSED,    /* not restored, or lost half-way */
+    LIBXL_EXT_IMAGE_REFUSED     /* not restored, or lost half-way */
 };
 
 struct libxl_ext_image_verdict {

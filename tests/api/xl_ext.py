@@ -20,7 +20,7 @@ def helped():
     """Command -> (its arguments, option -> (its value, its help))."""
     out, options = {}, None
     for line in run("--help").stdout.splitlines():
-        m = re.fullmatch(r"xl-ext ((?:[a-z-]+ ?)+?)((?: \[--.*?\])*)"
+        m = re.fullmatch(r"xl-ext ((?:[a-z-]+ ?)+?)((?: \[--\w.*?\])*)"
                          r"(?: ((?:\[(?!--\w)|[A-Z]).*))?", line)
         if m and not line.startswith("xl-ext --"):
             options = {}

@@ -23,7 +23,8 @@
  *   ERROR_NOMEM             no memory
  *   ERROR_VERSION           this library is older than the caller's
  *                           header, or not of its kind
- *   ERROR_FAIL              all else: no privilege, no hypervisor, ...
+ *   ERROR_FAIL              all else: no privilege, no hypervisor, a
+ *                           backend that cannot be frozen, ...
  *
  * Whatever fails says so in one line that names the operation, the
  * object, the value, the bound and what to do: it goes to the logger
@@ -210,7 +211,9 @@ int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid,
  * guest that is suspended and whose complete image was written: where
  * that image may be restored, thawing makes both copies write to the
  * same disks.  ERROR_LOCK_FAIL while an operation is under way, and
- * without @force for such a guest.
+ * without @force for such a guest.  What is held by a guardian is thawed
+ * by that: ERROR_TIMEDOUT where it has not done so within 150 s; it goes
+ * on trying.
  */
 int libxl_ext_thaw(libxl_ext_ctx *ctx, uint32_t domid, bool force);
 

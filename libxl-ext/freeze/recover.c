@@ -73,10 +73,10 @@ static int locked(int fd, uint32_t domid, int code, unsigned waited_ms,
                             " hand and is held so: thaw it (xl-ext thaw"
                             " %u) or let it run first", domid, domid);
     if (waited_ms >= LXE_THAW_MS)
-        return lxe__err_set(err, code, "freeze: domain %u is not thawed"
-                            " after %u s, and its guardian goes on trying:"
-                            " see the file %u.log beside its journal",
-                            domid, waited_ms / 1000, domid);
+        return lxe__err_set(err, ETIMEDOUT, "freeze: domain %u is not"
+                            " thawed after %u s, and its guardian goes on"
+                            " trying: see the file %u.log beside its"
+                            " journal", domid, waited_ms / 1000, domid);
     return lxe__err_set(err, code, "freeze: domain %u is held by a"
                         " guardian of an operation that has not ended;"
                         " let it end first, or, where its toolstack has"

@@ -55,6 +55,7 @@ static int judge(libxl_ext_ctx *ctx, const struct subject *s,
     struct lxe__policy policy;
     int r;
 
+    memset(v, 0, sizeof(*v));
     if (s->name && !guest)
         return lxe__err_set(&ctx->err, ENOMEM, "%s: no memory", op);
     lxe__policy_guest_name(guest);

@@ -382,7 +382,7 @@ int lxe__policy_load_sources(struct lxe__policy *p, const char *path,
     bool named = path || env;
     char *text = NULL, *said = NULL;
     size_t len = 0, said_len;
-    struct lxe__policy_sources mine;
+    struct lxe__policy_sources mine = { 0 };
     struct reader r = { .err = err };
     struct lxe__err local;
     FILE *report = NULL;

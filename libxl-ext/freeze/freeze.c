@@ -195,7 +195,8 @@ static int start_guardian(struct lxe__freeze *f, struct lxe__err *err)
     f->journal_fd = lxe__journal_create(f->domid, st.uuid, err);
     if (f->journal_fd < 0)
         return -1;
-    f->guard_fd = lxe__guard_start(f->domid, f->by_hand, err);
+    f->guard_fd = lxe__guard_start(f->domid, f->journal_fd, f->by_hand,
+                                   err);
     if (f->guard_fd >= 0)
         return 0;
     lxe__journal_remove(f->domid, NULL);

@@ -5,8 +5,8 @@
  * It must outlive us and must not hold anything of ours: a copy of the
  * stream's descriptor in it would keep the receiver from ever seeing
  * the end of the stream.  So it is forked twice, in a session of its
- * own, with its two ends as descriptors 3 and 4, a pidfd of the
- * toolstack as 5 (Linux 5.3 has them), and nothing else.
+ * own, with its two ends as descriptors 3 and 4, the journal as 5, a
+ * pidfd of the toolstack as 6 (Linux 5.3 has them), and nothing else.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -29,7 +29,8 @@
 #define START_MS 20000
 #define FD_ORDERS 3     /* the guardian reads */
 #define FD_READY  4     /* the guardian writes */
-#define FD_TOOLSTACK 5  /* readable when that has ended */
+#define FD_JOURNAL 5    /* with its lock */
+#define FD_TOOLSTACK 6  /* readable when that has ended */
 
 static void find_program(char *path, size_t len)
 {
@@ -67,25 +68,28 @@ static void close_from(int first)
 
 /* In the grandchild: only calls that are safe after a fork of threads. */
 static void __attribute__((noreturn))
-become_guardian(char *const argv[], int orders, int ready, int toolstack)
+become_guardian(char *const argv[], int orders, int ready, int journal,
+                int toolstack)
 {
     struct sigaction dfl = { .sa_handler = SIG_DFL };
     sigset_t none;
     int null, sig;
 
-    /* Out of the way of 0 to 5 first, so that no dup2 hits another. */
+    /* Out of the way of 0 to 6 first, so that no dup2 hits another. */
     orders = fcntl(orders, F_DUPFD, 10);
     ready = fcntl(ready, F_DUPFD, 10);
+    journal = fcntl(journal, F_DUPFD, 10);
     if (toolstack >= 0)
         toolstack = fcntl(toolstack, F_DUPFD, 10);
     null = open("/dev/null", O_RDWR);
-    if (orders < 0 || ready < 0 || null < 0 || dup2(null, 0) < 0 ||
-        dup2(null, 1) < 0 || dup2(null, 2) < 0 ||
-        dup2(orders, FD_ORDERS) < 0 || dup2(ready, FD_READY) < 0)
+    if (orders < 0 || ready < 0 || journal < 0 || null < 0 ||
+        dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 ||
+        dup2(orders, FD_ORDERS) < 0 || dup2(ready, FD_READY) < 0 ||
+        dup2(journal, FD_JOURNAL) < 0)
         _exit(127);
     if (toolstack >= 0 && dup2(toolstack, FD_TOOLSTACK) < 0)
         _exit(127);
-    close_from(toolstack >= 0 ? FD_TOOLSTACK + 1 : FD_READY + 1);
+    close_from(toolstack >= 0 ? FD_TOOLSTACK + 1 : FD_JOURNAL + 1);
     for (sig = 1; sig < NSIG; sig++)
         sigaction(sig, &dfl, NULL);
     sigemptyset(&none);
@@ -132,7 +136,8 @@ static int wait_ready(int fd, struct lxe__err *err)
     return 0;
 }
 
-int lxe__guard_start(uint32_t domid, bool by_hand, struct lxe__err *err)
+int lxe__guard_start(uint32_t domid, int journal_fd, bool by_hand,
+                     struct lxe__err *err)
 {
     int orders[2] = { -1, -1 }, ready[2] = { -1, -1 }, toolstack = -1;
     char path[PATH_MAX], arg[16];
@@ -162,7 +167,8 @@ int lxe__guard_start(uint32_t domid, bool by_hand, struct lxe__err *err)
         setsid();
         pid = fork();
         if (!pid)
-            become_guardian(argv, orders[0], ready[1], toolstack);
+            become_guardian(argv, orders[0], ready[1], journal_fd,
+                            toolstack);
         _exit(pid < 0);
     }
     close(orders[0]);

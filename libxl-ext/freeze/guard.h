@@ -31,13 +31,15 @@ struct xs_handle;
 #define LXE_GUARD_HOLD       'H'
 
 /*
- * Starts it for @domid, whose journal exists, and waits until it holds
- * the journal's lock.  The caller's parent is taken for the toolstack:
+ * Starts it for @domid and waits until it is at work.  It gets a copy of
+ * @journal_fd, which lxe__journal_create() returned, and with it the
+ * journal's lock.  The caller's parent is taken for the toolstack:
  * where it dies and leaves the guest suspended, the guardian resumes it.
  * With @by_hand there is no toolstack, and nobody is resumed.
  * Returns the socket to it, or -1.
  */
-int lxe__guard_start(uint32_t domid, bool by_hand, struct lxe__err *err);
+int lxe__guard_start(uint32_t domid, int journal_fd, bool by_hand,
+                     struct lxe__err *err);
 
 /* Uuid and whether it stands still; ESRCH where there is no domain. */
 struct lxe__domstate {

@@ -75,8 +75,13 @@ int lxe__journal_path(char *path, size_t len, uint32_t domid,
                       const char *suffix, struct lxe__err *err);
 
 /*
- * Makes the run directory and a new journal; EEXIST where there is one.
- * Returns a descriptor to append to, or -1.
+ * Makes the run directory and a new journal; EEXIST where there is one,
+ * EBUSY where somebody who found it before it had a word took it for a
+ * leftover.  Returns a descriptor to append to, or -1.
+ *
+ * The descriptor holds the journal's lock, and so does every copy of it
+ * that a fork makes: until the last is closed, whoever would recover
+ * the domain waits.  The guardian gets one (lxe__guard_start()).
  */
 int lxe__journal_create(uint32_t domid, const uint8_t uuid[16],
                         struct lxe__err *err);
@@ -96,6 +101,9 @@ int lxe__journal_undone(int fd, const struct lxe__jentry *e,
 int lxe__journal_commit(int fd, struct lxe__err *err);
 int lxe__journal_hold(int fd, struct lxe__err *err);
 int lxe__journal_ask_thaw(int fd, struct lxe__err *err);
+
+/* Has somebody removed it since it was opened? */
+bool lxe__journal_removed(int fd);
 
 int lxe__journal_remove(uint32_t domid, struct lxe__err *err);
 

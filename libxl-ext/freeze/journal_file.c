@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,6 +62,13 @@ int lxe__journal_create(uint32_t domid, const uint8_t uuid[16],
     if (fd < 0)
         return lxe__err_set(err, errno, "freeze journal: cannot make %s:"
                             " %s", path, strerror(errno));
+    /* It is theirs then, to remove. */
+    if (flock(fd, LOCK_EX | LOCK_NB) || lxe__journal_removed(fd)) {
+        close(fd);
+        return lxe__err_set(err, EBUSY, "freeze journal: another operation"
+                            " begins on domain %u just now: let it end"
+                            " first", domid);
+    }
     if (put(fd, head, lxe__journal_format_header(head, sizeof(head),
                                                  domid, uuid), err)) {
         unlink(path);
@@ -149,6 +157,13 @@ int lxe__journal_hold(int fd, struct lxe__err *err)
 int lxe__journal_ask_thaw(int fd, struct lxe__err *err)
 {
     return put(fd, "thaw\n", 5, err);
+}
+
+bool lxe__journal_removed(int fd)
+{
+    struct stat st;
+
+    return !fstat(fd, &st) && !st.st_nlink;
 }
 
 int lxe__journal_remove(uint32_t domid, struct lxe__err *err)

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "freeze/device.h"
@@ -83,14 +82,6 @@ static int locked(int fd, uint32_t domid, int code, unsigned waited_ms,
                         " died, see docs/faults.md", domid);
 }
 
-/* The guardian removes the journal as its last act under the lock. */
-static bool is_removed(int fd)
-{
-    struct stat st;
-
-    return !fstat(fd, &st) && !st.st_nlink;
-}
-
 int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
                        uint32_t domid, unsigned wait_ms, bool force,
                        struct lxe__err *err)
@@ -110,7 +101,8 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
         rc = locked(fd, domid, errno, wait_ms, err);
         goto out;
     }
-    if (is_removed(fd)) {
+    /* The guardian's last act under the lock. */
+    if (lxe__journal_removed(fd)) {
         rc = 0;
         goto out;
     }

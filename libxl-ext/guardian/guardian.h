@@ -12,7 +12,8 @@
 
 #define GUARD_FD_ORDERS    3
 #define GUARD_FD_READY     4
-#define GUARD_FD_TOOLSTACK 5    /* a pidfd; not always there */
+#define GUARD_FD_JOURNAL   5    /* with its lock */
+#define GUARD_FD_TOOLSTACK 6    /* a pidfd; not always there */
 
 int guard_domain(uint32_t domid);
 

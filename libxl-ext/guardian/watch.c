@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <syslog.h>
 #include <unistd.h>
 #include <xenstore.h>
@@ -84,12 +83,11 @@ static int start(struct guard *g, struct lxe__err *err)
         return lxe__err_set(err, errno, "guardian: cannot reach Xen or"
                             " xenstore: %s", strerror(errno));
     g->own_domid = lxe__xs_own_domid(g->xsh);
-    g->journal_fd = lxe__journal_open(g->domid, err);
-    if (g->journal_fd < 0)
-        return -1;
-    if (flock(g->journal_fd, LOCK_EX | LOCK_NB))
-        return lxe__err_set(err, errno, "guardian: the journal of domain"
-                            " %u is held by another", g->domid);
+    /* Not for scripts: what they leave running must not hold the lock. */
+    if (fcntl(g->journal_fd, F_SETFD, FD_CLOEXEC))
+        return lxe__err_set(err, errno, "guardian: no journal came with the"
+                            " order to guard domain %u: %s", g->domid,
+                            strerror(errno));
     if (lxe__journal_read(&j, g->journal_fd, err))
         return -1;
     memcpy(g->uuid, j.uuid, sizeof(g->uuid));
@@ -261,7 +259,7 @@ static void watch(struct guard *g)
 int guard_work(uint32_t domid, bool toolstack_known)
 {
     struct guard g = {
-        .domid = domid, .journal_fd = -1,
+        .domid = domid, .journal_fd = GUARD_FD_JOURNAL,
         .toolstack_known = toolstack_known,
     };
     char ready = LXE_GUARD_READY;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -238,7 +239,32 @@ static void through_a_file(void)
     rmdir(dir);
 }
 
+/* Or somebody would take it for a leftover, and remove it. */
+static void locked_from_its_first_moment(void)
+{
+    char dir[] = "/tmp/lxe-journal-XXXXXX";
+    int fd, other;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    setenv(LXE_RUNDIR_ENV, dir, 1);
+    fd = lxe__journal_create(7, uuid, NULL);
+    CU_ASSERT_FATAL(fd >= 0);
+    other = lxe__journal_open(7, NULL);
+    CU_ASSERT_FATAL(other >= 0);
+    CU_ASSERT_EQUAL(flock(other, LOCK_EX | LOCK_NB), -1);
+    CU_ASSERT_EQUAL(errno, EWOULDBLOCK);
+    CU_ASSERT_FALSE(lxe__journal_removed(other));
+    CU_ASSERT_EQUAL(lxe__journal_remove(7, NULL), 0);
+    CU_ASSERT_TRUE(lxe__journal_removed(other));
+    close(fd);
+    CU_ASSERT_EQUAL(flock(other, LOCK_EX | LOCK_NB), 0);
+    close(other);
+    rmdir(dir);
+    unsetenv(LXE_RUNDIR_ENV);
+}
+
 LXE_SUITE(journal,
+    { "locked from its first moment", locked_from_its_first_moment },
     { "written and read", written_and_read },
     { "committed", committed },
     { "held until a thaw is asked for", held_until_a_thaw_is_asked_for },

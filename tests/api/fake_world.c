@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * A Xen, a xenstore and a bus of backends that live in a directory, to
+ * be preloaded into xl-ext and the guardian: so that freeze and thaw are
+ * tested as the processes that they are, without a hypervisor.
+ *
+ * $FAKE_WORLD has
+ *
+ *   state       of domain 5: running, paused, suspended or gone; read at
+ *               each look
+ *   store/PATH  xenstore: a file a node
+ *   grants      the grant table, one frame of version 1
+ *   ring        the page that any mapped frame is
+ *   sys/        stands for /sys/bus/xen-backend: devices/NAME/driver is
+ *               there as long as NAME is bound.  What is written to
+ *               drivers/vbd/unbind and bind takes it away and makes it,
+ *               and with it the use of grant 8.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xenctrl.h>
+#include <xenforeignmemory.h>
+#include <xenstore.h>
+
+/* After xenctrl.h, which it needs. */
+#include <xen/grant_table.h>
+
+#define BUS  "/sys/bus/xen-backend"
+#define PAGE 4096
+#define RING_REF 8
+
+static char handle;
+
+static int in_world(char *path, size_t len, const char *name)
+{
+    const char *world = getenv("FAKE_WORLD");
+    int r = snprintf(path, len, "%s/%s", world ? world : "/nonexistent",
+                     name);
+
+    return r > 0 && (size_t)r < len;
+}
+
+static char *read_text(const char *name)
+{
+    char path[512], *text = calloc(1, 512);
+    ssize_t n = -1;
+    int fd = -1;
+
+    if (text && in_world(path, sizeof(path), name))
+        fd = openat(AT_FDCWD, path, O_RDONLY);
+    if (fd >= 0) {
+        n = read(fd, text, 511);
+        close(fd);
+    }
+    if (n >= 0)
+        return text;
+    free(text);
+    errno = ENOENT;
+    return NULL;
+}
+
+static void *map_file(const char *name)
+{
+    char path[512];
+    void *page;
+    int fd;
+
+    in_world(path, sizeof(path), name);
+    fd = openat(AT_FDCWD, path, O_RDWR);
+    page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    return page;
+}
+
+/*----- Xen -----*/
+
+xc_interface *xc_interface_open(xentoollog_logger *logger,
+                                xentoollog_logger *dombuild_logger,
+                                unsigned open_flags)
+{
+    (void)logger;
+    (void)dombuild_logger;
+    (void)open_flags;
+    return (xc_interface *)&handle;
+}
+
+int xc_interface_close(xc_interface *xch)
+{
+    (void)xch;
+    return 0;
+}
+
+int xc_domain_getinfolist(xc_interface *xch, uint32_t first_domain,
+                          unsigned int max_domains, xc_domaininfo_t *info)
+{
+    char *state = read_text("state");
+    int nr = 0;
+
+    (void)xch;
+    memset(info, 0, max_domains * sizeof(*info));
+    if (state && first_domain <= 5 && strncmp(state, "gone", 4)) {
+        info[0].domain = 5;
+        info[0].max_pages = info[0].tot_pages = 1000;
+        info[0].handle[15] = 5;
+        if (!strncmp(state, "paused", 6))
+            info[0].flags = XEN_DOMINF_paused;
+        if (!strncmp(state, "suspended", 9))
+            info[0].flags = XEN_DOMINF_shutdown |
+                SHUTDOWN_suspend << XEN_DOMINF_shutdownshift;
+        nr = 1;
+    }
+    free(state);
+    return nr;
+}
+
+int xc_domain_maximum_gpfn(xc_interface *xch, uint32_t domid,
+                           xen_pfn_t *gpfns)
+{
+    (void)xch;
+    (void)domid;
+    *gpfns = 999;
+    return 0;
+}
+
+void *xc__hypercall_buffer_alloc_pages(xc_interface *xch,
+                                       xc_hypercall_buffer_t *b,
+                                       int nr_pages)
+{
+    (void)xch;
+    b->hbuf = calloc(nr_pages, PAGE);
+    return b->hbuf;
+}
+
+void xc__hypercall_buffer_free_pages(xc_interface *xch,
+                                     xc_hypercall_buffer_t *b,
+                                     int nr_pages)
+{
+    (void)xch;
+    (void)nr_pages;
+    free(b->hbuf);
+}
+
+int xc_gnttab_query_size(xc_interface *xch, struct gnttab_query_size *query)
+{
+    (void)xch;
+    query->nr_frames = query->max_nr_frames = 1;
+    query->status = 0;
+    return 0;
+}
+
+int xc_gnttab_get_version(xc_interface *xch, uint32_t domid)
+{
+    (void)xch;
+    (void)domid;
+    return 1;
+}
+
+xenforeignmemory_handle *xenforeignmemory_open(
+    struct xentoollog_logger *logger, unsigned open_flags)
+{
+    (void)logger;
+    (void)open_flags;
+    return (xenforeignmemory_handle *)&handle;
+}
+
+int xenforeignmemory_close(xenforeignmemory_handle *fmem)
+{
+    (void)fmem;
+    return 0;
+}
+
+void *xenforeignmemory_map(xenforeignmemory_handle *fmem, uint32_t dom,
+                           int prot, size_t pages, const xen_pfn_t arr[],
+                           int err[])
+{
+    (void)fmem;
+    (void)dom;
+    (void)prot;
+    (void)pages;
+    (void)arr;
+    (void)err;
+    return map_file("ring");
+}
+
+int xenforeignmemory_unmap(xenforeignmemory_handle *fmem, void *addr,
+                           size_t pages)
+{
+    (void)fmem;
+    return munmap(addr, pages * PAGE);
+}
+
+xenforeignmemory_resource_handle *xenforeignmemory_map_resource(
+    xenforeignmemory_handle *fmem, domid_t domid, unsigned int type,
+    unsigned int id, unsigned long frame, unsigned long nr_frames,
+    void **paddr, int prot, int flags)
+{
+    (void)fmem;
+    (void)domid;
+    (void)type;
+    (void)id;
+    (void)frame;
+    (void)nr_frames;
+    (void)prot;
+    (void)flags;
+    *paddr = map_file("grants");
+    return *paddr;
+}
+
+int xenforeignmemory_unmap_resource(xenforeignmemory_handle *fmem,
+                                    xenforeignmemory_resource_handle *fres)
+{
+    (void)fmem;
+    return munmap(fres, PAGE);
+}
+
+/*----- xenstore -----*/
+
+struct xs_handle *xs_open(unsigned long flags)
+{
+    (void)flags;
+    return (struct xs_handle *)&handle;
+}
+
+void xs_close(struct xs_handle *xsh)
+{
+    (void)xsh;
+}
+
+bool xs_watch(struct xs_handle *h, const char *path, const char *token)
+{
+    (void)h;
+    (void)path;
+    (void)token;
+    return true;
+}
+
+char **xs_check_watch(struct xs_handle *h)
+{
+    (void)h;
+    return NULL;
+}
+
+void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path,
+              unsigned int *len)
+{
+    char name[512], *text;
+
+    (void)h;
+    (void)t;
+    snprintf(name, sizeof(name), "store/%s", path);
+    text = read_text(name);
+    if (text && len)
+        *len = strlen(text);
+    return text;
+}
+
+bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path,
+              const void *data, unsigned int len)
+{
+    char name[400], file[512];
+    ssize_t n;
+    int fd;
+
+    (void)h;
+    (void)t;
+    snprintf(name, sizeof(name), "store/%s", path);
+    in_world(file, sizeof(file), name);
+    fd = openat(AT_FDCWD, file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0)
+        return false;
+    n = write(fd, data, len);
+    close(fd);
+    return n == (ssize_t)len;
+}
+
+char **xs_directory(struct xs_handle *h, xs_transaction_t t,
+                    const char *path, unsigned int *num)
+{
+    char name[400], dir[512], **out, *at;
+    struct dirent *de;
+    DIR *d;
+
+    (void)h;
+    (void)t;
+    snprintf(name, sizeof(name), "store/%s", path);
+    in_world(dir, sizeof(dir), name);
+    d = opendir(dir);
+    if (!d)
+        return NULL;
+    /* One block of pointers and words, as the library makes it. */
+    out = calloc(16, sizeof(*out) + 64);
+    at = (char *)(out + 16);
+    *num = 0;
+    while (out && (de = readdir(d)) && *num < 16)
+        if (de->d_name[0] != '.') {
+            snprintf(at, 64, "%.63s", de->d_name);
+            out[(*num)++] = at;
+            at += 64;
+        }
+    closedir(d);
+    return out;
+}
+
+/*----- the bus -----*/
+
+/* @path, or its stand-in, in @room. */
+static const char *translate(const char *path, char *room, size_t len)
+{
+    char name[400];
+
+    if (strncmp(path, BUS, strlen(BUS)))
+        return path;
+    snprintf(name, sizeof(name), "sys%s", path + strlen(BUS));
+    in_world(room, len, name);
+    return room;
+}
+
+int access(const char *path, int mode)
+{
+    char room[512];
+
+    return faccessat(AT_FDCWD, translate(path, room, sizeof(room)), mode,
+                     0);
+}
+
+int open(const char *path, int flags, ...)
+{
+    char room[512];
+    va_list ap;
+    mode_t mode;
+
+    va_start(ap, flags);
+    mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+    va_end(ap);
+    return openat(AT_FDCWD, translate(path, room, sizeof(room)), flags,
+                  mode);
+}
+
+/* Does @fd lead to the file of the bus with that name? */
+static bool leads_to(int fd, const char *name)
+{
+    char link[64], path[512], file[512];
+    ssize_t n;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    n = readlink(link, path, sizeof(path) - 1);
+    if (n < 0 || !in_world(file, sizeof(file), name))
+        return false;
+    path[n] = '\0';
+    return !strcmp(path, file);
+}
+
+static int set_bound(const char *name, size_t len, bool bound)
+{
+    grant_entry_v1_t *grants = map_file("grants");
+    char file[160], path[512];
+    int fd;
+
+    snprintf(file, sizeof(file), "sys/devices/%.*s/driver", (int)len, name);
+    in_world(path, sizeof(path), file);
+    if (bound == !faccessat(AT_FDCWD, path, F_OK, 0)) {
+        errno = ENODEV;
+        return -1;
+    }
+    if (bound) {
+        fd = openat(AT_FDCWD, path, O_WRONLY | O_CREAT, 0600);
+        close(fd);
+        grants[RING_REF].flags |= GTF_reading | GTF_writing;
+    } else {
+        unlink(path);
+        grants[RING_REF].flags &= ~(GTF_reading | GTF_writing);
+    }
+    munmap(grants, PAGE);
+    return 0;
+}
+
+ssize_t write(int fd, const void *data, size_t len)
+{
+    static ssize_t (*real)(int, const void *, size_t);
+
+    if (leads_to(fd, "sys/drivers/vbd/unbind"))
+        return set_bound(data, len, false) ? -1 : (ssize_t)len;
+    if (leads_to(fd, "sys/drivers/vbd/bind"))
+        return set_bound(data, len, true) ? -1 : (ssize_t)len;
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "write");
+    return real(fd, data, len);
+}

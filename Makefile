@@ -59,7 +59,7 @@ IDL_OUT     := $(IDL_HDRS) $(IDL_SRCS) $(IDL_TESTS)
 IDL_OBJS    := $(IDL_SRCS:%.c=%.o)
 
 # One archive of everything that is not a program; programs pull from it.
-LIB_ROOMS   := base memory stream freeze engine image api
+LIB_ROOMS   := base memory stream freeze engine image report session api
 LIB_SRCS    := $(foreach r,$(LIB_ROOMS),$(wildcard libxl-ext/$(r)/*.c))
 LIB_OBJS    := $(LIB_SRCS:%.c=$(BUILD)/%.o) $(IDL_OBJS)
 LIB         := $(BUILD)/libxlext-internal.a
@@ -71,7 +71,8 @@ VERSION     := $(shell sed -n \
 SONAME      := libxlext.so.$(firstword $(subst ., ,$(VERSION)))
 SOLIB       := $(BUILD)/libxlext.so.$(VERSION)
 SOMAP       := libxl-ext/api/libxlext.map
-PUBLIC_HDRS := include/libxl_ext.h include/libxl_ext_image.h
+PUBLIC_HDRS := include/libxl_ext.h include/libxl_ext_operation.h \
+               include/libxl_ext_image.h
 
 PROGRAMS    := libxl-ext-save-helper libxl-ext-guardian libxl-ext-qemu
 helper_SRCS   := $(wildcard libxl-ext/helper/*.c)
@@ -121,7 +122,7 @@ $(LIB): $(LIB_OBJS)
 $(SOLIB): $(LIB_OBJS) $(SOMAP)
 	$(CC) $(CFLAGS) $(LXE_LDFLAGS) $(LDFLAGS) -shared \
 	    -Wl,-soname,$(SONAME) -Wl,--version-script=$(SOMAP) -Wl,-z,defs \
-	    -o $@ $(LIB_OBJS) $(XEN_LIBS)
+	    -o $@ $(LIB_OBJS) -lxenlight $(XEN_LIBS)
 
 define PROGRAM
 $(BUILD)/$(1): $$($(2)_SRCS:%.c=$(BUILD)/%.o) $(LIB)
@@ -139,7 +140,8 @@ guardian_LIBS := -lxenlight
 # It takes the archive, not the shared library: it is what puts a host
 # right, so it must run from the tree and whatever is installed.
 $(BUILD)/xl-ext: $(cmd_SRCS:%.c=$(BUILD)/%.o) $(LIB)
-	$(CC) $(CFLAGS) $(LXE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(XEN_LIBS)
+	$(CC) $(CFLAGS) $(LXE_LDFLAGS) $(LDFLAGS) -o $@ $^ -lxenlight \
+	    $(XEN_LIBS)
 -include $(cmd_SRCS:%.c=$(BUILD)/%.d)
 
 # The parts of programs that unit tests link.
@@ -171,21 +173,27 @@ FUZZ_FLAGS  := -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
                -verbosity=0 -rss_limit_mb=256 \
                -artifact_prefix=$(FUZZ)/crash-
 FUZZ_WIRE   := $(FUZZ)/idl/_libxl_ext_types_internal_wire.c
-FUZZ_SRCS   := libxl-ext/base/err.c libxl-ext/base/uuid.c \
+FUZZ_SRCS   := libxl-ext/base/err.c libxl-ext/base/io.c \
+               libxl-ext/base/uuid.c \
                libxl-ext/memory/record.c \
                libxl-ext/stream/libxc_format.c $(FUZZ_WIRE)
 
 check-fuzz:
 	@build-aux/deps.sh build-aux/packages build-aux/packages-fuzz
-	@mkdir -p $(FUZZ)/corpus/record $(FUZZ)/corpus/image
+	@mkdir -p $(FUZZ)/corpus/record $(FUZZ)/corpus/image \
+	    $(FUZZ)/corpus/convert
 	@$(MAKE) -s $(FUZZ_WIRE) BUILD=$(FUZZ)
 	$(FUZZ_CC) -o $(FUZZ)/fuzz_record tests/fuzz/fuzz_record.c $(FUZZ_SRCS)
 	$(FUZZ_CC) -o $(FUZZ)/fuzz_image tests/fuzz/fuzz_image.c $(FUZZ_SRCS) \
 	    $(wildcard libxl-ext/image/*.c) $(IMAGE_LIBS)
+	$(FUZZ_CC) -o $(FUZZ)/fuzz_convert tests/fuzz/fuzz_convert.c \
+	    $(FUZZ_SRCS) $(wildcard libxl-ext/image/*.c) $(IMAGE_LIBS)
 	$(FUZZ_ENV) $(FUZZ)/fuzz_record $(FUZZ_FLAGS) -max_len=512 \
 	    $(FUZZ)/corpus/record tests/fuzz/seeds/record
 	$(FUZZ_ENV) $(FUZZ)/fuzz_image $(FUZZ_FLAGS) -max_len=40000 \
 	    $(FUZZ)/corpus/image tests/fuzz/seeds/image
+	$(FUZZ_ENV) $(FUZZ)/fuzz_convert $(FUZZ_FLAGS) -max_len=40000 \
+	    $(FUZZ)/corpus/convert tests/fuzz/seeds/image
 
 # Installing what is missing is part of the commands that a newcomer
 # types; with everything there these do nothing and need no root.

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 #
 # Includes point one way: programs (helper, guardian, qemu) and api ->
-# freeze, engine, image -> stream -> memory -> base.  image/ includes no
+# report, session -> freeze, engine, image -> stream -> memory -> base.  image/ includes no
 # header of Xen; xl-cmd/ sees include/ only.  Fails where one does not.
 #
 # Code generated from idl/ uses base alone.  Its public types are for
-# those who use the library: no room knows them.  Its internal ones are
+# those who use the library: of the rooms below api/ only report/ and
+# what the helper tells the library know them.  Its internal ones are
 # those of the memory record, and memory/record.h is the way to them.
 set -eu
 cd "$(dirname "$0")/../libxl-ext"
@@ -20,9 +21,11 @@ allowed() { # the rooms that a room may include
     freeze)   echo base memory freeze ;;
     guardian) echo base memory freeze guardian ;;
     qemu)     echo base memory qemu ;;
-    helper)   echo base memory stream engine freeze helper ;;
+    report)   echo base memory freeze report ;;
+    session)  echo base session ;;
+    helper)   echo base memory stream engine freeze report session helper ;;
     image)    echo base memory stream image ;;
-    api)      echo base memory freeze image api ;;
+    api)      echo base memory freeze stream report session image api ;;
     *)        echo ;;
     esac
 }
@@ -43,6 +46,7 @@ for f in */*.c */*.h; do
         memory/record.h:_libxl_ext_types_internal.h) ;;
         image/*:libxl_ext_image.h | api/*:libxl_ext_image.h) ;;
         api/*:libxl_ext.h) ;;
+        report/*:libxl_ext.h | helper/caller.h:_libxl_ext_types.h) ;;
         *) echo "$f: may not include $inc" >&2; bad=1 ;;
         esac
     done
@@ -52,7 +56,7 @@ for inc in $(sed -n 's/.*#include "\([a-z_]*\)\/.*/\1/p' ../idl/*.py); do
         { echo "idl/: generated code may not include from $inc" >&2; bad=1; }
 done
 for inc in $(sed -n 's/^#include "\(.*\)"/\1/p' ../include/*.h); do
-    [ "$inc" = _libxl_ext_types.h ] ||
+    [ "$inc" = _libxl_ext_types.h ] || [ -e "../include/$inc" ] ||
         { echo "include/: may not include $inc" >&2; bad=1; }
 done
 # What needs no hypervisor must build where there is no Xen, and so must

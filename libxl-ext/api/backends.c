@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/convert.h"
+#include "report/convert.h"
 #include "api/ctx.h"
 #include "freeze/device.h"
 #include "freeze/guard.h"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/convert.h"
+#include "report/convert.h"
 #include "api/ctx.h"
 #include "base/log.h"
 #include "freeze/guard.h"

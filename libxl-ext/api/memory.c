@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/convert.h"
+#include "report/convert.h"
 #include "api/ctx.h"
 
 #define MANY 256

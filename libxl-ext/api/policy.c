@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/convert.h"
+#include "report/convert.h"
 #include "api/ctx.h"
 
 /* The order in which they are shown; overrides are no value. */

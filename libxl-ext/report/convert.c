@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "api/convert.h"
+#include "report/convert.h"
 
 #define SAME(ours, theirs)                                              \
     _Static_assert((int)(ours) == (int)(theirs), #ours)
@@ -58,6 +58,22 @@ void lxe__to_limits(libxl_ext_memory_limits *to,
     to->stock_max_kb = l->stock_max_kb;
 }
 
+void lxe__to_sent_limits(libxl_ext_memory_limits *to,
+                         const struct lxe__record *r, uint32_t domid)
+{
+    to->domid = domid;
+    memcpy(to->uuid, r->uuid, sizeof(to->uuid));
+    to->hvm = r->flags & LXE_RECORD_F_HVM;
+    to->max_pages = r->max_pages;
+    to->tot_pages = r->tot_pages;
+    to->outstanding_pages = r->outstanding_pages;
+    to->shr_pages = r->shr_pages;
+    to->paged_pages = r->paged_pages;
+    to->target_kb = r->target_kb;
+    to->static_max_kb = r->static_max_kb;
+    to->stock_max_kb = r->stock_max_kb;
+}
+
 void lxe__to_host(libxl_ext_host_memory *to, const struct lxe__host *h)
 {
     to->total_pages = h->total_pages;
@@ -105,6 +121,19 @@ int lxe__to_backend(libxl_ext_backend *to, const struct lxe__backend *b,
     return lxe__to_string(&to->name, b->name, err) ||
            lxe__to_string(&to->why, v->why, err) ||
            lxe__to_string(&to->setting, v->allow, err) ? -1 : 0;
+}
+
+int lxe__to_frozen_backend(libxl_ext_backend *to,
+                           const struct lxe__backend *b,
+                           struct lxe__err *err)
+{
+    if (lxe__to_backend(to, b, err))
+        return -1;
+    to->method = (libxl_ext_backend_method)b->done;
+    if (b->connected && b->done != LXE_ACT_NOTHING &&
+        b->done != LXE_ACT_UNFREEZABLE)
+        to->state = LIBXL_EXT_BACKEND_STATE_FROZEN;
+    return 0;
 }
 
 void lxe__to_freeze_report(libxl_ext_freeze_report *to,

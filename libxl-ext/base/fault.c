@@ -13,6 +13,8 @@
 
 #ifdef LXE_DEBUG
 
+#define NAP_S 20
+
 static const struct {
     int number;
     const char *name, *side, *leaves;
@@ -56,6 +58,11 @@ int lxe__fault(enum lxe__fault_point point, struct lxe__err *err)
     }
     if (!strncmp(env, "stop", 4)) {
         raise(SIGSTOP);
+        return 0;
+    }
+    if (!strncmp(env, "nap", 3)) {
+        /* A signal that is caught ends it. */
+        sleep(NAP_S);
         return 0;
     }
     return lxe__err_set(err, EIO, "fault point %lu (%s) was told to fail"

@@ -50,6 +50,16 @@
     X(27, SAVE_AFTER_COMMIT,    "save", "guardian waits, libxl not told")\
     X(28, HOLD_BEFORE,          "hand", "backends frozen, guardian waits")\
     X(29, HOLD_AFTER_JOURNAL,   "hand", "journal held, guardian not told")\
+    X(60, MIGRATE_AFTER_SAVE,   "migrate", "image whole, no word yet")  \
+    X(61, MIGRATE_AFTER_READY,  "migrate", "the peer waits for GO")     \
+    X(62, MIGRATE_AFTER_COMMIT, "migrate", "committed, GO not sent")    \
+    X(63, MIGRATE_AFTER_GO,     "migrate", "GO sent")                   \
+    X(64, MIGRATE_AFTER_DONE,   "migrate", "it runs there, a copy here")\
+    X(70, RECEIVE_AFTER_OFFER,  "receive", "nothing made")              \
+    X(71, RECEIVE_AFTER_RESTORE,"receive", "paused copy, no word yet")  \
+    X(72, RECEIVE_AFTER_READY,  "receive", "paused copy, GO awaited")   \
+    X(73, RECEIVE_AFTER_GO,     "receive", "paused copy, may run")      \
+    X(74, RECEIVE_AFTER_RUN,    "receive", "it runs, no word yet")      \
     X(40, RESTORE_BEFORE_RECORD,"restore", "nothing read")              \
     X(41, RESTORE_AFTER_RECORD, "restore", "record read, not judged")   \
     X(42, RESTORE_BEFORE_LIMIT, "restore", "verdict given")             \

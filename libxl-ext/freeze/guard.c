@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "base/program.h"
 #include "freeze/device.h"
 #include "freeze/guard.h"
 
@@ -31,26 +32,6 @@
 #define FD_READY  4     /* the guardian writes */
 #define FD_JOURNAL 5    /* with its lock */
 #define FD_TOOLSTACK 6  /* readable when that has ended */
-
-static void find_program(char *path, size_t len)
-{
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char *slash;
-    int r;
-
-    if (n > 0) {
-        self[n] = '\0';
-        slash = strrchr(self, '/');
-        if (slash) {
-            *slash = '\0';
-            r = snprintf(path, len, "%s/%s", self, LXE_GUARD_PROGRAM);
-            if (r > 0 && (size_t)r < len && !access(path, X_OK))
-                return;
-        }
-    }
-    snprintf(path, len, "%s/%s", LXE_LIBEXECDIR, LXE_GUARD_PROGRAM);
-}
 
 static void close_from(int first)
 {
@@ -147,7 +128,8 @@ int lxe__guard_start(uint32_t domid, int journal_fd, bool by_hand,
 
     if (LXE_FAULT(GUARD_BEFORE_START, err))
         return -1;
-    find_program(path, sizeof(path));
+    /* Where it is not there, wait_ready() says so. */
+    lxe__program_find(path, sizeof(path), LXE_GUARD_PROGRAM);
     snprintf(arg, sizeof(arg), "%u", domid);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, orders) ||
         pipe2(ready, O_CLOEXEC)) {

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Where the programs of this package are: beside the one that runs, as
+ * in a build tree, else where they are installed.
+ */
+#ifndef LXE_BASE_PROGRAM_H
+#define LXE_BASE_PROGRAM_H
+
+#include <stddef.h>
+
+/* 0, or -1 with errno where it cannot be run; @path then is the latter. */
+int lxe__program_find(char *path, size_t len, const char *name);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The run directory: what must outlive a process and not the host.
+ * Root's alone, since what stands in it is believed.
+ */
+#ifndef LXE_BASE_RUNDIR_H
+#define LXE_BASE_RUNDIR_H
+
+#include "base/err.h"
+
+#define LXE_RUNDIR          "/run/libxl-ext"
+#define LXE_RUNDIR_ENV      "LIBXL_EXT_RUNDIR"  /* names another */
+
+const char *lxe__rundir(void);
+
+/* Makes it where it is not there. */
+int lxe__rundir_make(struct lxe__err *err);
+
+#endif

@@ -594,17 +594,34 @@ void lxe__freeze_answered(struct lxe__freeze *f)
     tell_guardian(f, LXE_GUARD_ANSWERED);
 }
 
+const struct lxe__backends *lxe__freeze_backends(
+    const struct lxe__freeze *f)
+{
+    return &f->view.bs;
+}
+
+/*
+ * The file first: should the guardian die, who reads it must know that
+ * another copy of the guest may exist.
+ */
 void lxe__freeze_commit(struct lxe__freeze *f)
 {
     f->committed = true;
     if (f->guard_fd < 0)
         return;
-    /*
-     * The file first: should the guardian die, who reads it must know
-     * that another copy of the guest may exist.
-     */
     lxe__journal_commit(f->journal_fd, NULL);
     tell_guardian(f, LXE_GUARD_COMMIT);
+    close(f->guard_fd);
+    f->guard_fd = -1;
+}
+
+void lxe__freeze_whole(struct lxe__freeze *f)
+{
+    f->committed = true;
+    if (f->guard_fd < 0)
+        return;
+    lxe__journal_whole(f->journal_fd, NULL);
+    tell_guardian(f, LXE_GUARD_WHOLE);
     close(f->guard_fd);
     f->guard_fd = -1;
 }

@@ -28,6 +28,7 @@
 #include <xentoollog.h>
 
 #include "base/err.h"
+#include "freeze/backends.h"
 #include "memory/policy.h"
 
 struct xs_handle;
@@ -81,7 +82,18 @@ int lxe__freeze_run(struct lxe__freeze *f, bool logdirty,
                     struct lxe__freeze_report *report,
                     struct lxe__err *err);
 
+/* What it found and, after run, did; owned by @f. */
+const struct lxe__backends *lxe__freeze_backends(
+    const struct lxe__freeze *f);
+
 void lxe__freeze_commit(struct lxe__freeze *f);
+
+/*
+ * Instead of commit, for a toolstack that writes that into the journal
+ * itself (lxe__journal_commit()), when another copy may run.  Should it
+ * die before, the guardian lets the guest run again.
+ */
+void lxe__freeze_whole(struct lxe__freeze *f);
 
 /* -1 where the guest runs meanwhile, or for want of a journal: thaw. */
 int lxe__freeze_hold(struct lxe__freeze *f, struct lxe__err *err);

@@ -28,6 +28,7 @@ struct xs_handle;
 #define LXE_GUARD_ANSWERED   'A'
 #define LXE_GUARD_COMMIT     'C'
 #define LXE_GUARD_DONE       'D'
+#define LXE_GUARD_WHOLE      'W'
 #define LXE_GUARD_HOLD       'H'
 
 /*

@@ -231,6 +231,8 @@ static bool take_line(struct lxe__journal *j, unsigned lineno, char *line)
         return add_intent(j, w);
     if (n == 3 && !strcmp(w[0], "undone"))
         return set_undone(j, w);
+    if (n == 1 && !strcmp(w[0], "whole"))
+        return j->whole = true;
     if (n == 1 && !strcmp(w[0], "commit"))
         return j->committed = true;
     if (n == 1 && !strcmp(w[0], "hold"))

@@ -9,11 +9,14 @@
  *   intent unbind NAME DRIVER VIF SCRIPT
  *   intent link NAME DRIVER VIF SCRIPT
  *   undone METHOD NAME
+ *   whole
  *   commit
  *   hold
  *   thaw
  *
- * "commit": the image of a save is whole.  "hold": frozen by hand, until
+ * "whole": libxenguest's part of an image is, and the toolstack decides
+ * what comes of it.  "commit": that another copy may run; from here on
+ * only a guest that runs by itself is thawed.  "hold": frozen by hand, until
  * the guest runs or "thaw" asks for it, which any process may append.
  * NAME is the backend's name in sysfs (vbd-3-51712), DRIVER vbd or vif,
  * VIF the network interface or "-", SCRIPT the hotplug script or "-",
@@ -32,9 +35,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/rundir.h"
 
-#define LXE_RUNDIR          "/run/libxl-ext"
-#define LXE_RUNDIR_ENV      "LIBXL_EXT_RUNDIR"
 #define LXE_JOURNAL_MAX     (256 * 1024)
 
 enum lxe__undo { LXE_UNDO_UNBIND, LXE_UNDO_LINK };
@@ -51,6 +53,7 @@ struct lxe__jentry {
 struct lxe__journal {
     uint32_t domid;
     uint8_t uuid[16];
+    bool whole;
     bool committed;
     bool held;
     bool thaw;                  /* somebody asks the guardian to */
@@ -98,6 +101,7 @@ int lxe__journal_intent(int fd, uint32_t domid,
                         struct lxe__err *err);
 int lxe__journal_undone(int fd, const struct lxe__jentry *e,
                         struct lxe__err *err);
+int lxe__journal_whole(int fd, struct lxe__err *err);
 int lxe__journal_commit(int fd, struct lxe__err *err);
 int lxe__journal_hold(int fd, struct lxe__err *err);
 int lxe__journal_ask_thaw(int fd, struct lxe__err *err);

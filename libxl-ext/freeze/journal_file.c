@@ -16,17 +16,10 @@
 #include "freeze/journal.h"
 #include "freeze/journal_text.h"
 
-static const char *rundir(void)
-{
-    const char *dir = getenv(LXE_RUNDIR_ENV);
-
-    return dir && dir[0] ? dir : LXE_RUNDIR;
-}
-
 int lxe__journal_path(char *path, size_t len, uint32_t domid,
                       const char *suffix, struct lxe__err *err)
 {
-    int r = snprintf(path, len, "%s/%u.%s", rundir(), domid, suffix);
+    int r = snprintf(path, len, "%s/%u.%s", lxe__rundir(), domid, suffix);
 
     if (r < 0 || (size_t)r >= len)
         return lxe__err_set(err, ENAMETOOLONG, "freeze journal: %s is %s",
@@ -52,11 +45,9 @@ int lxe__journal_create(uint32_t domid, const uint8_t uuid[16],
     char path[256], head[128];
     int fd;
 
-    if (lxe__journal_path(path, sizeof(path), domid, "journal", err))
+    if (lxe__journal_path(path, sizeof(path), domid, "journal", err) ||
+        lxe__rundir_make(err))
         return -1;
-    if (mkdir(rundir(), 0700) && errno != EEXIST)
-        return lxe__err_set(err, errno, "freeze journal: cannot make %s:"
-                            " %s", rundir(), strerror(errno));
     fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC |
               O_NOFOLLOW, 0600);
     if (fd < 0)
@@ -142,6 +133,11 @@ int lxe__journal_undone(int fd, const struct lxe__jentry *e,
 
     return put(fd, line, lxe__journal_format_undone(line, sizeof(line),
                                                     e), err);
+}
+
+int lxe__journal_whole(int fd, struct lxe__err *err)
+{
+    return put(fd, "whole\n", 6, err);
 }
 
 int lxe__journal_commit(int fd, struct lxe__err *err)

@@ -17,6 +17,9 @@ void guard_take(struct guard_state *s, int order)
     case LXE_GUARD_COMMIT:
         s->phase = GUARD_COMMITTED;
         break;
+    case LXE_GUARD_WHOLE:
+        s->phase = GUARD_WHOLE;
+        break;
     case LXE_GUARD_HOLD:
         s->phase = GUARD_HELD;
         break;
@@ -57,6 +60,12 @@ enum guard_act guard_decide(struct guard_state *s,
     switch (s->phase) {
     case GUARD_WAITING:
         return GUARD_WAIT;
+    case GUARD_WHOLE:
+        if (v->committed)
+            s->phase = GUARD_COMMITTED;
+        else if (!v->suspended || v->toolstack_gone)
+            s->phase = GUARD_THAWING;
+        return s->phase == GUARD_THAWING ? GUARD_THAW : GUARD_WAIT;
     case GUARD_COMMITTED:
         if (v->suspended)
             return GUARD_WAIT;

@@ -5,11 +5,15 @@
  *
  *   phase      holds                      left by
  *   WAITING    a save is under way        commit -> COMMITTED,
+ *                                         whole -> WHOLE,
  *                                         hold -> HELD,
  *                                         done -> LEFT,
  *                                         end of the stream -> THAWING
  *   COMMITTED  libxenguest's part of the  domain runs -> THAWING
  *              image is whole
+ *   WHOLE      the same, but no other     commit in the journal ->
+ *              copy of the guest may run  COMMITTED, domain runs or
+ *              before the toolstack says  toolstack gone -> THAWING
  *   HELD       frozen by hand; no copy    domain runs, or thaw asked
  *              of the guest comes of it   for -> THAWING
  *   THAWING    what is frozen must come   all undone -> LEFT
@@ -33,7 +37,7 @@
 #include <stdbool.h>
 
 enum guard_phase {
-    GUARD_WAITING, GUARD_COMMITTED, GUARD_HELD, GUARD_THAWING,
+    GUARD_WAITING, GUARD_COMMITTED, GUARD_WHOLE, GUARD_HELD, GUARD_THAWING,
     GUARD_LEFT,
 };
 
@@ -58,6 +62,7 @@ struct guard_view {
     bool suspended;     /* shut down with reason "suspend" */
     bool paused;        /* by the toolstack */
     bool thaw_asked;    /* in the journal */
+    bool committed;     /* in the journal, read after toolstack_gone */
     bool toolstack_known;   /* can it be seen whether that is alive */
     bool toolstack_gone;
 };

@@ -7,13 +7,36 @@
  */
 #include <errno.h>
 #include <libxl.h>
+#include <libxl_utils.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <xentoollog.h>
 
 #include "guardian/guardian.h"
 
 /* As in libxl's own error path: every guest that suspends knows it. */
 #define SUSPEND_CANCEL 1
+
+/*
+ * A sender of a migration gives its guest this surname ahead of the word
+ * that the other end may run it: what runs here again has none.
+ */
+static void take_surname_off(libxl_ctx *ctx, uint32_t domid)
+{
+    static const char away[] = "--migratedaway";
+    char *name = libxl_domid_to_name(ctx, domid), *old;
+    size_t len = name ? strlen(name) : 0, n = sizeof(away) - 1;
+
+    if (len > n && !strcmp(name + len - n, away)) {
+        old = strdup(name);
+        name[len - n] = '\0';
+        if (old)
+            libxl_domain_rename(ctx, domid, old, name);
+        free(old);
+    }
+    free(name);
+}
 
 int guard_resume(uint32_t domid, struct lxe__err *err)
 {
@@ -33,6 +56,8 @@ int guard_resume(uint32_t domid, struct lxe__err *err)
     else if ((rc = libxl_domain_resume(ctx, domid, SUSPEND_CANCEL, NULL)))
         rc = lxe__err_set(err, EIO, "resume: domain %u: libxl could not"
                           " resume it (rc %d)", domid, rc);
+    if (!rc)
+        take_surname_off(ctx, domid);
     if (ctx)
         libxl_ctx_free(ctx);
     xtl_logger_destroy((xentoollog_logger *)lg);

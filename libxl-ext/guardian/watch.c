@@ -92,6 +92,8 @@ static int start(struct guard *g, struct lxe__err *err)
         return -1;
     memcpy(g->uuid, j.uuid, sizeof(g->uuid));
     /* The guardian before this one saw these. */
+    if (j.whole)
+        guard_take(&g->state, LXE_GUARD_WHOLE);
     if (j.committed)
         guard_take(&g->state, LXE_GUARD_COMMIT);
     if (j.held)
@@ -220,6 +222,7 @@ static void step(struct guard *g)
         return;
     }
     v.thaw_asked = j.thaw;
+    v.committed = j.committed;
     act = guard_decide(&g->state, &v);
     if (v.there && g->state.phase != GUARD_WAITING)
         answer_closing(g, &j);

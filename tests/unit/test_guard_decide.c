@@ -52,7 +52,7 @@ static void waits_while_a_save_is_under_way(void)
 static void ends_with_the_domain_in_every_phase(void)
 {
     static const enum guard_phase all[] = {
-        GUARD_WAITING, GUARD_COMMITTED, GUARD_HELD, GUARD_THAWING,
+        GUARD_WAITING, GUARD_COMMITTED, GUARD_WHOLE, GUARD_HELD, GUARD_THAWING,
         GUARD_LEFT,
     };
     struct guard_view gone = suspended, dying = suspended;
@@ -91,6 +91,33 @@ static void after_a_commit_only_a_running_domain_is_thawed(void)
     CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_THAW);
     guard_thawed(&s);
     CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_END);
+}
+
+static void a_whole_image_is_its_toolstacks_until_it_commits(void)
+{
+    struct guard_state s = after(LXE_GUARD_WHOLE);
+    struct guard_view v = suspended;
+
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_WAIT);
+    /* It died ahead of its word: no copy may run. */
+    v.toolstack_gone = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_THAW);
+    guard_thawed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9 + GUARD_ORPHAN_MS),
+                    GUARD_RESUME);
+    /* Behind it: one may. */
+    s = after(LXE_GUARD_WHOLE);
+    v.committed = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_WAIT);
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_THAW);
+    /* A checkpoint: it lets the guest go on itself. */
+    s = after(LXE_GUARD_WHOLE);
+    v.committed = v.toolstack_gone = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_THAW);
 }
 
 static void leaves_the_guest_to_a_toolstack_that_lives(void)
@@ -234,6 +261,8 @@ static void a_freeze_by_hand_that_dies_leaves_nothing(void)
 }
 
 LXE_SUITE(guard_decide,
+    { "a whole image is its toolstack's until it commits",
+      a_whole_image_is_its_toolstacks_until_it_commits },
     { "what is held stays so while the guest stands still",
       what_is_held_stays_so_while_the_guest_stands_still },
     { "what is held is thawed when asked for",

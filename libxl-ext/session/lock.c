@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * One operation on a domain at a time; see lock.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/rundir.h"
+#include "session/lock.h"
+
+static int path_of(uint32_t domid, char *path, size_t len,
+                   struct lxe__err *err)
+{
+    int r = snprintf(path, len, "%s/%u.operation", lxe__rundir(), domid);
+
+    if (r < 0 || (size_t)r >= len)
+        return lxe__err_set(err, ENAMETOOLONG, "operation: the path %s/..."
+                            " is above the bound of %zu octets: set %s to"
+                            " a shorter one", lxe__rundir(), len - 1,
+                            LXE_RUNDIR_ENV);
+    return 0;
+}
+
+/* Is @fd still what @path names?  Its last holder removes it. */
+static int still_there(int fd, const char *path)
+{
+    struct stat a, b;
+
+    return !fstat(fd, &a) && !stat(path, &b) && a.st_dev == b.st_dev &&
+        a.st_ino == b.st_ino;
+}
+
+static int refuse(int fd, uint32_t domid, const char *what,
+                  struct lxe__err *err)
+{
+    char who[80];
+    ssize_t n = pread(fd, who, sizeof(who) - 1, 0);
+
+    who[n > 0 ? n : 0] = '\0';
+    who[strcspn(who, "\n")] = '\0';
+    return lxe__err_set(err, EBUSY, "%s: dom %u: %s is under way: wait"
+                        " until it has ended, or end it", what, domid,
+                        who[0] ? who : "another operation");
+}
+
+/* The program's name, as ps(1) has it. */
+static void name_of(int pid, char *name, size_t len)
+{
+    char path[32];
+    ssize_t n = -1;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        n = read(fd, name, len - 1);
+        close(fd);
+    }
+    name[n > 0 ? n : 0] = '\0';
+    name[strcspn(name, "\n")] = '\0';
+}
+
+int lxe__operation_lock(uint32_t domid, const char *what, int pid,
+                        struct lxe__err *err)
+{
+    char path[256], name[32];
+    int fd;
+
+    if (path_of(domid, path, sizeof(path), err) || lxe__rundir_make(err))
+        return -1;
+    for (;;) {
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+            return lxe__err_set(err, errno, "%s: dom %u: cannot open %s:"
+                                " %s", what, domid, path, strerror(errno));
+        if (flock(fd, LOCK_EX | LOCK_NB)) {
+            if (errno == EWOULDBLOCK)
+                refuse(fd, domid, what, err);
+            else
+                lxe__err_set(err, errno, "%s: dom %u: cannot lock %s: %s",
+                             what, domid, path, strerror(errno));
+            close(fd);
+            return -1;
+        }
+        if (still_there(fd, path))
+            break;
+        close(fd);
+    }
+    name_of(pid, name, sizeof(name));
+    /* Only for the other's line: without it the lock holds as well. */
+    if (ftruncate(fd, 0) ||
+        dprintf(fd, "a %s by process %d (%s)\n", what, pid, name) < 0)
+        errno = 0;
+    return fd;
+}
+
+void lxe__operation_unlock(int fd, uint32_t domid)
+{
+    char path[256];
+
+    if (fd < 0)
+        return;
+    if (!path_of(domid, path, sizeof(path), NULL))
+        unlink(path);
+    close(fd);
+}

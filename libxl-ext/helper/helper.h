@@ -12,6 +12,7 @@
 #include <xenstore.h>
 
 #include "engine/engine.h"
+#include "helper/caller.h"
 #include "helper/protocol.h"
 #include "memory/limits.h"
 #include "memory/policy.h"
@@ -19,6 +20,8 @@
 /* What both operations stand on. */
 struct lxe__helper {
     struct lxe__proto proto;
+    struct lxe__caller caller;
+    int lock;                   /* of the operation; -1: the caller's */
     xc_interface *xch;
     struct xs_handle *xsh;
     uint32_t domid;

@@ -22,7 +22,9 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "freeze/guard.h"
 #include "helper/helper.h"
+#include "session/lock.h"
 
 #define PROGRAM "libxl-ext-save-helper"
 
@@ -73,7 +75,27 @@ static int usage(FILE *to, int status)
 
 /*----- what both operations stand on -----*/
 
-static int helper_open(struct lxe__helper *h, struct lxe__err *err)
+/*
+ * The caller of the library has locked the domain for its operation; who
+ * uses libxl without it has not.
+ */
+static int meet_caller(struct lxe__helper *h, enum lxe__session_op op,
+                       struct lxe__err *err)
+{
+    struct lxe__domstate st;
+
+    if (lxe__domstate_read(h->xch, h->domid, &st))
+        return 0;       /* the operation itself says it better */
+    if (lxe__caller_find(&h->caller, op, h->domid, st.uuid, err))
+        return -1;
+    if (lxe__caller_there(&h->caller) || op != LXE_SESSION_SAVE)
+        return 0;
+    h->lock = lxe__operation_lock(h->domid, "save", getppid(), err);
+    return h->lock < 0 ? -1 : 0;
+}
+
+static int helper_open(struct lxe__helper *h, enum lxe__session_op op,
+                       struct lxe__err *err)
 {
     h->xch = xc_interface_open(&h->proto.logger, &h->proto.logger, 0);
     if (!h->xch)
@@ -86,11 +108,15 @@ static int helper_open(struct lxe__helper *h, struct lxe__err *err)
                             " xenstored running?", strerror(errno));
     h->name = lxe__domain_name(h->xsh, h->domid);
     lxe__policy_guest_name(h->name);
-    return lxe__policy_load(&h->policy, NULL, h->name, err);
+    if (lxe__policy_load(&h->policy, NULL, h->name, err))
+        return -1;
+    return meet_caller(h, op, err);
 }
 
 static void helper_close(struct lxe__helper *h)
 {
+    lxe__operation_unlock(h->lock, h->domid);
+    lxe__caller_dispose(&h->caller);
     lxe__policy_dispose(&h->policy);
     free(h->name);
     if (h->xsh)
@@ -138,13 +164,14 @@ static int main_save(struct lxe__helper *h, char **argv)
     h->proto.cbflags = n[4].value;
     a.stream_type = n[5].value;
 
-    r = helper_open(h, &err);
+    r = helper_open(h, LXE_SESSION_SAVE, &err);
     if (a.stream_type != XC_STREAM_PLAIN) {
         lxe__helper_exec_stock(&h->policy, argv, &err);
         r = -1;
     }
     if (!r)
         return finish(h, lxe__helper_save(h, &a));
+    lxe__caller_end(&h->caller, &err);
     LXE_ERROR(&h->proto.logger, "save: dom %u: %s", h->domid, err.msg);
     errno = err.code;
     return finish(h, -1);
@@ -183,7 +210,7 @@ static int main_restore(struct lxe__helper *h, char **argv)
     h->proto.cbflags = n[7].value;
     a.stream_type = n[8].value;
 
-    r = helper_open(h, &err);
+    r = helper_open(h, LXE_SESSION_RESTORE, &err);
     if (a.stream_type != XC_STREAM_PLAIN) {
         lxe__helper_exec_stock(&h->policy, argv, &err);
         r = -1;
@@ -191,6 +218,7 @@ static int main_restore(struct lxe__helper *h, char **argv)
     if (!r) {
         r = lxe__helper_restore(h, &a);
     } else {
+        lxe__caller_end(&h->caller, &err);
         LXE_ERROR(&h->proto.logger, "restore: dom %u: %s", h->domid,
                   err.msg);
         errno = err.code;
@@ -214,6 +242,8 @@ int main(int argc, char **argv)
     memset(&h, 0, sizeof(h));
     lxe__policy_init(&h.policy);
     lxe__proto_init(&h.proto, STDIN_FILENO, STDOUT_FILENO);
+    lxe__caller_init(&h.caller);
+    h.lock = -1;
     /*
      * A receiver that dies must be an EPIPE, with libxenguest's cleanup
      * behind it, not the end of this process: libxl gives its children

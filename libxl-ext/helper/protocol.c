@@ -115,6 +115,8 @@ static void proto_progress(struct xentoollog_logger *logger,
     struct msg m;
 
     (void)percent;
+    if (p->on_progress)
+        p->on_progress(p->on_progress_data, done, total);
     msg_init(&m, LXE_PROTO_PROGRESS);
     put_string(&m, context);
     put_string(&m, doing_what);

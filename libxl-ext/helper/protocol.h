@@ -46,6 +46,9 @@ struct lxe__proto {
      * once, so that libxenguest's own error path puts the guest right.
      */
     int broken;
+    /* libxenguest's own count of pages; may be NULL. */
+    void (*on_progress)(void *data, uint64_t done, uint64_t total);
+    void *on_progress_data;
 };
 
 /*

@@ -24,12 +24,14 @@
 #include "base/log.h"
 #include "helper/helper.h"
 #include "memory/record.h"
+#include "report/convert.h"
 #include "stream/relay.h"
 
 struct restore {
     struct lxe__helper *h;
     struct lxe__stream_head head;
-    struct lxe__record record;  /* where head.has_record */
+    bool has_record;            /* in either carrier */
+    struct lxe__record record;
     struct lxe__relay *relay;
     bool claimed;
     struct lxe__err err;
@@ -42,16 +44,43 @@ static const char *who(const struct restore *s)
 
 /*----- head -----*/
 
+/* Each carrier says the same or is a lie: which one, nobody knows. */
+static int agree(struct restore *s, const uint8_t *libxl, size_t len)
+{
+    size_t i, bound = len < s->head.record_len ? len : s->head.record_len;
+
+    for (i = 0; i < bound && libxl[i] == s->head.record[i]; i++)
+        ;
+    if (i == len && i == s->head.record_len)
+        return 0;
+    return lxe__err_set(&s->err, EPROTO, "restore: dom %u: memory record:"
+                        " that of the libxl stream (%zu octets) and that"
+                        " of the libxc stream (%zu) differ from octet %zu"
+                        " on: the image is damaged or not of one save",
+                        s->h->domid, len, s->head.record_len, i);
+}
+
 static int read_head(struct restore *s, int fd)
 {
+    uint8_t libxl[LXE_RECORD_MAX_LEN];
+    size_t len;
+
     if (LXE_FAULT(RESTORE_BEFORE_RECORD, &s->err) ||
+        lxe__caller_go(&s->h->caller, &s->h->proto, fd, libxl,
+                       sizeof(libxl), &len, &s->err) ||
         lxe__stream_head_read(fd, &s->head, &s->err))
         return -1;
-    if (!s->head.has_record)
+    if (len && s->head.has_record && agree(s, libxl, len))
+        return -1;
+    s->has_record = len || s->head.has_record;
+    if (!s->has_record)
         return 0;
-    if (lxe__record_decode(s->head.record, s->head.record_len, &s->record,
+    if (lxe__record_decode(len ? libxl : s->head.record,
+                           len ? len : s->head.record_len, &s->record,
                            &s->err))
         return -1;
+    lxe__to_sent_limits(&s->h->caller.result.limits_sent, &s->record,
+                        s->h->domid);
     return LXE_FAULT(RESTORE_AFTER_RECORD, &s->err);
 }
 
@@ -126,6 +155,7 @@ static int admit(struct restore *s, const struct lxe__limits *now)
 {
     struct lxe__helper *h = s->h;
 
+    lxe__caller_phase(&h->caller, LIBXL_EXT_PHASE_APPLY);
     if (LXE_FAULT(RESTORE_BEFORE_LIMIT, &s->err) ||
         lxe__limits_set(h->xch, h->domid, lxe__pages_limit(
                             s->record.max_pages, s->record.tot_pages),
@@ -180,13 +210,14 @@ static int settle(struct restore *s)
 {
     struct lxe__helper *h = s->h;
     uint64_t max_pages, tot_pages;
+    struct lxe__limits now;
 
     if (LXE_FAULT(RESTORE_AFTER_PAGES, &s->err))
         return -1;
     release_claim(s);
     if (LXE_FAULT(RESTORE_BEFORE_COMPLETE, &s->err))
         return -1;
-    if (!s->head.has_record)
+    if (!s->has_record)
         return 0;
     /* A guest that had more than its limit has it again now. */
     if (s->record.tot_pages > s->record.max_pages &&
@@ -200,11 +231,21 @@ static int settle(struct restore *s)
                             " %"PRIu64" at the end, %"PRIu64" was set:"
                             " somebody else changed it during the restore",
                             h->domid, max_pages, s->record.max_pages);
+    if (lxe__caller_there(&h->caller) &&
+        !lxe__limits_read(h->xch, h->xsh, h->domid, &now, NULL))
+        lxe__to_limits(&h->caller.result.limits_applied, &now);
     LXE_INFO(&h->proto.logger, "restore: dom %u: max_pages %"PRIu64","
              " tot_pages %"PRIu64" (the source had %"PRIu64" and"
              " %"PRIu64")", h->domid, max_pages, tot_pages,
              s->record.max_pages, s->record.tot_pages);
     return 0;
+}
+
+static void on_progress(void *data, uint64_t done, uint64_t total)
+{
+    struct restore *s = data;
+
+    lxe__caller_pages(&s->h->caller, 0, done, total);
 }
 
 int lxe__helper_restore(struct lxe__helper *h, struct lxe__restore_args *a)
@@ -221,8 +262,11 @@ int lxe__helper_restore(struct lxe__helper *h, struct lxe__restore_args *a)
     rc = -1;
     if (read_head(&s, a->fd))
         goto out;
-    if (s.head.has_record && (judge(&s, &now) || admit(&s, &now)))
+    if (s.has_record && (judge(&s, &now) || admit(&s, &now)))
         goto out;
+    lxe__caller_phase(&h->caller, LIBXL_EXT_PHASE_LAST_PASS);
+    h->proto.on_progress = on_progress;
+    h->proto.on_progress_data = &s;
     if (lxe__relay_restore_start(&s.relay, a->fd, &s.head, &s.err))
         goto out;
     rc = lxe__engine_restore(h->xch, a, &cb);
@@ -242,6 +286,7 @@ int lxe__helper_restore(struct lxe__helper *h, struct lxe__restore_args *a)
     release_claim(&s);
     if (rc)
         LXE_ERROR(&h->proto.logger, "%s", s.err.msg);
+    lxe__caller_end(&h->caller, rc ? &s.err : NULL);
     saved = s.err.code;
     errno = saved;
     return rc ? -1 : 0;

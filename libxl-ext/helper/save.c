@@ -4,8 +4,8 @@
  * around it.  The steps, in the order of their functions here:
  *
  *   judge      read the live limits, ask the policy; nothing is changed
- *   prepare    plan the freeze, build the memory record, start the relay
- *              and, where anything may have to be undone, the guardian
+ *   prepare    plan the freeze, start the guardian, build the memory
+ *              record; let the caller have it or start the relay
  *   precopy    between rounds: hold the limit that was sent
  *   stopped    libxl has suspended the guest: freeze, hold the limit a
  *              last time; libxenguest then reads the dirty bitmap
@@ -30,6 +30,7 @@
 #include "freeze/guard.h"
 #include "helper/helper.h"
 #include "memory/record.h"
+#include "report/convert.h"
 #include "stream/libxc_format.h"
 #include "stream/relay.h"
 
@@ -41,7 +42,7 @@ struct save {
     uint64_t room;              /* pages that the destination takes in */
     struct lxe__freeze *freeze;
     struct lxe__relay *relay;
-    bool in_stream;             /* the relay is out of the way */
+    bool in_stream;             /* the relay is out of the way, or none */
     bool mandatory;
     struct lxe__err err;        /* ours; libxenguest logs its own */
 };
@@ -159,6 +160,7 @@ static int prepare(struct save *s)
 {
     struct lxe__helper *h = s->h;
     uint8_t bytes[RECORD_BYTES];
+    bool libxc_carrier;
 
     if (lxe__freeze_plan(&s->freeze, h->xch, h->xsh, h->domid,
                          s->limits.hvm, &h->policy, LXE_FREEZE_FOR_SAVE,
@@ -166,9 +168,17 @@ static int prepare(struct save *s)
         lxe__freeze_arm(s->freeze, &s->err))
         return -1;
     build_record(s, bytes);
+    lxe__to_limits(&h->caller.result.limits_sent, &s->limits);
     if (LXE_FAULT(SAVE_BEFORE_RECORD, &s->err) ||
+        lxe__caller_record(&h->caller, &h->proto,
+                           bytes + LXE_LIBXC_RHDR_LEN, LXE_RECORD_LEN,
+                           s->mandatory, s->a->fd, &libxc_carrier,
+                           &s->err) ||
         catch_sigterm(s->a->fd, &s->err))
         return -1;
+    s->in_stream = !libxc_carrier;
+    if (s->in_stream)
+        return LXE_FAULT(SAVE_AFTER_RECORD, &s->err);
     return lxe__relay_save_start(&s->relay, s->a->fd, bytes,
                                  sizeof(bytes), &s->err);
 }
@@ -247,6 +257,8 @@ static int cb_precopy_policy(struct precopy_stats stats, void *data)
 
     if (leave_relay(s) || hold_limit(s))
         return XGS_POLICY_ABORT;
+    lxe__caller_pages(&s->h->caller, stats.iteration + 1,
+                      0, stats.dirty_count > 0 ? stats.dirty_count : 0);
     if (stop_requested) {
         lxe__err_set(&s->err, EINTR, "save: dom %u: told to stop by"
                      " SIGTERM", s->h->domid);
@@ -278,6 +290,25 @@ static int check_suspended(struct save *s)
     return 0;
 }
 
+/* A report without its backends is no reason to fail. */
+static void report_freeze(struct save *s,
+                          const struct lxe__freeze_report *report)
+{
+    const struct lxe__backends *bs = lxe__freeze_backends(s->freeze);
+    libxl_ext_operation_result *r = &s->h->caller.result;
+    size_t i;
+
+    if (!lxe__caller_there(&s->h->caller))
+        return;
+    lxe__to_freeze_report(&r->freeze, report);
+    r->backends = calloc(bs->nr ? bs->nr : 1, sizeof(*r->backends));
+    for (i = 0; r->backends && i < bs->nr; i++) {
+        libxl_ext_backend_init(&r->backends[i]);
+        r->num_backends = i + 1;
+        lxe__to_frozen_backend(&r->backends[i], &bs->list[i], NULL);
+    }
+}
+
 /* As xenguest.h has it: 0 failed, anything else: suspended. */
 static int cb_suspend(void *data)
 {
@@ -288,6 +319,7 @@ static int cb_suspend(void *data)
 
     if (leave_relay(s) || LXE_FAULT(SAVE_BEFORE_SUSPEND, &s->err))
         return 0;
+    lxe__caller_phase(&h->caller, LIBXL_EXT_PHASE_SUSPEND);
     lxe__freeze_suspending(s->freeze);
     if (lxe__proto_call(&h->proto, LXE_PROTO_SUSPEND, &reply)) {
         lxe__err_set(&s->err, errno, "save: dom %u: asking libxl to"
@@ -303,6 +335,7 @@ static int cb_suspend(void *data)
     }
     if (check_suspended(s))
         return 0;
+    lxe__caller_phase(&h->caller, LIBXL_EXT_PHASE_FREEZE);
     memset(&report, 0, sizeof(report));
     if (LXE_FAULT(SAVE_AFTER_SUSPEND, &s->err) ||
         LXE_FAULT(SAVE_BEFORE_FREEZE, &s->err) ||
@@ -313,6 +346,8 @@ static int cb_suspend(void *data)
         hold_limit(s) ||
         LXE_FAULT(SAVE_AFTER_RECHECK, &s->err))
         return 0;
+    report_freeze(s, &report);
+    lxe__caller_phase(&h->caller, LIBXL_EXT_PHASE_LAST_PASS);
     return reply;
 }
 
@@ -330,6 +365,26 @@ static int cb_switch_qemu_logdirty(uint32_t domid, unsigned enable,
 
 /*----- finished -----*/
 
+/*
+ * Between its suspend and here the guest must not have run: the image
+ * would hold pages of two moments.  A second xl that fails to save the
+ * same guest lets it run again, for one.
+ */
+static int still_suspended(struct save *s)
+{
+    struct lxe__domstate st;
+
+    if (lxe__domstate_read(s->h->xch, s->h->domid, &st))
+        return lxe__err_set(&s->err, errno, "save: dom %u: reading its"
+                            " state: %s", s->h->domid, strerror(errno));
+    if (!st.suspended)
+        return lxe__err_set(&s->err, EBUSY, "save: dom %u: somebody let it"
+                            " run again while its last pages were"
+                            " written: the image is of no use and the"
+                            " guest runs on; save it again", s->h->domid);
+    return 0;
+}
+
 static int finished(struct save *s)
 {
     /*
@@ -340,10 +395,15 @@ static int finished(struct save *s)
         return lxe__err_set(&s->err, EPIPE, "save: dom %u: the pages are"
                             " written, but libxl has gone away: the image"
                             " is not complete", s->h->domid);
+    if (still_suspended(s))
+        return -1;
     if (LXE_FAULT(SAVE_AFTER_LAST_PASS, &s->err) ||
         LXE_FAULT(SAVE_BEFORE_COMPLETE, &s->err))
         return -1;
-    lxe__freeze_commit(s->freeze);
+    if (s->h->caller.commits)
+        lxe__freeze_whole(s->freeze);
+    else
+        lxe__freeze_commit(s->freeze);
     if (LXE_FAULT(SAVE_AFTER_COMMIT, &s->err))
         return -1;
     LXE_INFO(&s->h->proto.logger, "save: dom %u: max_pages %"PRIu64","
@@ -354,6 +414,14 @@ static int finished(struct save *s)
              s->mandatory ? ": only a host with libxl-ext can restore it"
                           : "");
     return 0;
+}
+
+static void on_progress(void *data, uint64_t done, uint64_t total)
+{
+    struct save *s = data;
+
+    lxe__caller_pages(&s->h->caller, s->h->caller.progress.round, done,
+                      total);
 }
 
 int lxe__helper_save(struct lxe__helper *h, const struct lxe__save_args *a)
@@ -379,6 +447,10 @@ int lxe__helper_save(struct lxe__helper *h, const struct lxe__save_args *a)
                      h->proto.cbflags, LXE_PROTO_SUSPEND);
         goto out;
     }
+    h->proto.on_progress = on_progress;
+    h->proto.on_progress_data = &s;
+    lxe__caller_phase(&h->caller, a->flags & XCFLAGS_LIVE ?
+                      LIBXL_EXT_PHASE_PRECOPY : LIBXL_EXT_PHASE_SUSPEND);
     rc = lxe__engine_save(h->xch, a->fd, h->domid, a->flags, &cb,
                           a->stream_type, a->recv_fd);
     if (!rc) {
@@ -394,11 +466,14 @@ int lxe__helper_save(struct lxe__helper *h, const struct lxe__save_args *a)
                                           : strerror(saved));
 
  out:
+    lxe__caller_phase(&h->caller, rc ? LIBXL_EXT_PHASE_THAW
+                                     : LIBXL_EXT_PHASE_EMULATOR);
     if (rc && s.freeze && lxe__freeze_thaw(s.freeze, &thaw_err))
         LXE_ERROR(&h->proto.logger, "%s", thaw_err.msg);
     lxe__relay_dispose(s.relay, NULL);
     if (rc)
         LXE_ERROR(&h->proto.logger, "%s", s.err.msg);
+    lxe__caller_end(&h->caller, rc ? &s.err : NULL);
     saved = s.err.code;
     lxe__freeze_free(s.freeze);
     errno = saved;

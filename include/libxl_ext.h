@@ -224,4 +224,6 @@ int libxl_ext_thaw(libxl_ext_ctx *ctx, uint32_t domid, bool force);
 }
 #endif
 
+#include "libxl_ext_operation.h"
+
 #endif

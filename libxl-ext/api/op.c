@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * One operation: its thread, its session with the helper, cancelling.
+ *
+ * The thread's states: it waits for the helper, then hears it, and ends
+ * when it is told to.  A helper may also never come (libxl failed ahead
+ * of it) or go at any time (it was killed): neither is the thread's to
+ * judge, since libxl sees both.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/ctx.h"
+#include "api/op.h"
+#include "base/log.h"
+#include "base/program.h"
+#include "base/rc.h"
+#include "session/place.h"
+
+/* A helper that was told to stop has this long before libxl is. */
+#define STOP_MS 2000
+
+uint64_t lxe__op_now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000ULL + t.tv_nsec / 1000;
+}
+
+static bool is_set(int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+
+    return poll(&p, 1, 0) == 1;
+}
+
+static void set(int fd)
+{
+    uint64_t one = 1;
+
+    /* A counter of 1 already serves as well. */
+    if (write(fd, &one, sizeof(one)) < 0)
+        errno = 0;
+}
+
+/*----- with the helper -----*/
+
+/* The caller's callback, with times from the operation's beginning. */
+static void hear_progress(struct libxl_ext_op *op, const char *json)
+{
+    libxl_ext_progress p;
+    char *error = NULL;
+
+    if (!libxl_ext_progress_from_json(&p, json, &error) && op->progress) {
+        p.elapsed_us -= p.elapsed_us > op->start_us ? op->start_us :
+            p.elapsed_us;
+        op->progress(&p, op->user);
+    }
+    libxl_ext_progress_dispose(&p);
+    free(error);
+}
+
+static void hear_result(struct libxl_ext_op *op, const char *json)
+{
+    libxl_ext_operation_result r;
+    char *error = NULL;
+    uint32_t i;
+
+    if (!libxl_ext_operation_result_from_json(&r, json, &error)) {
+        for (i = 0; i < r.num_phases; i++)
+            r.phases[i].start_us -= op->start_us;
+        libxl_ext_operation_result_dispose(&op->result);
+        op->result = r;
+    } else {
+        libxl_ext_operation_result_dispose(&r);
+    }
+    free(error);
+}
+
+/* The save's helper has read its limits: the stream can begin. */
+static int hear_record(struct libxl_ext_op *op, int conn,
+                       const struct lxe__session_msg *m)
+{
+    libxl_ext_carrier carrier = op->carrier;
+    bool in_libxl, in_libxc;
+
+    /* What stock libxl refuses anyway is refused sooner there. */
+    if (carrier == LIBXL_EXT_CARRIER_AUTO)
+        carrier = m->arg ? LIBXL_EXT_CARRIER_LIBXL
+                         : LIBXL_EXT_CARRIER_LIBXC;
+    in_libxl = carrier != LIBXL_EXT_CARRIER_LIBXC;
+    in_libxc = carrier != LIBXL_EXT_CARRIER_LIBXL;
+    if (m->len != LXE_RECORD_LEN)
+        return lxe__err_set(&op->err, EPROTO, "session: a memory record of"
+                            " %zu octets, %d were expected", m->len,
+                            LXE_RECORD_LEN);
+    if (lxe__op_stream_join(&op->stream, m->body, in_libxl ? m->len : 0,
+                            m->arg, op->cancel_fd, &op->err))
+        return -1;
+    if (lxe__session_send(conn, LXE_SESSION_GO, LXE_SESSION_GO_WHOLE |
+                          (in_libxc ? LXE_SESSION_GO_LIBXC : 0), NULL, 0,
+                          op->stream.real))
+        return lxe__err_set(&op->err, errno, "session: cannot hand the"
+                            " stream over: %s", strerror(errno));
+    op->met = true;
+    return 0;
+}
+
+static int hear_hello(struct libxl_ext_op *op, int conn,
+                      const struct lxe__session_msg *m)
+{
+    if (m->arg != op->what || m->len != sizeof(struct lxe__session_hello))
+        return lxe__err_set(&op->err, EPROTO, "session: a greeting for"
+                            " operation %u of %zu octets: library and"
+                            " helper are of different packages: install"
+                            " them together", m->arg, m->len);
+    if (op->what == LXE_SESSION_SAVE)
+        return 0;       /* RECORD comes next */
+    if (lxe__op_stream_hand_over(&op->stream, &op->err))
+        return -1;
+    if (lxe__session_send(conn, LXE_SESSION_GO, 0, op->stream.record,
+                          op->stream.record_len, op->stream.real))
+        return lxe__err_set(&op->err, errno, "session: cannot hand the"
+                            " stream over: %s", strerror(errno));
+    op->met = true;
+    return 0;
+}
+
+static int hear(struct libxl_ext_op *op, int conn,
+                const struct lxe__session_msg *m)
+{
+    switch (m->kind) {
+    case LXE_SESSION_HELLO:
+        return hear_hello(op, conn, m);
+    case LXE_SESSION_RECORD:
+        return op->what == LXE_SESSION_SAVE && !op->met ?
+            hear_record(op, conn, m) : 0;
+    case LXE_SESSION_PROGRESS:
+        hear_progress(op, m->body);
+        return 0;
+    case LXE_SESSION_ERROR:
+        op->said = !op->err.code;
+        lxe__err_set(&op->err, m->arg ? m->arg : EIO, "%s", m->body);
+        return 0;
+    case LXE_SESSION_RESULT:
+        hear_result(op, m->body);
+        return 0;
+    default:
+        return 0;       /* of a newer helper */
+    }
+}
+
+/* A new connection; a second one is none of ours. */
+static int take_helper(struct libxl_ext_op *op)
+{
+    int pid, conn = lxe__session_accept(op->listen_fd, &pid, &op->err);
+
+    if (conn < 0)
+        return -1;
+#ifdef SYS_pidfd_open
+    /* A pid alone may be somebody else's by the time it is signalled. */
+    op->helper_pid_fd = syscall(SYS_pidfd_open, pid, 0);
+#endif
+    return conn;
+}
+
+static bool stop_helper(struct libxl_ext_op *op)
+{
+#ifdef SYS_pidfd_send_signal
+    return op->helper_pid_fd >= 0 &&
+        !syscall(SYS_pidfd_send_signal, op->helper_pid_fd, SIGTERM, NULL,
+                 0);
+#else
+    (void)op;
+    return false;
+#endif
+}
+
+/*
+ * First the helper, which knows how to put a guest right; then libxl,
+ * which may be waiting for something that is not the helper's.
+ */
+static int cancel(struct libxl_ext_op *op, int conn, int *patience)
+{
+    if (*patience == -1 && conn >= 0 && stop_helper(op)) {
+        *patience = STOP_MS;
+        return 0;
+    }
+    libxl_ao_abort(op->ctx, NULL);
+    *patience = STOP_MS;        /* again: it may not have begun */
+    return 0;
+}
+
+static void *op_thread(void *arg)
+{
+    struct libxl_ext_op *op = arg;
+    struct lxe__session_msg m;
+    int conn = -1, patience = -1, r;
+    uint64_t until = 0, now;
+
+    for (;;) {
+        struct pollfd p[] = {
+            { .fd = op->end_fd, .events = POLLIN },
+            { .fd = conn >= 0 ? conn : op->listen_fd, .events = POLLIN },
+            /* Once heard it stays readable: not looked at any more. */
+            { .fd = patience == -1 ? op->cancel_fd : -1,
+              .events = POLLIN },
+        };
+        int wait = -1;
+
+        if (patience != -1) {
+            now = lxe__op_now_us();
+            wait = until > now ? (until - now) / 1000 + 1 : 0;
+        }
+        r = poll(p, 3, wait);
+        if (r < 0 && errno != EINTR)
+            break;
+        if (r < 0)
+            continue;
+        if (!r || p[2].revents) {
+            cancel(op, conn, &patience);
+            until = lxe__op_now_us() + patience * 1000ULL;
+            continue;
+        }
+        if (p[1].revents && conn < 0) {
+            conn = take_helper(op);
+        } else if (p[1].revents) {
+            r = lxe__session_recv(conn, &m, &op->err);
+            if (r > 0) {
+                r = hear(op, conn, &m) ? -1 : 1;
+                lxe__session_msg_dispose(&m);
+            }
+            if (r <= 0) {
+                /* The end of it: the helper gives up where it waits. */
+                close(conn);
+                conn = -1;
+            }
+            continue;
+        }
+        /* What was said ahead of the end is heard first. */
+        if (p[0].revents && !p[1].revents)
+            break;
+    }
+    if (conn >= 0)
+        close(conn);
+    return NULL;
+}
+
+/*----- begin and end -----*/
+
+/*
+ * libxl takes its helper from the environment.  With another one than
+ * ours nobody would empty libxl's pipe.
+ */
+static int check_helper(const char *what, struct lxe__err *err)
+{
+    static const char ours[] = "libxl-ext-save-helper";
+    const char *path = getenv("LIBXL_SAVE_HELPER"), *slash;
+    char found[PATH_MAX];
+
+    if (!path) {
+        if (lxe__program_find(found, sizeof(found), ours))
+            return lxe__err_set(err, errno, "%s: %s: %s: is libxl-ext"
+                                " installed?", what, found,
+                                strerror(errno));
+        if (setenv("LIBXL_SAVE_HELPER", found, 0))
+            return lxe__err_set(err, errno, "%s: cannot set"
+                                " LIBXL_SAVE_HELPER: %s", what,
+                                strerror(errno));
+        return 0;
+    }
+    slash = strrchr(path, '/');
+    if (!slash || strcmp(slash + 1, ours) || access(path, X_OK))
+        return lxe__err_set(err, EINVAL, "%s: LIBXL_SAVE_HELPER is \"%s\","
+                            " which is not %s or cannot be run: unset it",
+                            what, path, ours);
+    return 0;
+}
+
+int lxe__op_check(struct libxl_ext_ctx *ctx, struct libxl_ext_op *op,
+                  const char *what)
+{
+    if (op->used)
+        return lxe__err_set(&op->err, EINVAL, "%s: a libxl_ext_op serves"
+                            " one operation: allocate another", what);
+    op->used = true;
+    if (!ctx->libxl)
+        return lxe__err_set(&op->err, EINVAL, "%s: the context has no"
+                            " libxl_ctx: give libxl_ext_ctx_alloc() one",
+                            what);
+    return check_helper(what, &op->err);
+}
+
+int lxe__op_return(struct libxl_ext_ctx *ctx, struct libxl_ext_op *op,
+                   int r)
+{
+    if (!r)
+        return 0;
+    /* A step that stands on the context has its line there. */
+    if (!op->err.code)
+        op->err = ctx->err;
+    if (atomic_load(&op->cancelled) && op->err.code == ECANCELED)
+        r = ERROR_ABORTED;
+    else
+        r = lxe__rc(op->err.code);
+    if (!op->said)
+        LXE_ERROR(ctx->lg, "%s", op->err.msg);
+    ctx->err = op->err;
+    return r;
+}
+
+int lxe__op_begin(struct libxl_ext_op *op, libxl_ctx *ctx,
+                  enum lxe__session_op what, const uint8_t uuid[16],
+                  int fd, int *libxl_fd_r)
+{
+    int r;
+
+    op->ctx = ctx;
+    op->what = what;
+    op->start_us = lxe__op_now_us();
+    op->helper_pid_fd = op->listen_fd = -1;
+    op->met = false;
+    op->file_at = lseek(fd, 0, SEEK_CUR);
+    op->result.operation = what == LXE_SESSION_SAVE ?
+        LIBXL_EXT_OPERATION_SAVE : LIBXL_EXT_OPERATION_RESTORE;
+    lxe__op_stream_init(&op->stream);
+    op->end_fd = eventfd(0, EFD_CLOEXEC);
+    if (op->end_fd < 0) {
+        lxe__err_set(&op->err, errno, "no eventfd: %s", strerror(errno));
+        goto fail;
+    }
+    if (is_set(op->cancel_fd)) {
+        lxe__err_set(&op->err, ECANCELED, "cancelled before it began");
+        goto fail;
+    }
+    if (what == LXE_SESSION_SAVE)
+        r = lxe__op_stream_save(&op->stream, fd, &op->err);
+    else
+        r = lxe__op_stream_restore(&op->stream, fd, op->cancel_fd,
+                                   &op->err);
+    if (r)
+        goto fail;
+    op->listen_fd = lxe__session_listen(what, uuid, &op->where, &op->err);
+    if (op->listen_fd < 0)
+        goto fail;
+    r = pthread_create(&op->thread, NULL, op_thread, op);
+    if (r) {
+        lxe__err_set(&op->err, r, "no thread: %s", strerror(r));
+        goto fail;
+    }
+    op->thread_runs = true;
+    *libxl_fd_r = op->stream.libxl;
+    return 0;
+
+ fail:
+    lxe__op_end(op);
+    return -1;
+}
+
+/* Of a file it is exact; else what the helper wrote, libxl's not. */
+static void count_bytes(struct libxl_ext_op *op)
+{
+    int64_t at = op->file_at < 0 ? -1 : lseek(op->stream.real, 0,
+                                              SEEK_CUR);
+
+    if (at > op->file_at)
+        op->result.bytes = at - op->file_at;
+}
+
+static void add_up(struct libxl_ext_op *op)
+{
+    libxl_ext_operation_result *r = &op->result;
+    uint32_t i;
+
+    for (i = 0; i < r->num_phases; i++) {
+        const libxl_ext_phase_time *p = &r->phases[i];
+
+        switch (p->phase) {
+        case LIBXL_EXT_PHASE_SUSPEND:
+            r->stop.suspend_us += p->time_us;
+            break;
+        case LIBXL_EXT_PHASE_FREEZE:
+            r->stop.freeze_us += p->time_us;
+            break;
+        case LIBXL_EXT_PHASE_LAST_PASS:
+            if (op->what == LXE_SESSION_SAVE)
+                r->stop.last_pass_us += p->time_us;
+            break;
+        case LIBXL_EXT_PHASE_EMULATOR:
+            r->stop.emulator_us += p->time_us;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+void lxe__op_phase(struct libxl_ext_op *op, libxl_ext_phase phase)
+{
+    libxl_ext_operation_result *r = &op->result;
+    uint64_t now = lxe__op_now_us() - op->start_us;
+    libxl_ext_phase_time *p;
+
+    if (r->num_phases) {
+        p = &r->phases[r->num_phases - 1];
+        p->time_us = now - p->start_us;
+    }
+    p = realloc(r->phases, (r->num_phases + 1) * sizeof(*p));
+    if (!p)
+        return;
+    r->phases = p;
+    p += r->num_phases++;
+    libxl_ext_phase_time_init(p);
+    p->phase = phase;
+    p->start_us = now;
+}
+
+void lxe__op_end(struct libxl_ext_op *op)
+{
+    if (op->thread_runs) {
+        set(op->end_fd);
+        pthread_join(op->thread, NULL);
+        op->thread_runs = false;
+        count_bytes(op);
+        lxe__op_phase(op, LIBXL_EXT_PHASE_DONE);
+        add_up(op);
+    }
+    lxe__session_unlisten(op->listen_fd, &op->where);
+    op->listen_fd = -1;
+    lxe__op_stream_dispose(&op->stream);
+    if (op->end_fd >= 0)
+        close(op->end_fd);
+    op->end_fd = -1;
+    if (op->helper_pid_fd >= 0)
+        close(op->helper_pid_fd);
+    op->helper_pid_fd = -1;
+}
+
+/*----- what callers see -----*/
+
+libxl_ext_op *libxl_ext_op_alloc(
+    void (*progress)(const libxl_ext_progress *p, void *user), void *user)
+{
+    libxl_ext_op *op = calloc(1, sizeof(*op));
+
+    if (!op)
+        return NULL;
+    op->progress = progress;
+    op->user = user;
+    op->listen_fd = op->end_fd = op->helper_pid_fd = -1;
+    lxe__op_stream_init(&op->stream);
+    lxe__err_init(&op->err);
+    libxl_ext_operation_result_init(&op->result);
+    op->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (op->cancel_fd < 0) {
+        free(op);
+        return NULL;
+    }
+    return op;
+}
+
+void libxl_ext_op_free(libxl_ext_op *op)
+{
+    if (!op)
+        return;
+    lxe__op_end(op);
+    close(op->cancel_fd);
+    libxl_ext_operation_result_dispose(&op->result);
+    free(op);
+}
+
+void libxl_ext_op_cancel(libxl_ext_op *op)
+{
+    atomic_store(&op->cancelled, true);
+    set(op->cancel_fd);
+}
+
+const libxl_ext_operation_result *libxl_ext_op_result(
+    const libxl_ext_op *op)
+{
+    return &op->result;
+}
+
+const char *libxl_ext_op_error(const libxl_ext_op *op)
+{
+    return op->err.code ? op->err.msg : NULL;
+}

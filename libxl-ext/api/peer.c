@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Greeting and messages between two hosts; see peer.h.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/peer.h"
+#include "base/io.h"
+#include "base/le.h"
+
+static const char *name_of(enum lxe__peer_type type)
+{
+    switch (type) {
+    case LXE_PEER_OFFER:  return "offer";
+    case LXE_PEER_ANSWER: return "answer";
+    case LXE_PEER_READY:  return "word that it has the guest";
+    case LXE_PEER_GO:     return "permission to let the guest run";
+    case LXE_PEER_DONE:   return "word that the guest runs";
+    }
+    return "message";
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* Until @p->in can be read; 0, or -1 with errno. */
+static int wait_in(const struct lxe__peer *p, int64_t until)
+{
+    struct pollfd pfd[] = {
+        { .fd = p->in, .events = POLLIN },
+        { .fd = p->stop_fd, .events = POLLIN },
+    };
+    int64_t left;
+    int r;
+
+    do {
+        left = until - now_ms();
+        r = poll(pfd, 2, left > 0 ? left : 0);
+    } while (r < 0 && errno == EINTR);
+    if (r > 0 && pfd[1].revents)
+        errno = ECANCELED;
+    else if (!r)
+        errno = ETIMEDOUT;
+    return r > 0 && !pfd[1].revents ? 0 : -1;
+}
+
+static int say_why(const struct lxe__peer *p, const char *what,
+                   struct lxe__err *err)
+{
+    if (errno == ETIMEDOUT)
+        return lxe__err_set(err, ETIMEDOUT, "migrate: no %s from %s within"
+                            " %u ms", what, p->who, p->timeout_ms);
+    if (errno == ECANCELED)
+        return lxe__err_set(err, ECANCELED, "migrate: cancelled while"
+                            " waiting for the %s of %s", what, p->who);
+    return lxe__err_set(err, errno, "migrate: the %s of %s: %s", what,
+                        p->who, strerror(errno));
+}
+
+/* @whole: all of @len; else up to a newline.  The number of octets. */
+static ssize_t read_octets(const struct lxe__peer *p, char *buf,
+                           size_t len, bool whole, const char *what,
+                           struct lxe__err *err)
+{
+    int64_t until = now_ms() + p->timeout_ms;
+    size_t have = 0;
+    ssize_t n;
+
+    while (have < len) {
+        if (wait_in(p, until))
+            return say_why(p, what, err);
+        n = read(p->in, buf + have, whole ? len - have : 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return say_why(p, what, err);
+        if (!n)
+            return lxe__err_set(err, EPIPE, "migrate: the link to %s ended"
+                                " ahead of its %s", p->who, what);
+        have += n;
+        if (!whole && buf[have - 1] == '\n')
+            break;
+    }
+    return have;
+}
+
+int lxe__peer_read(const struct lxe__peer *p, void *buf, size_t len,
+                   const char *what, struct lxe__err *err)
+{
+    return read_octets(p, buf, len, true, what, err) < 0 ? -1 : 0;
+}
+
+/* Whatever it is, it can be shown. */
+static void make_printable(char *text, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < len; i++)
+        if (!isprint((unsigned char)text[i]))
+            text[i] = '.';
+    text[len] = '\0';
+}
+
+int lxe__peer_greeted(const struct lxe__peer *p,
+                      libxl_ext_peer_kind *kind_r, struct lxe__err *err)
+{
+    char line[LXE_PEER_LINE_MAX + 1] = "";
+    ssize_t n = read_octets(p, line, LXE_PEER_LINE_MAX, false, "greeting",
+                            err);
+
+    *kind_r = LIBXL_EXT_PEER_KIND_UNKNOWN;
+    if (n < 0)
+        return -1;
+    line[n] = '\0';
+    if (!strcmp(line, LXE_PEER_GREETING)) {
+        *kind_r = LIBXL_EXT_PEER_KIND_EXT;
+        return 0;
+    }
+    if (!strcmp(line, LXE_XL_GREETING)) {
+        *kind_r = LIBXL_EXT_PEER_KIND_STOCK;
+        return 0;
+    }
+    make_printable(line, n > 60 ? 60 : n);
+    return lxe__err_set(err, EPROTO, "migrate: %s greets with \"%s\": it is"
+                        " neither xl-ext nor xl; does its shell print"
+                        " something?", p->who, line);
+}
+
+int lxe__peer_send(const struct lxe__peer *p, enum lxe__peer_type type,
+                   const char *body, struct lxe__err *err)
+{
+    size_t len = body ? strlen(body) : 0;
+    uint8_t head[8];
+
+    if (len > LXE_PEER_BODY_MAX)
+        return lxe__err_set(err, EMSGSIZE, "migrate: %s of %zu octets is"
+                            " above the bound of %d", name_of(type), len,
+                            LXE_PEER_BODY_MAX);
+    lxe__put_le32(head, type);
+    lxe__put_le32(head + 4, len);
+    if (lxe__write_full_or(p->stop_fd, p->out, head, sizeof(head)) ||
+        (len && lxe__write_full_or(p->stop_fd, p->out, body, len)))
+        return lxe__err_set(err, errno, "migrate: cannot send the %s to"
+                            " %s: %s", name_of(type), p->who,
+                            strerror(errno));
+    return 0;
+}
+
+int lxe__peer_receive(const struct lxe__peer *p, enum lxe__peer_type type,
+                      char **body_r, struct lxe__err *err)
+{
+    const char *what = name_of(type);
+    uint32_t got, len;
+    uint8_t head[8];
+
+    *body_r = NULL;
+    if (lxe__peer_read(p, head, sizeof(head), what, err))
+        return -1;
+    got = lxe__get_le32(head);
+    len = lxe__get_le32(head + 4);
+    if (got != type)
+        return lxe__err_set(err, EPROTO, "migrate: a message of type"
+                            " 0x%"PRIx32" came from %s, the %s (0x%x) was"
+                            " due", got, p->who, what, type);
+    if (len > LXE_PEER_BODY_MAX)
+        return lxe__err_set(err, EPROTO, "migrate: the %s of %s has"
+                            " %"PRIu32" octets, above the bound of %d",
+                            what, p->who, len, LXE_PEER_BODY_MAX);
+    *body_r = malloc(len + 1);
+    if (!*body_r)
+        return lxe__err_set(err, ENOMEM, "migrate: no memory for the %s",
+                            what);
+    if (len && lxe__peer_read(p, *body_r, len, what, err)) {
+        free(*body_r);
+        *body_r = NULL;
+        return -1;
+    }
+    (*body_r)[len] = '\0';
+    return 0;
+}
+
+int lxe__peer_report(const struct lxe__peer *p, enum lxe__peer_type type,
+                     struct lxe__err *err)
+{
+    libxl_ext_migrate_report report;
+    char *body, *error = NULL;
+    int rc = 0;
+
+    if (lxe__peer_receive(p, type, &body, err))
+        return -1;
+    if (libxl_ext_migrate_report_from_json(&report, body, &error))
+        rc = lxe__err_set(err, EPROTO, "migrate: %s: %s", p->who,
+                          error ? error : "no memory");
+    else if (!report.ok)
+        rc = lxe__err_set(err, EREMOTEIO, "migrate: %s: %s", p->who,
+                          report.reason ? report.reason : "it failed");
+    libxl_ext_migrate_report_dispose(&report);
+    free(error);
+    free(body);
+    return rc;
+}
+
+int lxe__peer_expect(const struct lxe__peer *p, const char *text,
+                     struct lxe__err *err)
+{
+    char got[64] = "";
+    size_t len = strlen(text) + 1;
+
+    if (lxe__peer_read(p, got, len, text, err))
+        return -1;
+    if (!memcmp(got, text, len))
+        return 0;
+    make_printable(got, len - 1);
+    return lxe__err_set(err, EPROTO, "migrate: %s says \"%s\", \"%s\" was"
+                        " due", p->who, got, text);
+}

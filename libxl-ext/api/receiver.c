@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Finding and ending a receiver that waits, and what is left to be said
+ * of its guest then; see receiver.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <libxl.h>
+#include <libxl_utils.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/ctx.h"
+#include "api/op.h"
+#include "api/receiver.h"
+#include "base/rundir.h"
+#include "base/uuid.h"
+
+static int path_of(const uint8_t uuid[16], char *path, size_t len,
+                   struct lxe__err *err)
+{
+    char text[LXE_UUID_TEXT];
+    int r;
+
+    lxe__uuid_text(uuid, text);
+    r = snprintf(path, len, "%s/%s.receive", lxe__rundir(), text);
+    if (r < 0 || (size_t)r >= len)
+        return lxe__err_set(err, ENAMETOOLONG, "receive: the path %s/... is"
+                            " above the bound of %zu octets: set %s to a"
+                            " shorter one", lxe__rundir(), len - 1,
+                            LXE_RUNDIR_ENV);
+    return 0;
+}
+
+/* Is @fd still what @path names?  Its last holder removes it. */
+static int still_there(int fd, const char *path)
+{
+    struct stat a, b;
+
+    return !fstat(fd, &a) && !stat(path, &b) && a.st_dev == b.st_dev &&
+        a.st_ino == b.st_ino;
+}
+
+int lxe__receiver_lock(const uint8_t uuid[16], struct lxe__err *err)
+{
+    char path[256];
+    int fd;
+
+    if (path_of(uuid, path, sizeof(path), err) || lxe__rundir_make(err))
+        return -1;
+    for (;;) {
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+            return lxe__err_set(err, errno, "receive: cannot open %s: %s",
+                                path, strerror(errno));
+        if (flock(fd, LOCK_EX | LOCK_NB)) {
+            close(fd);
+            return lxe__err_set(err, EBUSY, "receive: the guest is being"
+                                " received already (%s is locked)", path);
+        }
+        if (still_there(fd, path))
+            break;
+        close(fd);
+    }
+    if (ftruncate(fd, 0) || dprintf(fd, "%d\n", getpid()) < 0) {
+        lxe__err_set(err, errno, "receive: cannot write %s: %s", path,
+                     strerror(errno));
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+void lxe__receiver_unlock(int fd, const uint8_t uuid[16])
+{
+    char path[256];
+
+    if (fd < 0)
+        return;
+    if (!path_of(uuid, path, sizeof(path), NULL))
+        unlink(path);
+    close(fd);
+}
+
+/* Its pid is its own while it holds the lock. */
+static int signal_holder(int fd)
+{
+    char text[16] = "";
+    int pid, pidfd, r = -1;
+
+    if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
+        return -1;
+    pid = atoi(text);
+    if (pid <= 1)
+        return -1;
+    pidfd = syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0)
+        return -1;
+    /* Still locked: the pid was not somebody else's meanwhile. */
+    if (flock(fd, LOCK_EX | LOCK_NB))
+        r = syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0);
+    close(pidfd);
+    return r;
+}
+
+int lxe__receiver_end(const uint8_t uuid[16], unsigned timeout_ms,
+                      struct lxe__err *err)
+{
+    struct timespec nap = { 0, 50 * 1000 * 1000 };
+    uint64_t end = lxe__op_now_us() + timeout_ms * 1000ULL;
+    char path[256];
+    int fd, rc = 0;
+
+    if (path_of(uuid, path, sizeof(path), err))
+        return -1;
+    fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    if (fd < 0)
+        return lxe__err_set(err, errno, "receive: cannot open %s: %s", path,
+                            strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB))
+        signal_holder(fd);
+    while (flock(fd, LOCK_EX | LOCK_NB)) {
+        if (lxe__op_now_us() > end) {
+            rc = lxe__err_set(err, EBUSY, "receive: the receiver that"
+                              " holds %s did not end within %u ms: see"
+                              " what it waits for, and ask again", path,
+                              timeout_ms);
+            break;
+        }
+        nanosleep(&nap, NULL);
+    }
+    close(fd);
+    return rc;
+}
+
+static bool is_incoming(const char *name)
+{
+    size_t len = strlen(name), n = strlen(LXE_INCOMING);
+
+    return len > n && !strcmp(name + len - n, LXE_INCOMING);
+}
+
+/*
+ * Its receiver is no more.  One that still has its surname was given no
+ * leave to run; one without it was, and is at most not unpaused yet.
+ */
+static int settle_one(struct libxl_ext_ctx *ctx, const libxl_dominfo *info,
+                      bool *runs_r)
+{
+    char *name = libxl_domid_to_name(ctx->libxl, info->domid);
+    int rc = 0;
+
+    if (name && is_incoming(name)) {
+        rc = libxl_domain_destroy(ctx->libxl, info->domid, NULL);
+    } else {
+        if (info->paused)
+            rc = libxl_domain_unpause(ctx->libxl, info->domid, NULL);
+        *runs_r = true;
+    }
+    free(name);
+    return rc ? lxe__err_set(&ctx->err, EIO, "receive: libxl cannot destroy"
+                             " or unpause domain %u (rc %d)", info->domid,
+                             rc) : 0;
+}
+
+/* A suspended one is a source that waits for our answer. */
+static int runs_here(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
+                     bool *runs_r)
+{
+    libxl_dominfo *list;
+    int nr, i, r = 0;
+
+    *runs_r = false;
+    list = libxl_list_domain(ctx->libxl, &nr);
+    if (!list)
+        return lxe__err_set(&ctx->err, EIO, "receive: libxl cannot list"
+                            " the domains");
+    for (i = 0; i < nr && !r; i++)
+        if (!memcmp(libxl_uuid_bytearray_const(&list[i].uuid), uuid, 16) &&
+            !list[i].shutdown && !list[i].dying)
+            r = settle_one(ctx, &list[i], runs_r);
+    libxl_dominfo_list_free(list, nr);
+    return r;
+}
+
+int libxl_ext_domain_ask(struct libxl_ext_ctx *ctx,
+                         const uint8_t uuid[16], uint32_t timeout_ms,
+                         bool *runs_r)
+{
+    int r = -1;
+
+    lxe__ctx_begin(ctx);
+    if (!ctx->libxl)
+        lxe__err_set(&ctx->err, EINVAL, "receive: the context has no"
+                     " libxl_ctx: give libxl_ext_ctx_alloc() one");
+    else if (!lxe__receiver_end(uuid, timeout_ms, &ctx->err))
+        r = runs_here(ctx, uuid, runs_r);
+    return lxe__ctx_end(ctx, r);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * A receiver that may hold a guest which nobody lets run: found by the
+ * guest's uuid, RUNDIR/UUID.receive, locked while it lives.  Who asks
+ * whether the guest runs here ends it first.
+ */
+#ifndef LXE_API_RECEIVER_H
+#define LXE_API_RECEIVER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* The surname of a guest that comes in, as xl has it. */
+#define LXE_INCOMING "--incoming"
+
+/* The lock of this process; -1 with EBUSY where there is another. */
+int lxe__receiver_lock(const uint8_t uuid[16], struct lxe__err *err);
+
+/* @fd may be -1. */
+void lxe__receiver_unlock(int fd, const uint8_t uuid[16]);
+
+/*
+ * Ends the receiver of that guest, if there is one, and waits until it
+ * has; EBUSY where it does not in @timeout_ms.
+ */
+int lxe__receiver_end(const uint8_t uuid[16], unsigned timeout_ms,
+                      struct lxe__err *err);
+
+#endif

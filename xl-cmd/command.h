@@ -59,6 +59,10 @@ struct command_call {
 extern const struct command memory_commands[];
 extern const struct command policy_commands[];
 extern const struct command backends_commands[];
+extern const struct command save_commands[];
+extern const struct command restore_commands[];
+extern const struct command migrate_commands[];
+extern const struct command receive_commands[];
 extern const struct command image_commands[];
 extern const struct command run_commands[];
 

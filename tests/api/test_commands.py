@@ -29,12 +29,14 @@ def one_line(p, *words):
 
 def test_help_names_every_command():
     assert set(helped()) == {
+        "save", "restore", "migrate", "precheck", "migrate-receive",
         "memory", "policy", "backends", "freeze", "thaw", "image inspect",
-        "image verify", "run", "version"}
+        "image verify", "image convert", "image diff", "run", "version"}
 
 
 @pytest.mark.parametrize("command", [
-    "memory", "policy", "backends", "freeze", "thaw", "run", "version"])
+    "save", "restore", "migrate", "precheck", "migrate-receive", "memory",
+    "policy", "backends", "freeze", "thaw", "run", "version"])
 def test_help_of_one_command(command):
     p = run(command, "--help")
     assert p.returncode == 0 and p.stderr == ""
@@ -267,8 +269,8 @@ def test_completion(tmp_path):
     assert {c.split()[0] for c in helped()} == first - {"--help",
                                                         "--completion"}
     assert complete(tmp_path, "me") == {"memory"}
-    assert complete(tmp_path, "image", "") == {"inspect", "verify",
-                                               "--help"}
+    assert complete(tmp_path, "image", "") == {
+        "inspect", "verify", "convert", "diff", "--help"}
     assert complete(tmp_path, "memory", "") == {"web", "db"}
     assert complete(tmp_path, "thaw", "--") == {"--force", "--json",
                                                 "--help"}
@@ -281,5 +283,7 @@ def test_completion(tmp_path):
 def test_completion_knows_every_option(tmp_path):
     for name, (_, options) in helped().items():
         if name != "run":
-            offered = complete(tmp_path, *name.split(), "--")
-            assert offered == {*options, "--help"}, name
+            offered = complete(tmp_path, *name.split(), "-")
+            # One with a value is offered with its "=" where it has one.
+            assert {o.rstrip("=") for o in offered} == \
+                {*options, "--help"}, name

@@ -22,9 +22,9 @@ def documented():
         if m:
             options = {}
             out[m[1]] = (m[2] or "", options)
-        m = re.fullmatch(r"\.It Fl -([a-z-]+)(?: Ar ([A-Z]+))?", line)
+        m = re.fullmatch(r"\.It Fl (-?[A-Za-z-]+)(?: Ar ([A-Z]+(?:[.]svg)?))?", line)
         if m and options is not None:
-            item = (f"--{m[1]}", m[2])
+            item = (f"-{m[1]}", m[2])
         elif item:
             options[item[0]] = (item[1], line)
             item = None
@@ -71,6 +71,7 @@ def test_what_is_installed(installed):
         "libexec/libxl-ext/libxl-ext-qemu", f"lib/{version}",
         "lib/libxlext.so", "lib/" + ".".join(version.split(".")[:3]),
         "lib/pkgconfig/xlext.pc", "include/libxl_ext.h",
+        "include/libxl_ext_operation.h",
         "include/libxl_ext_image.h", "include/_libxl_ext_types.h",
         "share/man/man8/xl-ext.8",
         "share/bash-completion/completions/xl-ext"}

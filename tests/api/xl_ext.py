@@ -20,13 +20,13 @@ def helped():
     """Command -> (its arguments, option -> (its value, its help))."""
     out, options = {}, None
     for line in run("--help").stdout.splitlines():
-        m = re.fullmatch(r"xl-ext ((?:[a-z-]+ ?)+?)((?: \[--\w.*?\])*)"
+        m = re.fullmatch(r"xl-ext ((?:[a-z-]+ ?)+?)((?: \[--?\w.*?\])*)"
                          r"(?: ((?:\[(?!--\w)|[A-Z]).*))?", line)
         if m and not line.startswith("xl-ext --"):
             options = {}
             out[m[1]] = (m[3] or "", options)
             continue
-        m = re.match(r"    (--[a-z-]+)(?: ([A-Z]+))? +(.*)", line)
+        m = re.match(r"    (--?[A-Za-z-]+)(?: ([A-Z]+(?:[.]svg)?))? +(.*)", line)
         if m and options is not None:
             options[m[1]] = (m[2], m[3])
     return out

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * What the commands that move a guest share; see guest.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+/*----- signals -----*/
+
+static const int cancelling[] = { SIGINT, SIGTERM, SIGHUP };
+static libxl_ext_op *to_cancel;
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    libxl_ext_op_cancel(to_cancel);
+}
+
+/*
+ * Handlers, not blocked signals: libxl's children would inherit the
+ * latter, and QEMU could not be told to end.
+ */
+static int take_signals(struct guest *g)
+{
+    struct sigaction sa = { .sa_flags = SA_RESTART };
+    size_t i;
+
+    to_cancel = g->op;
+    sa.sa_handler = on_signal;
+    for (i = 0; i < sizeof(cancelling) / sizeof(cancelling[0]); i++)
+        if (sigaction(cancelling[i], &sa, NULL))
+            return -1;
+    return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? -1 : 0;
+}
+
+static void give_signals_back(void)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(cancelling) / sizeof(cancelling[0]); i++)
+        signal(cancelling[i], SIG_DFL);
+}
+
+/*----- open and close -----*/
+
+/* ssh is a child of ours, which libxl must not wait for. */
+static const libxl_childproc_hooks childproc = {
+    .chldowner = libxl_sigchld_owner_libxl_always_selective_reap,
+};
+
+/* Without Xen, libxl and its libraries would say so in three lines. */
+static int find_xen(struct guest *g)
+{
+    libxl_ext_host_memory host;
+    libxl_ext_ctx *ctx;
+    int rc = libxl_ext_ctx_alloc(&ctx, LIBXL_EXT_VERSION, NULL, NULL);
+
+    if (!rc)
+        rc = libxl_ext_host_memory_get(ctx, &host);
+    if (rc)
+        guest_error(g, "%s", ctx ? libxl_ext_error(ctx) : "no memory");
+    libxl_ext_ctx_free(ctx);
+    return rc;
+}
+
+int guest_open(struct guest *g, const struct command_call *call,
+               bool verbose, bool json)
+{
+    xentoollog_level level = verbose ? XTL_DEBUG : XTL_WARN;
+
+    memset(g, 0, sizeof(*g));
+    libxl_ext_outcome_init(&g->outcome);
+    g->call = call;
+    g->json = json;
+    g->tty = isatty(STDERR_FILENO);
+    g->outcome.command = strdup(call->command->name);
+    g->lg = (xentoollog_logger *)xtl_createlogger_stdiostream(stderr,
+        level, XTL_STDIOSTREAM_HIDE_PROGRESS);
+    g->op = libxl_ext_op_alloc(guest_progress, g);
+    if (!g->lg || !g->op || !g->outcome.command || take_signals(g)) {
+        guest_error(g, "no memory, thread or descriptor");
+        return -1;
+    }
+    if (find_xen(g))
+        return -1;
+    if (libxl_ctx_alloc(&g->libxl, LIBXL_VERSION, 0, g->lg)) {
+        guest_error(g, "cannot open libxl, which has said why");
+        return -1;
+    }
+    libxl_childproc_setmode(g->libxl, &childproc, NULL);
+    /* Its lines are ours to say. */
+    if (libxl_ext_ctx_alloc(&g->ctx, LIBXL_EXT_VERSION, g->libxl, NULL)) {
+        guest_error(g, "cannot open libxl-ext");
+        return -1;
+    }
+    return 0;
+}
+
+static void describe(const struct guest *g, FILE *to)
+{
+    const libxl_ext_outcome *o = &g->outcome;
+    const char *name = o->guest ? o->guest : "the guest";
+
+    if (!o->host && o->state != LIBXL_EXT_GUEST_STATE_GONE)
+        return;         /* nothing was done, nothing was looked at */
+    if (!o->host)
+        fprintf(to, "xl-ext %s: %s is on no host%s%s\n", o->command, name,
+                o->file ? "; its image is " : "",
+                o->file ? o->file : "");
+    else
+        fprintf(to, "xl-ext %s: %s is on %s, domain %u, %s%s%s\n",
+                o->command, name, o->host, o->domid,
+                libxl_ext_guest_state_to_string(o->state),
+                o->file ? "; its image is " : "",
+                o->file ? o->file : "");
+}
+
+void guest_free(struct guest *g)
+{
+    guest_progress_end(g);
+    give_signals_back();
+    libxl_ext_op_free(g->op);
+    libxl_ext_ctx_free(g->ctx);
+    if (g->libxl)
+        libxl_ctx_free(g->libxl);
+    if (g->lg)
+        xtl_logger_destroy(g->lg);
+    libxl_ext_outcome_dispose(&g->outcome);
+}
+
+int guest_close(struct guest *g)
+{
+    int rc = g->outcome.error ? EXIT_CANNOT : EXIT_WELL;
+    char *json;
+
+    guest_progress_end(g);
+    if (g->op)
+        libxl_ext_operation_result_copy(&g->outcome.result,
+                                        libxl_ext_op_result(g->op));
+    if (g->json) {
+        json = libxl_ext_outcome_to_json(&g->outcome);
+        if (json)
+            puts(json);
+        else
+            rc = EXIT_CANNOT;
+        free(json);
+    }
+    describe(g, stderr);
+    guest_free(g);
+    return rc;
+}
+
+char *guest_config(struct guest *g, uint32_t domid, bool keep_domid)
+{
+    libxl_domain_config config;
+    char *json = NULL;
+    int rc;
+
+    libxl_domain_config_init(&config);
+    rc = libxl_retrieve_domain_configuration(g->libxl, domid, &config,
+                                             NULL);
+    if (rc) {
+        guest_error(g, "cannot read the configuration of domain %u (rc"
+                    " %d): was it made with libxl?", domid, rc);
+    } else {
+        config.c_info.domid = keep_domid ? domid : 0;
+        json = libxl_domain_config_to_json(g->libxl, &config);
+        if (!json)
+            guest_error(g, "no memory for the configuration of domain %u",
+                        domid);
+    }
+    libxl_domain_config_dispose(&config);
+    return json;
+}
+
+void guest_error(struct guest *g, const char *fmt, ...)
+{
+    char *line = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vasprintf(&line, fmt, ap) < 0)
+        line = NULL;
+    va_end(ap);
+    guest_progress_end(g);
+    command_error(g->call, "%s", line ? line : "no memory");
+    if (g->outcome.error)
+        free(line);
+    else
+        g->outcome.error = line ? line : strdup("no memory");
+}
+
+/*----- what became of it -----*/
+
+static libxl_ext_guest_state state_of(const libxl_dominfo *info)
+{
+    if (info->shutdown)
+        return info->shutdown_reason == LIBXL_SHUTDOWN_REASON_SUSPEND ?
+            LIBXL_EXT_GUEST_STATE_SUSPENDED :
+            LIBXL_EXT_GUEST_STATE_SHUTDOWN;
+    return info->paused ? LIBXL_EXT_GUEST_STATE_PAUSED :
+        LIBXL_EXT_GUEST_STATE_RUNNING;
+}
+
+void guest_look(struct guest *g, uint32_t domid)
+{
+    libxl_ext_outcome *o = &g->outcome;
+    char host[256] = "this host";
+    libxl_dominfo info;
+    int rc;
+
+    free(o->host);
+    o->host = NULL;
+    o->domid = 0;
+    libxl_dominfo_init(&info);
+    rc = libxl_domain_info(g->libxl, &info, domid);
+    if (rc == ERROR_DOMAIN_NOTFOUND || (!rc && info.dying)) {
+        o->state = LIBXL_EXT_GUEST_STATE_GONE;
+    } else {
+        gethostname(host, sizeof(host) - 1);
+        o->host = strdup(host);
+        o->domid = domid;
+        o->state = rc ? LIBXL_EXT_GUEST_STATE_UNKNOWN : state_of(&info);
+    }
+    libxl_dominfo_dispose(&info);
+}

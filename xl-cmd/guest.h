@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * What the commands that move a guest share: libxl and libxl-ext opened,
+ * signals that cancel, progress, and the last line, which says where the
+ * guest is and how.
+ */
+#ifndef XL_CMD_GUEST_H
+#define XL_CMD_GUEST_H
+
+#include <libxl.h>
+#include <libxl_utils.h>
+#include <stdbool.h>
+
+#include "command.h"
+#include "libxl_ext.h"
+
+struct guest {
+    const struct command_call *call;
+    xentoollog_logger *lg;
+    libxl_ctx *libxl;
+    libxl_ext_ctx *ctx;
+    libxl_ext_op *op;
+    bool json;
+    bool tty;                   /* progress as a bar */
+    libxl_ext_phase phase;      /* shown last */
+    libxl_ext_outcome outcome;
+};
+
+/*
+ * 0, or -1 with a line said.  From here on SIGINT, SIGTERM and SIGHUP
+ * cancel the operation.  @verbose: libxl's own lines are shown, too.
+ */
+int guest_open(struct guest *g, const struct command_call *call,
+               bool verbose, bool json);
+
+/*
+ * Says where the guest is: as JSON on standard output, or as the last
+ * line on standard error.  Frees everything; returns the exit status.
+ */
+int guest_close(struct guest *g);
+
+/* Without a last word: for commands that are not about one guest. */
+void guest_free(struct guest *g);
+
+/* Keeps the first error for the outcome and says it at once. */
+void guest_error(struct guest *g, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The domain's configuration, as JSON; NULL with the error said. */
+char *guest_config(struct guest *g, uint32_t domid, bool keep_domid);
+
+/* What became of @domid here, for the outcome. */
+void guest_look(struct guest *g, uint32_t domid);
+
+/* progress.c: shows one; for libxl_ext_op_alloc(). */
+void guest_progress(const libxl_ext_progress *p, void *guest);
+/* The bar's line is ended. */
+void guest_progress_end(struct guest *g);
+
+/* monitor.c */
+
+/*
+ * Does what xl does behind a domain that it made: waits for its end and
+ * for ejected discs, and acts as @config says.  Returns the exit status
+ * when there is nothing left to wait for.
+ */
+int guest_monitor(libxl_ctx *ctx, libxl_domain_config *config,
+                  uint32_t domid);
+
+/* The same in a process of its own; 0 in the caller, or -1. */
+int guest_monitor_start(struct guest *g, libxl_domain_config *config,
+                        uint32_t domid);
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * xl-ext migrate and precheck: a guest to another host, and whether that
+ * would take it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guest.h"
+#include "transport.h"
+
+/* A host without libxl-ext gets what it can read, or nothing. */
+#define RECEIVE "if command -v xl-ext >/dev/null 2>&1; then"            \
+    " exec xl-ext migrate-receive%s; else exec xl migrate-receive%s; fi"
+
+#define CLOSE_MS 5000
+#define ASK_S    60             /* how long the peer is asked again */
+
+enum { MIGRATE_VERIFY = 1 << 0, MIGRATE_NO_MONITOR = 1 << 1,
+       MIGRATE_JSON = 1 << 2, MIGRATE_VERBOSE = 1 << 3 };
+enum { OPT_SHELL = 4, OPT_TIMEOUT, OPT_RECEIVE };
+
+static int read_ms(struct guest *g, const char *text, uint32_t *ms_r)
+{
+    char *end;
+    long n;
+
+    if (!text)
+        return 0;
+    errno = 0;
+    n = strtol(text, &end, 10);
+    if (!errno && *text && !*end && n >= 100 && n <= 3600000) {
+        *ms_r = n;
+        return 0;
+    }
+    guest_error(g, "--timeout is \"%.32s\"; it is 100 to 3600000"
+                " milliseconds", text);
+    return -1;
+}
+
+static int open_way(struct guest *g, struct transport *t, const char *host)
+{
+    const char *shell = g->call->values[OPT_SHELL];
+    const char *receive = g->call->values[OPT_RECEIVE];
+    const char *e = g->call->options & MIGRATE_NO_MONITOR ? " -e" : "";
+    char remote[256];
+
+    snprintf(remote, sizeof(remote), RECEIVE, e, e);
+    if (!transport_open(t, shell ? shell : "ssh", host,
+                        receive ? receive : remote))
+        return 0;
+    guest_error(g, "cannot start %s: %s", shell ? shell : "ssh",
+                strerror(errno));
+    return -1;
+}
+
+/*----- migrate -----*/
+
+/* 1: it runs there, 0: it does not, -1: nobody says so. */
+static int ask_once(struct guest *g, const char *host, const char *uuid)
+{
+    const char *shell = g->call->values[OPT_SHELL];
+    char remote[128], said[16] = "";
+    struct transport t;
+    ssize_t n, have = 0;
+
+    snprintf(remote, sizeof(remote), "exec xl-ext migrate-receive --ask"
+             " %s", uuid);
+    if (transport_open(&t, shell ? shell : "ssh", host, remote))
+        return -1;
+    while (have < (ssize_t)sizeof(said) - 1 &&
+           (n = read(t.from, said + have, sizeof(said) - 1 - have)) > 0)
+        have += n;
+    transport_close(&t, CLOSE_MS);
+    return !strcmp(said, "running\n") ? 1 : !strcmp(said, "none\n") ? 0
+                                                                    : -1;
+}
+
+static void settle_here(struct guest *g, uint32_t domid, bool there)
+{
+    char *away = libxl_domid_to_name(g->libxl, domid);
+    int rc;
+
+    if (there) {
+        rc = libxl_domain_destroy(g->libxl, domid, NULL);
+    } else {
+        if (away && g->outcome.guest)
+            libxl_domain_rename(g->libxl, domid, away, g->outcome.guest);
+        rc = libxl_domain_resume(g->libxl, domid, 1, NULL);
+    }
+    free(away);
+    if (rc)
+        guest_error(g, "cannot %s domain %u (rc %d)", there ? "destroy"
+                    : "resume", domid, rc);
+}
+
+/* The peer was given the guest, and the link was cut. */
+static libxl_ext_migrate_end settle(struct guest *g, const char *host,
+                                    uint32_t domid)
+{
+    char uuid[LIBXL_UUID_FMTLEN + 1] = "";
+    time_t until = time(NULL) + ASK_S;
+    libxl_dominfo info;
+    int r = -1;
+
+    libxl_dominfo_init(&info);
+    if (!libxl_domain_info(g->libxl, &info, domid))
+        snprintf(uuid, sizeof(uuid), LIBXL_UUID_FMT,
+                 LIBXL_UUID_BYTES(info.uuid));
+    libxl_dominfo_dispose(&info);
+    while (*uuid && r < 0 && time(NULL) < until) {
+        r = ask_once(g, host, uuid);
+        if (r < 0)
+            sleep(1);
+    }
+    if (r < 0) {
+        guest_error(g, "%s cannot be asked whether the guest runs there:"
+                    " ask it (xl-ext migrate-receive --ask %s), then"
+                    " either \"xl destroy %u\" here or"
+                    " \"libxl-ext-guardian --resume %u --force\"", host,
+                    uuid, domid, domid);
+        return LIBXL_EXT_MIGRATE_END_UNKNOWN;
+    }
+    settle_here(g, domid, r);
+    return r ? LIBXL_EXT_MIGRATE_END_THERE : LIBXL_EXT_MIGRATE_END_HERE;
+}
+
+static void migrate(struct guest *g, uint32_t domid, const char *host)
+{
+    libxl_ext_migrate_params params;
+    libxl_ext_migrate_end end;
+    struct transport t;
+    char *config;
+
+    libxl_ext_migrate_params_init(&params);
+    params.verify = g->call->options & MIGRATE_VERIFY;
+    config = guest_config(g, domid, false);
+    if (!config || read_ms(g, g->call->values[OPT_TIMEOUT],
+                           &params.timeout) || open_way(g, &t, host))
+        goto out;
+    if (libxl_ext_domain_migrate(g->ctx, domid, config, t.to, t.from,
+                                 &params, g->op, &end) &&
+        end != LIBXL_EXT_MIGRATE_END_THERE)
+        guest_error(g, "%s", libxl_ext_op_error(g->op));
+    transport_close(&t, CLOSE_MS);
+    if (end == LIBXL_EXT_MIGRATE_END_UNKNOWN)
+        end = settle(g, host, domid);
+    guest_look(g, domid);
+    g->outcome.migrated = end;
+    if (end != LIBXL_EXT_MIGRATE_END_THERE)
+        goto out;
+    free(g->outcome.host);
+    g->outcome.host = strdup(host);
+    g->outcome.domid = 0;
+    g->outcome.state = LIBXL_EXT_GUEST_STATE_RUNNING;
+
+ out:
+    free(config);
+    libxl_ext_migrate_params_dispose(&params);
+}
+
+static int run_migrate(const struct command_call *call)
+{
+    struct guest g;
+    uint32_t domid;
+
+    if (guest_open(&g, call, call->options & MIGRATE_VERBOSE,
+                   call->options & MIGRATE_JSON))
+        return guest_close(&g);
+    if (libxl_ext_domain_find(g.ctx, call->args[0], &domid)) {
+        guest_error(&g, "%s", libxl_ext_error(g.ctx));
+        return guest_close(&g);
+    }
+    g.outcome.guest = libxl_domid_to_name(g.libxl, domid);
+    guest_look(&g, domid);
+    migrate(&g, domid, call->args[1]);
+    return guest_close(&g);
+}
+
+/*----- precheck -----*/
+
+/* Those that cannot be frozen, moved out of the list of all. */
+static void find_unfreezable(struct guest *g, uint32_t domid,
+                             libxl_ext_precheck *p)
+{
+    libxl_ext_backend_list list;
+    libxl_ext_backend *to;
+    uint32_t i;
+
+    if (libxl_ext_backends_list(g->ctx, domid, &list))
+        return;
+    p->unfreezable = calloc(list.num_backends + 1,
+                            sizeof(*p->unfreezable));
+    for (i = 0; p->unfreezable && i < list.num_backends; i++) {
+        if (list.backends[i].method !=
+            LIBXL_EXT_BACKEND_METHOD_UNFREEZABLE)
+            continue;
+        to = &p->unfreezable[p->num_unfreezable++];
+        *to = list.backends[i];
+        libxl_ext_backend_init(&list.backends[i]);
+    }
+    libxl_ext_backend_list_dispose(&list);
+}
+
+static void print_precheck(const libxl_ext_precheck *p)
+{
+    const libxl_ext_migrate_answer *a = &p->answer;
+    uint32_t i;
+
+    if (p->peer == LIBXL_EXT_PEER_KIND_STOCK)
+        printf("%s: stock xl, without libxl-ext\n", p->host);
+    else
+        printf("%s: libxl-ext %s, Xen %s\n", p->host, a->version,
+               a->xen_version);
+    printf("the guest needs %"PRIu64" pages", a->need_pages);
+    if (p->peer == LIBXL_EXT_PEER_KIND_EXT)
+        printf(", %"PRIu64" are free there", a->free_pages);
+    printf("; its limit may be %"PRIu64" pages there\n", a->bound_pages);
+    if (a->short_pages)
+        printf("short of memory by %"PRIu64" pages (%"PRIu64" KiB)\n",
+               a->short_pages, a->short_pages * 4);
+    if (a->over_pages)
+        printf("its limit is %"PRIu64" pages (%"PRIu64" KiB) too high"
+               " there\n", a->over_pages, a->over_pages * 4);
+    for (i = 0; i < p->num_unfreezable; i++)
+        printf("backend %s cannot be frozen: %s (%s)\n",
+               p->unfreezable[i].name, p->unfreezable[i].why,
+               p->unfreezable[i].setting);
+    if (a->accepted)
+        puts("it would be taken");
+    else
+        printf("it would be refused: %s\n",
+               a->reason ? a->reason : "it does not say why");
+}
+
+enum { PRECHECK_JSON = 1 << 0, PRECHECK_TO = 1 << 1 };
+enum { PRECHECK_OPT_TO = 1, PRECHECK_OPT_SHELL, PRECHECK_OPT_TIMEOUT,
+       PRECHECK_OPT_RECEIVE };
+
+static int precheck(struct guest *g, uint32_t domid, const char *host)
+{
+    const struct command_call *call = g->call;
+    const char *shell = call->values[PRECHECK_OPT_SHELL];
+    const char *receive = call->values[PRECHECK_OPT_RECEIVE];
+    libxl_ext_migrate_params params;
+    libxl_ext_precheck p;
+    char remote[256], *config, *json = NULL;
+    struct transport t;
+    int rc = EXIT_CANNOT;
+
+    libxl_ext_migrate_params_init(&params);
+    libxl_ext_precheck_init(&p);
+    config = guest_config(g, domid, false);
+    snprintf(remote, sizeof(remote), RECEIVE, "", "");
+    if (!config || read_ms(g, call->values[PRECHECK_OPT_TIMEOUT],
+                           &params.timeout))
+        goto out;
+    if (transport_open(&t, shell ? shell : "ssh", host,
+                       receive ? receive : remote)) {
+        guest_error(g, "cannot start %s: %s", shell ? shell : "ssh",
+                    strerror(errno));
+        goto out;
+    }
+    p.host = strdup(host);
+    if (libxl_ext_domain_precheck(g->ctx, domid, config, t.to, t.from,
+                                  &params, &p.peer, &p.answer)) {
+        guest_error(g, "%s", libxl_ext_error(g->ctx));
+    } else {
+        rc = p.answer.accepted ? EXIT_WELL : EXIT_NO;
+        find_unfreezable(g, domid, &p);
+        if (call->options & PRECHECK_JSON) {
+            json = libxl_ext_precheck_to_json(&p);
+            puts(json ? json : "null");
+        } else {
+            print_precheck(&p);
+        }
+    }
+    transport_close(&t, CLOSE_MS);
+
+ out:
+    free(json);
+    free(config);
+    libxl_ext_precheck_dispose(&p);
+    libxl_ext_migrate_params_dispose(&params);
+    return rc;
+}
+
+static int run_precheck(const struct command_call *call)
+{
+    const char *host = call->values[PRECHECK_OPT_TO];
+    struct guest g;
+    uint32_t domid;
+    int rc = EXIT_CANNOT;
+
+    if (!host) {
+        command_error(call, "--to is missing: which host is asked?");
+        return EXIT_CANNOT;
+    }
+    if (!guest_open(&g, call, false, false)) {
+        if (libxl_ext_domain_find(g.ctx, call->args[0], &domid))
+            guest_error(&g, "%s", libxl_ext_error(g.ctx));
+        else
+            rc = precheck(&g, domid, host);
+    }
+    guest_free(&g);
+    return rc;
+}
+
+const struct command migrate_commands[] = {
+    { NULL, "migrate", "DOMAIN HOST", 2,
+      "send a running guest to another host",
+      { { "--verify", NULL, "send every page once more at the end, for"
+          " tests" },
+        { "-e", NULL, "nobody waits there for the guest's end" },
+        { "--json", NULL, "the outcome as one JSON object" },
+        { "-v", NULL, "show what libxl says" },
+        { "-s", "COMMAND", "instead of ssh; \"\": HOST is a command" },
+        { "--timeout", "MS", "for each answer of the host, 30000" },
+        { "--receive", "COMMAND", "to run there" } },
+      run_migrate, 0, 0 },
+    { NULL, "precheck", "DOMAIN", 1,
+      "ask another host whether it would take a guest",
+      { { "--json", NULL, "its answer as one JSON object" },
+        { "--to", "HOST", "the host to be asked" },
+        { "-s", "COMMAND", "instead of ssh; \"\": HOST is a command" },
+        { "--timeout", "MS", "for each answer of the host, 30000" },
+        { "--receive", "COMMAND", "to run there" } },
+      run_precheck, 0, 0 },
+    { 0 }
+};

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * xl-ext migrate-receive: the other end of xl-ext migrate, on standard
+ * input and output.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+#define ASK_MS 20000
+
+enum { RECEIVE_NO_MONITOR = 1 << 0, RECEIVE_VERBOSE = 1 << 1 };
+enum { OPT_ASK = 2, OPT_TIMEOUT };
+
+static int ask(struct guest *g, const char *text)
+{
+    libxl_uuid uuid;
+    bool runs;
+
+    if (libxl_uuid_from_string(&uuid, text)) {
+        guest_error(g, "--ask is \"%.40s\", which is no uuid", text);
+        return EXIT_CANNOT;
+    }
+    if (libxl_ext_domain_ask(g->ctx, libxl_uuid_bytearray(&uuid), ASK_MS,
+                             &runs)) {
+        guest_error(g, "%s", libxl_ext_error(g->ctx));
+        return EXIT_CANNOT;
+    }
+    puts(runs ? "running" : "none");
+    return EXIT_WELL;
+}
+
+/* The sender is answered; what is left is a monitor's work. */
+static int watch(struct guest *g, const char *json, uint32_t domid)
+{
+    libxl_domain_config config;
+    int rc = 0;
+
+    if (g->call->options & RECEIVE_NO_MONITOR)
+        return 0;
+    libxl_domain_config_init(&config);
+    if (!libxl_domain_config_from_json(g->libxl, &config, json))
+        rc = guest_monitor_start(g, &config, domid);
+    libxl_domain_config_dispose(&config);
+    return rc;
+}
+
+static int read_timeout(struct guest *g, uint32_t *ms_r)
+{
+    const char *text = g->call->values[OPT_TIMEOUT];
+    char *end;
+    long n;
+
+    if (!text)
+        return 0;
+    errno = 0;
+    n = strtol(text, &end, 10);
+    if (!errno && *text && !*end && n >= 100 && n <= 3600000) {
+        *ms_r = n;
+        return 0;
+    }
+    guest_error(g, "--timeout is \"%.32s\"; it is 100 to 3600000"
+                " milliseconds", text);
+    return -1;
+}
+
+static int receive(struct guest *g)
+{
+    libxl_ext_migrate_params params;
+    char *config = NULL;
+    uint32_t domid;
+    int out, rc = EXIT_CANNOT;
+
+    libxl_ext_migrate_params_init(&params);
+    /* What is printed by whom ever must not get between the messages. */
+    out = dup(STDOUT_FILENO);
+    if (out < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+        guest_error(g, "no descriptor: %s", strerror(errno));
+        goto out;
+    }
+    if (read_timeout(g, &params.timeout))
+        goto out;
+    if (libxl_ext_domain_receive(g->ctx, STDIN_FILENO, out, &params, g->op,
+                                 &domid, &config)) {
+        guest_error(g, "%s", libxl_ext_op_error(g->op));
+        goto out;
+    }
+    rc = EXIT_WELL;
+    if (domid != UINT32_MAX && watch(g, config, domid))
+        rc = EXIT_CANNOT;
+
+ out:
+    free(config);
+    libxl_ext_migrate_params_dispose(&params);
+    if (out >= 0)
+        close(out);
+    return rc;
+}
+
+static int run_receive(const struct command_call *call)
+{
+    const char *uuid = call->values[OPT_ASK];
+    int rc = EXIT_CANNOT;
+    struct guest g;
+
+    if (!guest_open(&g, call, call->options & RECEIVE_VERBOSE, true))
+        rc = uuid ? ask(&g, uuid) : receive(&g);
+    guest_free(&g);
+    return rc;
+}
+
+const struct command receive_commands[] = {
+    { NULL, "migrate-receive", "", 0,
+      "take a guest that xl-ext migrate sends",
+      { { "-e", NULL, "do not wait in the background for its end" },
+        { "-v", NULL, "show what libxl says" },
+        { "--ask", "UUID", "say whether that guest runs here, after"
+          " ending a receiver that waits with it" },
+        { "--timeout", "MS", "for each answer of the sender, 30000" } },
+      run_receive, 0, 0 },
+    { 0 }
+};

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * xl-ext restore: a guest from a file that xl or xl-ext wrote.
+ *
+ * What fails leaves no domain and the file as it is.  A crash of xl-ext
+ * leaves a domain that was never unpaused, which "xl destroy" ends, and
+ * the file: so the guest is not lost.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+enum {
+    RESTORE_PAUSED     = 1 << 0,
+    RESTORE_NO_MONITOR = 1 << 1,
+    RESTORE_FOREGROUND = 1 << 2,
+    RESTORE_JSON       = 1 << 3,
+    RESTORE_VERBOSE    = 1 << 4,
+};
+
+static int read_config(struct guest *g, int fd, const char *file,
+                       libxl_domain_config *config)
+{
+    char *json;
+    int rc = libxl_ext_header_read(g->ctx, fd, &json);
+
+    if (rc) {
+        guest_error(g, "%s: %s", file, libxl_ext_error(g->ctx));
+        return -1;
+    }
+    rc = libxl_domain_config_from_json(g->libxl, config, json);
+    free(json);
+    if (rc)
+        guest_error(g, "%s: libxl does not take the configuration in it"
+                    " (rc %d): a newer Xen may have written it", file, rc);
+    return rc ? -1 : 0;
+}
+
+static int let_run(struct guest *g, uint32_t domid)
+{
+    int rc = 0;
+
+    if (!(g->call->options & RESTORE_PAUSED))
+        rc = libxl_domain_unpause(g->libxl, domid, NULL);
+    if (rc)
+        guest_error(g, "cannot let domain %u run (rc %d)", domid, rc);
+    return rc;
+}
+
+static int watch(struct guest *g, libxl_domain_config *config,
+                 uint32_t domid)
+{
+    if (g->call->options & RESTORE_NO_MONITOR)
+        return 0;
+    if (!(g->call->options & RESTORE_FOREGROUND))
+        return guest_monitor_start(g, config, domid);
+    return guest_monitor(g->libxl, config, domid) == EXIT_WELL ? 0 : -1;
+}
+
+static int restore(struct guest *g, const char *file, int fd)
+{
+    libxl_domain_config config;
+    uint32_t domid;
+    int r = -1;
+
+    libxl_domain_config_init(&config);
+    if (read_config(g, fd, file, &config))
+        goto out;
+    g->outcome.guest = strdup(config.c_info.name ? config.c_info.name
+                                                 : "(no name)");
+    r = libxl_ext_domain_restore(g->ctx, &config, fd, &domid, g->op);
+    if (r) {
+        guest_error(g, "%s", libxl_ext_op_error(g->op));
+        goto out;
+    }
+    r = let_run(g, domid) || watch(g, &config, domid) ? -1 : 0;
+    guest_look(g, domid);
+
+ out:
+    libxl_domain_config_dispose(&config);
+    return r;
+}
+
+static int run_restore(const struct command_call *call)
+{
+    const char *file = call->args[0];
+    int fd = STDIN_FILENO;
+    struct guest g;
+
+    if (guest_open(&g, call, call->options & RESTORE_VERBOSE,
+                   call->options & RESTORE_JSON))
+        return guest_close(&g);
+    g.outcome.state = LIBXL_EXT_GUEST_STATE_GONE;
+    g.outcome.file = strdup(file);
+    if (strcmp(file, "-"))
+        fd = open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        guest_error(&g, "cannot read %s: %s", file, strerror(errno));
+    else
+        restore(&g, file, fd);
+    if (fd > STDIN_FILENO)
+        close(fd);
+    return guest_close(&g);
+}
+
+const struct command restore_commands[] = {
+    { NULL, "restore", "FILE|-", 1, "make a guest of an image",
+      { { "-p", NULL, "leave it paused" },
+        { "-e", NULL, "do not wait in the background for its end" },
+        { "-F", NULL, "wait for its end in the foreground" },
+        { "--json", NULL, "the outcome as one JSON object" },
+        { "-v", NULL, "show what libxl says" } },
+      run_restore, 0, 0 },
+    { 0 }
+};

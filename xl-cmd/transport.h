@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The way to another host: a command with two pipes, ssh unless told
+ * otherwise, as "xl migrate" has it.
+ */
+#ifndef XL_CMD_TRANSPORT_H
+#define XL_CMD_TRANSPORT_H
+
+#include <sys/types.h>
+
+struct transport {
+    pid_t pid;                  /* -1: none */
+    int to, from;
+};
+
+/*
+ * Runs @shell with @host and @remote behind it, quoted for a shell that
+ * hears them (@shell of "": @host is the command itself, as with
+ * "xl migrate -s ''").  0, or -1 with errno.
+ */
+int transport_open(struct transport *t, const char *shell,
+                   const char *host, const char *remote);
+
+/* Ends both pipes and waits up to @ms for the command, then kills it. */
+void transport_close(struct transport *t, unsigned ms);
+
+#endif

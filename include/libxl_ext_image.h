@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * libxl-ext: what can be said of the image of a guest without a
- * hypervisor.  docs/image.md has the rules, by the names that stand in
- * the faults here.
+ * libxl-ext: what can be said of the image of a guest, and done with
+ * it, without a hypervisor.  docs/image.md has the rules, by the names
+ * that stand in the faults here, and says what a conversion keeps.
  *
- * One call reads an image and hands out all that was found; one gives
- * that back.  Neither keeps state, so several threads may read several
+ * One call reads an image and hands out all that was found, one gives
+ * that back, one makes another image of the same guest, one compares
+ * two.  None keeps state, so several threads may work on several
  * images.  Units: bytes, KiB where a name ends in _kb, pages of 4096
  * bytes everywhere else.  Offsets count from the first byte read.
+ *
+ * A call that can fail returns -1 with errno and one line in @error
+ * (which may be NULL, and is always ended with a NUL); descriptors
+ * stay the caller's and stay open.
  */
 #ifndef LIBXL_EXT_IMAGE_H
 #define LIBXL_EXT_IMAGE_H
@@ -71,6 +76,23 @@ struct libxl_ext_image_record {
     uint64_t bytes;             /* with headers and padding */
 };
 
+/* What lies where in the guest's address space. */
+#define LIBXL_EXT_IMAGE_CELLS 512
+
+enum libxl_ext_image_cell_kind {
+    LIBXL_EXT_IMAGE_CELL_PLAIN, /* a page with contents */
+    LIBXL_EXT_IMAGE_CELL_ZERO,  /* all zero; full reading only */
+    LIBXL_EXT_IMAGE_CELL_TABLE, /* a page table */
+    LIBXL_EXT_IMAGE_CELL_EMPTY, /* allocated, without contents */
+    LIBXL_EXT_IMAGE_CELL_HOLE,  /* named and not there */
+    LIBXL_EXT_IMAGE_CELL_KINDS
+};
+
+struct libxl_ext_image_cell {
+    uint64_t first, frames;     /* first frame number, how many */
+    uint64_t counts[LIBXL_EXT_IMAGE_CELL_KINDS];    /* of those named */
+};
+
 struct libxl_ext_image {
     enum libxl_ext_image_container container;
     uint64_t size;              /* bytes that were read or passed over */
@@ -118,6 +140,14 @@ struct libxl_ext_image {
     uint64_t duplicate_pages;   /* as some other; zero pages and page
                                    tables are not counted */
     uint64_t verify_differs;    /* changed at the verify pass */
+
+    /*
+     * In ascending order, from frame 0 on without a gap, each of
+     * cell_frames (a power of 2); where nothing is, one for all of it.
+     */
+    uint64_t cell_frames;
+    uint32_t nr_cells;
+    struct libxl_ext_image_cell cells[LIBXL_EXT_IMAGE_CELLS];
 
     uint32_t nr_passes;
     struct libxl_ext_image_pass passes[LIBXL_EXT_IMAGE_PASSES];

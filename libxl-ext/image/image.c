@@ -89,35 +89,67 @@ static int read_all(struct lxe__reader *r)
     return lxe__pv_judge(r);
 }
 
-int lxe__image_read(int fd, unsigned int flags,
-                    struct libxl_ext_image *out, struct lxe__err *err)
+struct lxe__reader *lxe__reader_new(int fd, unsigned int flags,
+                                    struct libxl_ext_image *out,
+                                    struct lxe__err *err)
 {
     struct lxe__reader *r;
-    int rc;
 
     memset(out, 0, sizeof(*out));
     out->config_target_kb = out->config_max_kb = UINT64_MAX;
     out->quick = flags & LIBXL_EXT_IMAGE_QUICK;
     r = calloc(1, sizeof(*r));
-    if (!r)
-        return lxe__err_set(err, ENOMEM, "image: no memory");
+    if (!r) {
+        lxe__err_set(err, ENOMEM, "image: no memory");
+        return NULL;
+    }
     r->out = out;
     r->err = err;
-    rc = lxe__source_init(&r->src, fd, out->quick, err);
-    if (!rc && read_all(r) && err->code)
+    if (lxe__source_init(&r->src, fd, out->quick, err)) {
+        lxe__reader_free(r);
+        return NULL;
+    }
+    return r;
+}
+
+int lxe__reader_run(struct lxe__reader *r)
+{
+    int rc = 0;
+
+    if (read_all(r) && r->err->code)
         rc = -1;
-    out->size = r->src.offset;
+    r->out->size = r->src.offset;
+    if (!rc && r->src.tap_failed)
+        rc = -1;        /* at the last byte: nobody peeked since */
     if (!rc)
         rc = lxe__frames_count(r);
+    if (!rc)
+        rc = lxe__cells_count(r);
     if (!rc)
         rc = lxe__duplicates_count(r);
     if (!rc)
         lxe__verdict(r);
+    return rc;
+}
+
+void lxe__reader_free(struct lxe__reader *r)
+{
+    if (!r)
+        return;
     lxe__source_dispose(&r->src);
     lxe__map_dispose(&r->map);
     free(r->data_pfns);
     free(r->vcpus);
     free(r->p2m_pieces);
     free(r);
+}
+
+int lxe__image_read(int fd, unsigned int flags,
+                    struct libxl_ext_image *out, struct lxe__err *err)
+{
+    struct lxe__reader *r = lxe__reader_new(fd, flags, out, err);
+    int rc = r ? lxe__reader_run(r) : -1;
+
+    lxe__reader_free(r);
     return rc;
 }

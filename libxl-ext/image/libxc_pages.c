@@ -300,8 +300,17 @@ static int read_page(struct lxe__reader *r, uint64_t entry)
     if (entry & E_OUTSIDE)
         return 0;
     f = lxe__map_find(&r->map, pfn);
+    if (!r->seen_verify)
+        f->data_type = TYPE_OF(entry);
     if (!r->out->hvm && lxe__page_is_table(TYPE_OF(entry)))
         return r->seen_verify ? 0 : read_table(r, f, pfn, p, at);
+    if (r->locate) {
+        if (!r->seen_verify) {
+            f->what = at;
+            f->flags &= ~LXE_FRAME_KEPT;
+        }
+        return 0;
+    }
     hash = XXH3_64bits(p, LXE_PAGE_SIZE);
     comparable = (entry & E_AGAIN) && !(f->flags & LXE_FRAME_KEPT);
     if (comparable && f->what == hash)

@@ -108,7 +108,10 @@ static int read_domain_header(struct lxe__reader *r)
 
 int lxe__libxc_headers_read(struct lxe__reader *r)
 {
-    return read_image_header(r) || read_domain_header(r) ? -1 : 0;
+    if (read_image_header(r) || read_domain_header(r))
+        return -1;
+    return r->watch && r->watch->headers
+           ? r->watch->headers(r->watch->user, r) : 0;
 }
 
 static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
@@ -137,7 +140,8 @@ static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
                                " of %u", name_of(rec->type), rec->length,
                                LXE_LIBXC_REC_MAX);
     lxe__count_record(r, true, rec, name_of(rec->type));
-    return 0;
+    return r->watch && r->watch->record
+           ? r->watch->record(r->watch->user, r, true, rec) : 0;
 }
 
 #define BIT(name) (1U << LXE_LIBXC_REC_##name)

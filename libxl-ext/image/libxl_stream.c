@@ -196,7 +196,8 @@ static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
         lxe__fault_note(r, LXE_RULE_L6, rec->offset + 4, "libxl record %s:"
                         " length %u is not 0", names[rec->type],
                         rec->length);
-    return 0;
+    return r->watch && r->watch->record
+           ? r->watch->record(r->watch->user, r, false, rec) : 0;
 }
 
 /* Behind libxc's CHECKPOINT: to CHECKPOINT_END and what COLO adds. */

@@ -11,11 +11,6 @@
 
 _Static_assert(sizeof(struct lxe__frame) == 16, "16 bytes a frame");
 
-struct lxe__map_slot {
-    uint64_t index;             /* pfn / LXE_MAP_FRAMES */
-    struct lxe__frame *frames;  /* NULL: the slot is free */
-};
-
 void lxe__map_dispose(struct lxe__page_map *map)
 {
     size_t i;
@@ -103,23 +98,36 @@ static int by_index(const void *a, const void *b)
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
+int lxe__map_order(const struct lxe__page_map *map,
+                   struct lxe__map_slot **order_r, size_t *nr_r)
+{
+    struct lxe__map_slot *order = NULL;
+    size_t i, nr = 0;
+
+    if (map->nr_maps) {
+        order = malloc(map->nr_maps * sizeof(*order));
+        if (!order)
+            return -1;
+        for (i = 0; i < map->nr_slots; i++)
+            if (map->slots[i].frames)
+                order[nr++] = map->slots[i];
+        qsort(order, nr, sizeof(*order), by_index);
+    }
+    *order_r = order;
+    *nr_r = nr;
+    return 0;
+}
+
 int lxe__map_each(struct lxe__page_map *map,
                   int (*fn)(void *user, uint64_t first,
                             struct lxe__frame *frames), void *user)
 {
-    struct lxe__map_slot *order = NULL;
-    size_t i, nr = 0;
+    struct lxe__map_slot *order;
+    size_t i, nr;
     int rc = 0;
 
-    if (!map->nr_maps)
-        return 0;
-    order = malloc(map->nr_maps * sizeof(*order));
-    if (!order)
+    if (lxe__map_order(map, &order, &nr))
         return -1;
-    for (i = 0; i < map->nr_slots; i++)
-        if (map->slots[i].frames)
-            order[nr++] = map->slots[i];
-    qsort(order, nr, sizeof(*order), by_index);
     for (i = 0; i < nr && !rc; i++)
         rc = fn(user, order[i].index * LXE_MAP_FRAMES, order[i].frames);
     free(order);

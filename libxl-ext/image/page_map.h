@@ -31,7 +31,8 @@
 struct lxe__frame {
     /*
      * A hash of the contents; of a page table the handle that
-     * lxe__source_keep() gave; nothing in a quick reading.
+     * lxe__source_keep() gave; where the reader locates, the place of
+     * the contents in the image; nothing in a quick reading.
      */
     uint64_t what;
     uint32_t pass;          /* that named it last, from 1; saturates */
@@ -42,10 +43,14 @@ struct lxe__frame {
 #define LXE_FRAME_POPULATED (1U << 2)  /* a restore allocates it */
 #define LXE_FRAME_ZERO      (1U << 3)  /* its last contents are zero */
 #define LXE_FRAME_KEPT      (1U << 4)  /* "what" is a handle */
-    uint16_t unused;
+    uint8_t data_type;      /* LXE_PAGE_*, with the last contents */
+    uint8_t unused;
 };
 
-struct lxe__map_slot;
+struct lxe__map_slot {
+    uint64_t index;             /* pfn / LXE_MAP_FRAMES */
+    struct lxe__frame *frames;  /* NULL: the slot is free */
+};
 
 struct lxe__page_map {
     struct lxe__map_slot *slots;    /* open addressing */
@@ -68,6 +73,20 @@ static inline bool lxe__page_is_table(unsigned int type)
 static inline bool lxe__page_is_populated(unsigned int type)
 {
     return lxe__page_has_data(type) || type == LXE_PAGE_XALLOC;
+}
+
+/*
+ * The type with which a frame must be named first so that a restore
+ * makes of it what it is now: that of its contents, or one that only
+ * allocates.  Where its last type is another it is named once more.
+ */
+static inline unsigned int
+lxe__frame_first_type(const struct lxe__frame *f)
+{
+    if (f->flags & LXE_FRAME_DATA)
+        return f->data_type;
+    return f->flags & LXE_FRAME_POPULATED &&
+           !lxe__page_is_populated(f->type) ? LXE_PAGE_XALLOC : f->type;
 }
 
 /* An all-zero map is empty and needs no init. */
@@ -110,6 +129,13 @@ static inline struct lxe__frame *lxe__map_find(struct lxe__page_map *map,
         f = lxe__map_switch(map, index, false);
     return f ? f + pfn % LXE_MAP_FRAMES : NULL;
 }
+
+/*
+ * The maps in ascending order: *@nr_r of them, in memory that the
+ * caller frees (NULL where there is none).  -1 with ENOMEM.
+ */
+int lxe__map_order(const struct lxe__page_map *map,
+                   struct lxe__map_slot **order_r, size_t *nr_r);
 
 /*
  * Calls @fn for each map, in ascending order: @frames are its

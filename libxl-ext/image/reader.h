@@ -50,12 +50,33 @@ struct lxe__vcpu {
     uint64_t gdt[LXE_IMAGE_GDT];
 };
 
+struct lxe__reader;
+
+/* What who uses a reading wants to be told; either may be NULL. */
+struct lxe__watch {
+    void *user;
+    /* libxc's headers were handed out, and not a byte more. */
+    int (*headers)(void *user, struct lxe__reader *r);
+    /* The header of a record was read. */
+    int (*record)(void *user, struct lxe__reader *r, bool libxc,
+                  const struct lxe__rec *rec);
+};
+
 struct lxe__reader {
+    const struct lxe__watch *watch;     /* NULL: nobody */
+    /*
+     * Of a file: note for each frame where its last contents stand (a
+     * handle for lxe__source_again()), and hash none.
+     */
+    bool locate;
+
     struct libxl_ext_image *out;
     struct lxe__err *err;
     struct lxe__source src;
     struct lxe__page_map map;
     uint32_t rule_seen[(LXE_NR_RULES + 31) / 32];
+
+    uint64_t config_offset, config_len; /* xl's; 0: none */
 
     /* libxl */
     bool libxl_big, libxl_legacy;
@@ -91,6 +112,18 @@ struct lxe__reader {
     uint64_t store_pfn, store_offset;       /* offset 0: not named */
     uint64_t console_pfn, console_offset;
 };
+
+/*
+ * image.c: begins a reading; *@out is overwritten.  NULL with @err.
+ * What @out says is whole when _run is done; the map, and of a file the
+ * source, are good until _free, which closes nothing of the caller's.
+ */
+struct lxe__reader *lxe__reader_new(int fd, unsigned int flags,
+                                    struct libxl_ext_image *out,
+                                    struct lxe__err *err);
+/* 0, also with faults in *out; -1 with the error. */
+int lxe__reader_run(struct lxe__reader *r);
+void lxe__reader_free(struct lxe__reader *r);   /* NULL is taken */
 
 /* reader.c */
 
@@ -186,6 +219,7 @@ void lxe__pass_end(struct lxe__reader *r, uint64_t offset);
 int lxe__pv_judge(struct lxe__reader *r);
 int lxe__duplicates_count(struct lxe__reader *r);
 int lxe__frames_count(struct lxe__reader *r);
+int lxe__cells_count(struct lxe__reader *r);    /* cells.c, behind it */
 void lxe__verdict(struct lxe__reader *r);
 
 #endif

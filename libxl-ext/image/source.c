@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,26 @@ void lxe__source_dispose(struct lxe__source *s)
     s->kept_fd = -1;
 }
 
+/* ECANCELED where stop_fd is readable; of a pipe, waits for bytes. */
+static int await(struct lxe__source *s, struct lxe__err *err)
+{
+    struct pollfd p[2] = {
+        { .fd = s->stop_fd, .events = POLLIN },
+        { .fd = s->fd, .events = POLLIN },
+    };
+
+    if (s->stop_fd <= 0)
+        return 0;
+    while (poll(p, s->is_file ? 1 : 2, s->is_file ? 0 : -1) < 0)
+        if (errno != EINTR)
+            return lxe__err_set(err, errno, "image: poll: %s",
+                                strerror(errno));
+    if (!p[0].revents)
+        return 0;
+    return lxe__err_set(err, ECANCELED, "image: stopped at byte %llu",
+                        (unsigned long long)s->offset);
+}
+
 /* Up to @len bytes behind what is in the buffer: 0 is the end. */
 static ssize_t fill(struct lxe__source *s, size_t len,
                     struct lxe__err *err)
@@ -70,6 +91,8 @@ static ssize_t fill(struct lxe__source *s, size_t len,
 
     if (s->is_file && at >= s->size)
         return 0;
+    if (await(s, err))
+        return -1;
     do {
         r = s->is_file
             ? pread(s->fd, s->buf + s->tail, len, s->base + at)
@@ -88,6 +111,8 @@ const uint8_t *lxe__source_peek(struct lxe__source *s, size_t len,
     size_t want;
     ssize_t r;
 
+    if (s->tap_failed)
+        return NULL;
     while (s->tail - s->head < len) {
         if (BUF_LEN - s->head < len || s->head == s->tail) {
             memmove(s->buf, s->buf + s->head, s->tail - s->head);
@@ -111,6 +136,8 @@ const uint8_t *lxe__source_peek(struct lxe__source *s, size_t len,
 
 void lxe__source_advance(struct lxe__source *s, size_t len)
 {
+    if (s->tap && len && !s->tap_failed)
+        s->tap_failed = s->tap(s->tap_user, s->buf + s->head, len);
     s->head += len;
     s->offset += len;
 }
@@ -124,7 +151,7 @@ int lxe__source_skip(struct lxe__source *s, uint64_t len, uint64_t *done_r,
     if (done > len)
         done = len;
     lxe__source_advance(s, done);
-    if (s->is_file && done < len) {
+    if (s->is_file && !s->tap && done < len) {
         uint64_t left = s->size > s->offset ? s->size - s->offset : 0;
 
         if (left > len - done)
@@ -133,7 +160,7 @@ int lxe__source_skip(struct lxe__source *s, uint64_t len, uint64_t *done_r,
         s->offset += left;
         done += left;
     }
-    while (!s->is_file && done < len) {
+    while ((!s->is_file || s->tap) && done < len) {
         if (!lxe__source_peek(s, 1, &have, err))
             return -1;
         if (!have)

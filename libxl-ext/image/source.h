@@ -31,6 +31,17 @@ struct lxe__source {
     size_t fill;        /* as much is read at a time */
     int kept_fd;        /* -1 until something is kept from a pipe */
     uint64_t kept_len;
+
+    /* To be set behind _init by who wants them. */
+    int stop_fd;        /* above 0: reading ends when it is readable */
+    /*
+     * Gets every byte that is handed out, in order; also those of a
+     * file that are skipped, which are read then.  0, or -1 with the
+     * error in the struct lxe__err of the reading, which ends it.
+     */
+    int (*tap)(void *user, const uint8_t *data, size_t len);
+    void *tap_user;
+    bool tap_failed;
 };
 
 /*

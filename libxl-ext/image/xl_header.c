@@ -46,6 +46,8 @@ static int read_optdata(struct lxe__reader *r, uint32_t len, bool json)
                         " behind its length", config, len);
         return lxe__pass_over(r, len, "xl optional data");
     }
+    r->config_offset = r->src.offset;
+    r->config_len = config;
     if (json && config ? lxe__config_read(r, config)
                        : lxe__pass_over(r, config, "xl configuration"))
         return -1;

@@ -178,6 +178,149 @@ int libxl_ext_image_read(int fd, unsigned int flags,
 /* @image may be NULL. */
 void libxl_ext_image_free(struct libxl_ext_image *image);
 
+/* ---- conversion ------------------------------------------------- */
+
+enum libxl_ext_image_record_change {
+    LIBXL_EXT_IMAGE_RECORD_KEEP,
+    LIBXL_EXT_IMAGE_RECORD_OPTIONAL,    /* added where there is none */
+    LIBXL_EXT_IMAGE_RECORD_MANDATORY,   /* added where there is none */
+    LIBXL_EXT_IMAGE_RECORD_DROP
+};
+
+/* What is to be changed; all zero: nothing, which is refused. */
+struct libxl_ext_image_conversion {
+    enum libxl_ext_image_record_change record;
+    /* Of the memory record, added where there is none; 0: as it is. */
+    uint64_t max_pages;
+    bool drop_superseded;       /* each frame once, in its final state */
+    bool replace;               /* an output that exists is replaced */
+    /*
+     * Above 0: a descriptor that ends the conversion with ECANCELED as
+     * soon as it is readable, such as one of signalfd(2).
+     */
+    int stop_fd;
+};
+
+/* What was done. */
+struct libxl_ext_image_converted {
+    uint64_t size_in, size_out;
+    uint64_t frames;            /* that the output names */
+    uint64_t superseded_pages;  /* copies that were left out */
+    uint64_t verify_pages;      /* left out with the verify pass */
+    bool had_record, have_record, record_mandatory;
+    uint64_t max_pages, tot_pages;      /* of the record, if any */
+    /* The input breaks this rule, where errno is EBADMSG. */
+    struct libxl_ext_image_fault fault;
+};
+
+/*
+ * Reads the image at @fd, from where it stands to its end, and makes
+ * another image of the same guest at @path.  A file's position is not
+ * moved.  *@how says what changes; *@done_r (which may be NULL) is
+ * filled in, also by a call that fails.
+ *
+ * 0: the new image is at @path, whole, read again and synced, and so is
+ * its directory.
+ *
+ * -1 with errno:
+ *   EBADMSG    the input breaks a rule of docs/image.md
+ *   EINVAL     *@how, or what it asks of this image, is refused; or
+ *              @path is the input, a symbolic link or no regular file
+ *   EEXIST     @path exists and *@how does not replace it
+ *   ESPIPE     the input is no file, and two passes are needed
+ *   EBUSY      the input was changed while it was read
+ *   ECANCELED  stop_fd became readable
+ *   EIO        what was read back is not what was written, or reading
+ *              failed
+ *   others     as of open(2), write(2), fsync(2), link(2), rename(2)
+ *
+ * After each of these the directory is as it was: no temporary file,
+ * and what was at @path unchanged.  There is one exception: where the
+ * last step failed, syncing the directory, the new image is at @path
+ * and only a crash of the host could undo that; the line says so.
+ *
+ * A signal that kills the process leaves the same, except kill -9 where
+ * the file system has no O_TMPFILE or in the instant in which an output
+ * is replaced: then a file .xl-ext.PID.N may remain.
+ */
+int libxl_ext_image_convert(int fd, const char *path,
+                            const struct libxl_ext_image_conversion *how,
+                            struct libxl_ext_image_converted *done_r,
+                            char *error, size_t error_len);
+
+/* ---- differences ------------------------------------------------ */
+
+enum libxl_ext_image_difference_kind {
+    LIBXL_EXT_IMAGE_FACT,
+    LIBXL_EXT_IMAGE_PAGES,
+    LIBXL_EXT_IMAGE_RECORD
+};
+
+/* Where it is, if not in both. */
+enum libxl_ext_image_where {
+    LIBXL_EXT_IMAGE_IN_BOTH,
+    LIBXL_EXT_IMAGE_IN_A,
+    LIBXL_EXT_IMAGE_IN_B
+};
+
+/* Only the members of its kind are set, the others are zero. */
+struct libxl_ext_image_difference {
+    enum libxl_ext_image_difference_kind kind;
+    enum libxl_ext_image_where where;
+
+    /* FACT and RECORD: its name; never NULL there. */
+    const char *name;
+
+    /* FACT: the values as text. */
+    char a[256], b[256];
+
+    /* PAGES: frames that differ in the same way. */
+    uint64_t first, count;
+    bool types;                 /* type_a is not type_b */
+    bool contents;
+    uint8_t type_a, type_b;     /* as in the stream, 0 to 15 */
+
+    /* RECORD */
+    bool libxc;                 /* else of libxl's stream or xl's file */
+    char part[48];              /* "vcpu 3"; empty: the whole record */
+    uint64_t length_a, length_b;
+    uint64_t differ;            /* octets, up to the shorter length */
+    uint64_t offset_a, offset_b;        /* of the first, in the files */
+};
+
+/* How much was compared and found. */
+struct libxl_ext_image_differences {
+    uint64_t pages_compared;    /* with contents in both */
+    uint64_t pages_only_a, pages_only_b;
+    uint64_t pages_type, pages_contents;
+    uint64_t facts, records;    /* that differ */
+};
+
+/*
+ * Called for each difference: all facts, then all pages in ascending
+ * order, then all records.  *@d is good until it returns.  Anything
+ * but 0 ends the comparison with ECANCELED.
+ */
+typedef int libxl_ext_image_difference_fn(
+    void *user, const struct libxl_ext_image_difference *d);
+
+/*
+ * Compares what a restore would make of the images at @fd_a and @fd_b,
+ * each a file, from where it stands to its end; positions are not
+ * moved.  @found may be NULL.
+ *
+ * 0: *@sum_r says how many differences there are; with none at all the
+ * two restore the same guest.  -1 with errno, and *@sum_r not to be
+ * used: EBADMSG, one of them breaks a rule; ESPIPE, one of them is no
+ * file; EINVAL, they cannot be compared (byte order, PV against HVM);
+ * ENOMEM, EIO; ECANCELED from @found.
+ */
+int libxl_ext_image_diff(int fd_a, int fd_b,
+                         libxl_ext_image_difference_fn *found, void *user,
+                         struct libxl_ext_image_differences *sum_r,
+                         char *error, size_t error_len);
+
+
 #ifdef __GNUC__
 #pragma GCC visibility pop
 #endif

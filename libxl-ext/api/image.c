@@ -9,6 +9,16 @@
 
 #include "image/image.h"
 
+/* Always -1: the error as the callers of these calls want it. */
+static int failed(const struct lxe__err *err, char *error,
+                  size_t error_len)
+{
+    if (error && error_len)
+        snprintf(error, error_len, "%s", err->msg);
+    errno = err->code;
+    return -1;
+}
+
 int libxl_ext_image_read(int fd, unsigned int flags,
                          struct libxl_ext_image **image_r, char *error,
                          size_t error_len)
@@ -30,13 +40,35 @@ int libxl_ext_image_read(int fd, unsigned int flags,
         return 0;
     }
     free(image);
-    if (error && error_len)
-        snprintf(error, error_len, "%s", err.msg);
-    errno = err.code;
-    return -1;
+    return failed(&err, error, error_len);
 }
 
 void libxl_ext_image_free(struct libxl_ext_image *image)
 {
     free(image);
+}
+
+int libxl_ext_image_convert(int fd, const char *path,
+                            const struct libxl_ext_image_conversion *how,
+                            struct libxl_ext_image_converted *done_r,
+                            char *error, size_t error_len)
+{
+    struct libxl_ext_image_converted done;
+    struct lxe__err err;
+
+    lxe__err_init(&err);
+    return lxe__image_convert(fd, path, how, done_r ? done_r : &done, &err)
+           ? failed(&err, error, error_len) : 0;
+}
+
+int libxl_ext_image_diff(int fd_a, int fd_b,
+                         libxl_ext_image_difference_fn *found, void *user,
+                         struct libxl_ext_image_differences *sum_r,
+                         char *error, size_t error_len)
+{
+    struct lxe__err err;
+
+    lxe__err_init(&err);
+    return lxe__image_diff(fd_a, fd_b, found, user, sum_r, &err)
+           ? failed(&err, error, error_len) : 0;
 }

@@ -72,7 +72,63 @@ static void an_unknown_flag_is_refused(void)
     CU_ASSERT_PTR_NULL(im);
 }
 
+static void a_conversion_that_asks_for_nothing_is_refused(void)
+{
+    const struct libxl_ext_image_conversion none = { 0 };
+    const struct libxl_ext_image_conversion high = {
+        .max_pages = (1ULL << 40) + 1,
+    };
+    char error[128];
+
+    CU_ASSERT_EQUAL(libxl_ext_image_convert(0, "/nonexistent/x", &none,
+                                            NULL, error, sizeof(error)),
+                    -1);
+    CU_ASSERT_EQUAL(errno, EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error, "nothing is to be changed"));
+    CU_ASSERT_EQUAL(libxl_ext_image_convert(0, "/nonexistent/x", &high,
+                                            NULL, NULL, 0), -1);
+    CU_ASSERT_EQUAL(errno, EINVAL);
+}
+
+static void the_fault_of_an_input_is_handed_out(void)
+{
+    const struct libxl_ext_image_conversion how = {
+        .record = LIBXL_EXT_IMAGE_RECORD_DROP,
+    };
+    struct libxl_ext_image_converted done;
+    int ends[2];
+
+    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+    close(ends[1]);
+    CU_ASSERT_EQUAL(libxl_ext_image_convert(ends[0], "/tmp/lxe-none", &how,
+                                            &done, NULL, 0), -1);
+    CU_ASSERT_EQUAL(errno, EBADMSG);
+    CU_ASSERT_STRING_EQUAL(done.fault.rule, "S1");
+    CU_ASSERT_EQUAL(access("/tmp/lxe-none", F_OK), -1);
+    close(ends[0]);
+}
+
+static void only_files_are_compared(void)
+{
+    struct libxl_ext_image_differences sum;
+    char error[128];
+    int ends[2];
+
+    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+    CU_ASSERT_EQUAL(libxl_ext_image_diff(ends[0], ends[0], NULL, NULL,
+                                         &sum, error, sizeof(error)), -1);
+    CU_ASSERT_EQUAL(errno, ESPIPE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error, "image A"));
+    close(ends[0]);
+    close(ends[1]);
+}
+
 LXE_SUITE(image_api,
+    { "a conversion that asks for nothing is refused",
+      a_conversion_that_asks_for_nothing_is_refused },
+    { "the fault of an input is handed out",
+      the_fault_of_an_input_is_handed_out },
+    { "only files are compared", only_files_are_compared },
     { "an empty input is an image with a fault",
       an_empty_input_is_an_image_with_a_fault },
     { "what is no image is named", what_is_no_image_is_named },

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * From one image to another: what is asked for, what the input must
+ * be, and the conversion that needs one pass, which lets all bytes
+ * through but the memory record.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "image/convert.h"
+#include "stream/libxc_format.h"
+
+#define U(n) ((unsigned long long)(n))
+
+static int check_request(const struct libxl_ext_image_conversion *how,
+                         struct lxe__err *err)
+{
+    if (how->record > LIBXL_EXT_IMAGE_RECORD_DROP)
+        return lxe__err_set(err, EINVAL, "image: record %u is not one of 0"
+                            " to %u", how->record,
+                            LIBXL_EXT_IMAGE_RECORD_DROP);
+    if (how->max_pages > LXE_RECORD_MAX_PAGES)
+        return lxe__err_set(err, EINVAL, "image: --max-pages %llu is above"
+                            " the bound of %llu", U(how->max_pages),
+                            U(LXE_RECORD_MAX_PAGES));
+    if (how->max_pages && how->record == LIBXL_EXT_IMAGE_RECORD_DROP)
+        return lxe__err_set(err, EINVAL, "image: --max-pages is said in"
+                            " the memory record, which --record drop"
+                            " leaves out: give one of the two");
+    if (!how->max_pages && !how->drop_superseded &&
+        how->record == LIBXL_EXT_IMAGE_RECORD_KEEP)
+        return lxe__err_set(err, EINVAL, "image: nothing is to be changed:"
+                            " give --record, --max-pages or"
+                            " --drop-superseded");
+    return 0;
+}
+
+/* Does the fault not count, since what breaks the rule goes? */
+static bool is_mended(const struct lxe__convert *c, enum lxe__rule rule)
+{
+    switch (rule) {
+    case LXE_RULE_M2:
+    case LXE_RULE_M3:
+    case LXE_RULE_M4:
+        return c->cut_record && !c->put_record;
+    case LXE_RULE_M5:
+    case LXE_RULE_G9:
+        return c->cut_record;
+    default:
+        return false;
+    }
+}
+
+static const char *rule_name(enum lxe__rule rule)
+{
+    static const char *const names[LXE_NR_RULES] = {
+#define X(name, fate) #name,
+        LXE_RULES(X)
+#undef X
+    };
+
+    return names[rule];
+}
+
+/* The first that was kept of a rule; else the rule alone. */
+static void take_fault(struct lxe__convert *c, const char *rule)
+{
+    struct libxl_ext_image_fault *to = &c->done->fault;
+    int i;
+
+    for (i = 0; i < LIBXL_EXT_IMAGE_FAULTS; i++)
+        if (!strcmp(c->in->faults[i].rule, rule)) {
+            *to = c->in->faults[i];
+            return;
+        }
+    snprintf(to->rule, sizeof(to->rule), "%s", rule);
+    snprintf(to->text, sizeof(to->text), "one of many faults");
+}
+
+static const char *advice(enum lxe__rule rule)
+{
+    return rule >= LXE_RULE_M2 && rule <= LXE_RULE_M4
+           ? "--record drop leaves the memory record out"
+           : "xl-ext image verify lists all faults";
+}
+
+static int check_input(struct lxe__convert *c)
+{
+    const struct libxl_ext_image_fault *f = &c->done->fault;
+    unsigned int i;
+
+    for (i = 0; i < LXE_NR_RULES; i++)
+        if (c->r->rule_seen[i / 32] & 1U << i % 32 && !is_mended(c, i)) {
+            take_fault(c, rule_name(i));
+            return lxe__err_set(c->err, EBADMSG, "image: the input breaks"
+                                " rule %s at byte %llu: %.300s: nothing"
+                                " was converted; %s", f->rule,
+                                U(f->offset), f->text, advice(i));
+        }
+    return 0;
+}
+
+int lxe__convert_judge(struct lxe__convert *c)
+{
+    struct libxl_ext_image_converted *d = c->done;
+
+    d->size_in = c->in->size;
+    d->had_record = c->in->have_record;
+    if (check_input(c))
+        return -1;
+    if (c->put_record &&
+        lxe__convert_record(c->how, c->in, &c->record, &c->record_type,
+                            c->err))
+        return -1;
+    d->have_record = c->put_record || (c->in->have_record &&
+                                       !c->cut_record);
+    if (!d->have_record)
+        return 0;
+    d->record_mandatory = c->put_record
+                          ? c->record_type == LXE_RECORD_TYPE_MANDATORY
+                          : c->in->record_mandatory;
+    d->max_pages = c->put_record ? c->record.max_pages : c->in->max_pages;
+    d->tot_pages = c->put_record ? c->record.tot_pages : c->in->tot_pages;
+    return 0;
+}
+
+/*
+ * Behind libxc's headers: is there an old record to be left out?  It
+ * ends within the image or the reader says so.
+ */
+static int find_record(void *user, struct lxe__reader *r)
+{
+    static const uint8_t room[LXE_RECORD_IN_STREAM];
+    bool big = r->out->big_endian;
+    struct lxe__convert *c = user;
+    uint32_t type;
+    const uint8_t *p;
+    size_t have;
+
+    c->cut_from = c->cut_to = r->src.offset;
+    p = lxe__source_peek(&r->src, LXE_LIBXC_RHDR_LEN, &have, r->err);
+    if (!p)
+        return -1;
+    type = have < LXE_LIBXC_RHDR_LEN ? 0 : lxe__get32(p, big);
+    if (c->cut_record && (type == LXE_RECORD_TYPE_MANDATORY ||
+                          type == LXE_RECORD_TYPE_OPTIONAL))
+        c->cut_to += LXE_LIBXC_RHDR_LEN +
+                     lxe__libxc_padded(lxe__get32(p + 4, big));
+    if (!c->put_record)
+        return 0;
+    c->record_at = c->cut_from;
+    /* What it says is known at the end. */
+    return c->how->drop_superseded ? 0 :
+           lxe__outfile_write(&c->out, room, sizeof(room), c->err);
+}
+
+/* A piece of the input, as the reader hands it out. */
+static int copy_piece(void *user, const uint8_t *p, size_t len)
+{
+    struct lxe__convert *c = user;
+    uint64_t from = c->seen, to = from + len, n = len;
+
+    c->seen = to;
+    /* The headers are known before anything behind them comes by. */
+    if (!c->cut_to || to <= c->cut_from)
+        return lxe__outfile_write(&c->out, p, len, c->err);
+    if (from < c->cut_from) {
+        n = c->cut_from - from;
+        if (lxe__outfile_write(&c->out, p, n, c->err))
+            return -1;
+        p += n;
+        from += n;
+    }
+    if (from < c->cut_to) {
+        n = (to < c->cut_to ? to : c->cut_to) - from;
+        p += n;
+        from += n;
+    }
+    return from == to ? 0 :
+           lxe__outfile_write(&c->out, p, to - from, c->err);
+}
+
+static int copy(struct lxe__convert *c)
+{
+    uint8_t rec[LXE_RECORD_IN_STREAM];
+
+    c->r->src.tap = copy_piece;
+    c->r->src.tap_user = c;
+    if (lxe__reader_run(c->r) || lxe__convert_judge(c))
+        return -1;
+    c->done->frames = c->in->frames;
+    if (!c->put_record)
+        return 0;
+    lxe__convert_put_record(c, rec);
+    return lxe__outfile_patch(&c->out, c->record_at, rec, sizeof(rec),
+                              c->err);
+}
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+           a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* Two passes: what was found must be there in the second one. */
+static int write_anew(struct lxe__convert *c)
+{
+    struct stat before, after;
+
+    if (!c->r->src.is_file)
+        return lxe__err_set(c->err, ESPIPE, "image: --drop-superseded"
+                            " reads the input twice, and it is no file:"
+                            " write it to a file first");
+    c->r->locate = true;
+    if (fstat(c->fd, &before))
+        return lxe__err_set(c->err, errno, "image: fstat: %s",
+                            strerror(errno));
+    if (lxe__reader_run(c->r) || lxe__convert_judge(c))
+        return -1;
+    if (c->in->checkpoints)
+        return lxe__err_set(c->err, EINVAL, "image: --drop-superseded: a"
+                            " stream of %llu checkpoints has a state of"
+                            " its pages at each: only one without them"
+                            " can be written anew", U(c->in->checkpoints));
+    if (lxe__convert_pages(c))
+        return -1;
+    if (fstat(c->fd, &after) || !is_same_file(&before, &after))
+        return lxe__err_set(c->err, EBUSY, "image: the input was changed"
+                            " while it was converted: wait until its"
+                            " writer is done");
+    return 0;
+}
+
+static int convert(struct lxe__convert *c)
+{
+    const struct lxe__watch watch = { .user = c, .headers = find_record };
+    const struct libxl_ext_image_conversion *how = c->how;
+    int rc;
+
+    c->put_record = how->max_pages ||
+                    how->record == LIBXL_EXT_IMAGE_RECORD_OPTIONAL ||
+                    how->record == LIBXL_EXT_IMAGE_RECORD_MANDATORY;
+    c->cut_record = c->put_record ||
+                    how->record == LIBXL_EXT_IMAGE_RECORD_DROP;
+    c->in = malloc(sizeof(*c->in));
+    if (!c->in)
+        return lxe__err_set(c->err, ENOMEM, "image: no memory");
+    c->r = lxe__reader_new(c->fd, 0, c->in, c->err);
+    if (!c->r)
+        return -1;
+    c->r->watch = &watch;
+    c->r->src.stop_fd = how->stop_fd;
+    rc = how->drop_superseded ? write_anew(c) : copy(c);
+    /* Its map is as large as that of the output, which is read now. */
+    lxe__reader_free(c->r);
+    c->r = NULL;
+    if (!rc)
+        rc = lxe__convert_check(c);
+    c->done->size_out = c->out.written;
+    return rc;
+}
+
+int lxe__image_convert(int fd, const char *path,
+                       const struct libxl_ext_image_conversion *how,
+                       struct libxl_ext_image_converted *done,
+                       struct lxe__err *err)
+{
+    struct lxe__convert c = {
+        .how = how, .done = done, .err = err, .fd = fd,
+    };
+    int rc;
+
+    memset(done, 0, sizeof(*done));
+    if (check_request(how, err))
+        return -1;
+    rc = lxe__outfile_open(&c.out, fd, path, how->replace, false, err);
+    c.out.stop_fd = how->stop_fd;
+    if (!rc)
+        rc = convert(&c);
+    if (!rc)
+        rc = lxe__outfile_commit(&c.out, err);
+    lxe__outfile_dispose(&c.out);
+    free(c.in);
+    return rc;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * One conversion, and what its files share.
+ *
+ * Order of the calls: convert.c opens the output and either copies the
+ * input on the way through the reader, with room left for a memory
+ * record, or lets it be read first and convert_pages.c write it anew;
+ * convert_record.c says what the record is; convert_check.c reads the
+ * output; convert.c gives it its name.
+ *
+ * A change of what frames are, such as the page state of R5, belongs
+ * between the two passes of convert_pages.c: it changes the map.
+ */
+#ifndef LXE_IMAGE_CONVERT_H
+#define LXE_IMAGE_CONVERT_H
+
+#include "base/err.h"
+#include "image/digest.h"
+#include "image/image.h"
+#include "image/outfile.h"
+#include "image/reader.h"
+#include "memory/record.h"
+
+/* A record with its header; see docs/memory-record.md. */
+#define LXE_RECORD_IN_STREAM (8 + LXE_RECORD_LEN)
+
+struct lxe__convert {
+    const struct libxl_ext_image_conversion *how;
+    struct libxl_ext_image_converted *done;
+    struct lxe__err *err;
+    int fd;
+    struct lxe__outfile out;
+    struct lxe__reader *r;      /* of the input */
+    struct libxl_ext_image *in; /* what it found */
+
+    bool cut_record;            /* an old one is left out */
+    bool put_record;            /* a new one is written */
+    struct lxe__record record;  /* that one */
+    uint32_t record_type;
+    uint64_t record_at;         /* where it is in the output */
+
+    /* In the input, from cut_from up to cut_to is left out. */
+    uint64_t cut_from, cut_to;
+    uint64_t seen;              /* bytes of the input that came by */
+    struct lxe__sum state;      /* of all frames, where written anew */
+};
+
+/*
+ * convert_record.c: the record that an image as @in is to have.  EINVAL
+ * where that cannot be known or may not be.  Pure code.
+ */
+int lxe__convert_record(const struct libxl_ext_image_conversion *how,
+                        const struct libxl_ext_image *in,
+                        struct lxe__record *record_r, uint32_t *type_r,
+                        struct lxe__err *err);
+
+/* The record as it stands in the stream. */
+void lxe__convert_put_record(const struct lxe__convert *c,
+                             uint8_t to[LXE_RECORD_IN_STREAM]);
+
+/*
+ * convert.c: does the input break a rule that counts?  EBADMSG.
+ * Behind it, c->record is what is to be written, if anything.
+ */
+int lxe__convert_judge(struct lxe__convert *c);
+
+/* convert_pages.c: writes the input anew, each frame once. */
+int lxe__convert_pages(struct lxe__convert *c);
+
+/* convert_check.c: is the output what was meant? */
+int lxe__convert_check(struct lxe__convert *c);
+
+/*
+ * What a frame is in the end, into a sum over all of them in ascending
+ * order; @page is NULL where it has no contents.
+ */
+void lxe__state_add(struct lxe__digest *d, uint64_t pfn,
+                    const struct lxe__frame *f, const uint8_t *page);
+
+static inline void lxe__put32(uint8_t *p, uint32_t v, bool big)
+{
+    v = big ? htobe32(v) : htole32(v);
+    memcpy(p, &v, sizeof(v));
+}
+
+static inline void lxe__put64(uint8_t *p, uint64_t v, bool big)
+{
+    v = big ? htobe64(v) : htole64(v);
+    memcpy(p, &v, sizeof(v));
+}
+
+#endif

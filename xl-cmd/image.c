@@ -10,27 +10,38 @@
 #include "command.h"
 #include "image.h"
 
+int image_open(const struct command_call *call, const char *path)
+{
+    int fd;
+
+    if (!strcmp(path, "-"))
+        return STDIN_FILENO;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        command_error(call, "cannot open %s: %s", path, strerror(errno));
+    return fd;
+}
+
+void image_close(int fd)
+{
+    if (fd > STDIN_FILENO)
+        close(fd);
+}
+
 /* NULL with a line on standard error. */
 static struct libxl_ext_image *read_image(const struct command_call *call,
                                           unsigned int flags)
 {
     const char *path = call->args[0];
     struct libxl_ext_image *im = NULL;
-    int fd = STDIN_FILENO;
+    int fd = image_open(call, path);
     char error[512];
 
-    if (strcmp(path, "-")) {
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0) {
-            command_error(call, "cannot open %s: %s", path,
-                          strerror(errno));
-            return NULL;
-        }
-    }
+    if (fd < 0)
+        return NULL;
     if (libxl_ext_image_read(fd, flags, &im, error, sizeof(error)))
         command_error(call, "cannot read %s: %s", path, error);
-    if (fd != STDIN_FILENO)
-        close(fd);
+    image_close(fd);
     return im;
 }
 
@@ -41,7 +52,8 @@ static int answer(const struct libxl_ext_image *im)
 }
 
 static int show(const struct command_call *call, unsigned int flags,
-                bool json, void (*text)(const struct libxl_ext_image *))
+                bool json, const char *plot,
+                void (*text)(const struct libxl_ext_image *))
 {
     struct libxl_ext_image *im = read_image(call, flags);
     int rc;
@@ -49,7 +61,9 @@ static int show(const struct command_call *call, unsigned int flags,
     if (!im)
         return EXIT_CANNOT;
     rc = answer(im);
-    if (!json) {
+    if (plot && image_plot(call, plot, im)) {
+        rc = EXIT_CANNOT;
+    } else if (!json) {
         text(im);
     } else if (image_print_json(im)) {
         command_error(call, "no memory for the JSON text");
@@ -65,25 +79,42 @@ static int image_verify(const struct command_call *call)
 {
     return show(call, call->options & VERIFY_QUICK
                 ? LIBXL_EXT_IMAGE_QUICK : 0,
-                call->options & VERIFY_JSON, image_print_verdict);
+                call->options & VERIFY_JSON, NULL, image_print_verdict);
 }
 
-enum { INSPECT_JSON = 1 << 0 };
+enum { INSPECT_JSON = 1 << 0, INSPECT_PLOT = 1 /* its number */ };
 
 static int image_inspect(const struct command_call *call)
 {
-    return show(call, 0, call->options & INSPECT_JSON, image_print_text);
+    return show(call, 0, call->options & INSPECT_JSON,
+                call->values[INSPECT_PLOT], image_print_text);
 }
 
 const struct command image_commands[] = {
     { .group = "image", .name = "inspect", .args = "FILE|-", .nr_args = 1,
       .help = "say what is in the image of a guest",
-      .options = { { "--json", NULL, "as one JSON object" } },
+      .options = { { "--json", NULL, "as one JSON object" },
+                   { "--plot", "FILE", "draw rounds and page types as"
+                     " SVG" } },
       .run = image_inspect },
     { .group = "image", .name = "verify", .args = "FILE|-", .nr_args = 1,
       .help = "say whether an image is whole and who would restore it",
       .options = { { "--quick", NULL, "do not look into pages" },
                    { "--json", NULL, "as one JSON object" } },
       .run = image_verify },
+    { .group = "image", .name = "convert", .args = "IN|- OUT",
+      .nr_args = 2, .help = "make another image of the same guest",
+      .options = { { "--record", "KIND", "memory record: keep, optional,"
+                     " mandatory or drop" },
+                   { "--max-pages", "N", "the limit that the memory record"
+                     " says" },
+                   { "--drop-superseded", NULL, "each page once, as it is"
+                     " at last" },
+                   { "--force", NULL, "replace OUT" } },
+      .run = image_convert },
+    { .group = "image", .name = "diff", .args = "A B", .nr_args = 2,
+      .help = "say what differs between two images of one guest",
+      .options = { { "--json", NULL, "as one JSON object" } },
+      .run = image_diff },
     { 0 }
 };

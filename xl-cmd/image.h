@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * How the facts of an image are shown; docs/image.md has the members.
+ * The commands on images, and how facts are shown; docs/image.md has
+ * the members.
  */
 #ifndef XL_CMD_IMAGE_H
 #define XL_CMD_IMAGE_H
 
+#include "command.h"
 #include "libxl_ext_image.h"
 
 const char *image_container_name(const struct libxl_ext_image *im);
@@ -19,5 +21,26 @@ int image_print_json(const struct libxl_ext_image *im);
 /* All facts for people; only faults and verdicts. */
 void image_print_text(const struct libxl_ext_image *im);
 void image_print_verdict(const struct libxl_ext_image *im);
+
+/* A text of an image: no control characters to a terminal. */
+void image_print_clean(const char *s);
+
+/*
+ * Draws the picture of @im into a file that must not exist: 0, or -1
+ * with a line on standard error and no file.
+ */
+int image_plot(const struct command_call *call, const char *path,
+               const struct libxl_ext_image *im);
+
+/* image_convert.c, image_diff.c: rows of the table. */
+int image_convert(const struct command_call *call);
+int image_diff(const struct command_call *call);
+
+/*
+ * Opens an image, or takes standard input for "-"; -1 with a line on
+ * standard error.  To be given to image_close().
+ */
+int image_open(const struct command_call *call, const char *path);
+void image_close(int fd);
 
 #endif

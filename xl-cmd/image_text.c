@@ -9,8 +9,7 @@
 
 #define U(n) ((unsigned long long)(n))
 
-/* A name comes from the image: no control characters to a terminal. */
-static void print_clean(const char *s)
+void image_print_clean(const char *s)
 {
     for (; *s; s++)
         putchar(iscntrl((unsigned char)*s) ? '?' : *s);
@@ -22,11 +21,11 @@ static void print_guest(const struct libxl_ext_image *im)
            U(im->size), im->complete ? "" : ", not whole");
     if (*im->type) {
         printf("guest: ");
-        print_clean(im->name);
+        image_print_clean(im->name);
         printf(", ");
-        print_clean(im->uuid);
+        image_print_clean(im->uuid);
         printf(", ");
-        print_clean(im->type);
+        image_print_clean(im->type);
         putchar('\n');
     }
     if (!im->have_headers)

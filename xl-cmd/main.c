@@ -39,7 +39,7 @@ static void usage_options(FILE *to, const struct command *c)
     for (o = c->options; o->name; o++) {
         snprintf(name, sizeof(name), "%s%s%s", o->name,
                  o->arg ? " " : "", o->arg ? o->arg : "");
-        fprintf(to, "    %-10s %s\n", name, o->help);
+        fprintf(to, "    %-17s %s\n", name, o->help);
     }
 }
 

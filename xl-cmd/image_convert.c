@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * xl-ext image convert: another image of the same guest.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "image.h"
+
+/* Options by their number in the row. */
+enum { RECORD, MAX_PAGES, DROP_SUPERSEDED, FORCE };
+
+#define U(n) ((unsigned long long)(n))
+
+static int parse_record(const struct command_call *call,
+                        enum libxl_ext_image_record_change *to)
+{
+    static const char *const kinds[] = {
+        "keep", "optional", "mandatory", "drop",
+    };
+    const char *value = call->values[RECORD];
+    unsigned int i;
+
+    if (!value)
+        return 0;
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (!strcmp(value, kinds[i])) {
+            *to = i;
+            return 0;
+        }
+    command_error(call, "--record %s is none of keep, optional, mandatory,"
+                  " drop", value);
+    return -1;
+}
+
+static int parse_max_pages(const struct command_call *call, uint64_t *to)
+{
+    const char *value = call->values[MAX_PAGES];
+    char *end;
+
+    if (!value)
+        return 0;
+    errno = 0;
+    *to = strtoull(value, &end, 10);
+    if (*value && strspn(value, "0123456789") == strlen(value) && !errno &&
+        *to)
+        return 0;
+    command_error(call, "--max-pages %s is no number of pages from 1 to"
+                  " 2^40", value);
+    return -1;
+}
+
+/*
+ * The signals that end a command end the conversion in order: nothing
+ * is left behind.  The descriptor, or -1 with a line on standard error.
+ */
+static int take_signals(const struct command_call *call, sigset_t *old)
+{
+    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+    struct sigaction was;
+    sigset_t set;
+    unsigned int i;
+    int fd;
+
+    sigemptyset(&set);
+    /* One that is ignored, as under nohup(1), stays so. */
+    for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (!sigaction(numbers[i], NULL, &was) &&
+            was.sa_handler != SIG_IGN)
+            sigaddset(&set, numbers[i]);
+    sigprocmask(SIG_BLOCK, &set, old);
+    /* Above the file size limit is an error of write(2), said as one. */
+    signal(SIGXFSZ, SIG_IGN);
+    fd = signalfd(-1, &set, SFD_CLOEXEC);
+    if (fd < 0)
+        command_error(call, "signalfd: %s", strerror(errno));
+    return fd;
+}
+
+static void report(const struct libxl_ext_image_converted *d)
+{
+    printf("%llu bytes from %llu, %llu frames\n", U(d->size_out),
+           U(d->size_in), U(d->frames));
+    if (d->superseded_pages || d->verify_pages)
+        printf("left out: %llu superseded copies of pages, %llu pages of"
+               " the verify pass\n", U(d->superseded_pages),
+               U(d->verify_pages));
+    if (d->have_record)
+        printf("memory record: %s, max_pages %llu, tot_pages %llu\n",
+               d->record_mandatory ? "mandatory" : "optional",
+               U(d->max_pages), U(d->tot_pages));
+    else
+        printf("memory record: none\n");
+}
+
+static int convert(const struct command_call *call, int fd,
+                   const struct libxl_ext_image_conversion *how)
+{
+    struct libxl_ext_image_converted done;
+    char error[1024];
+
+    if (!libxl_ext_image_convert(fd, call->args[1], how, &done, error,
+                                 sizeof(error))) {
+        report(&done);
+        return EXIT_WELL;
+    }
+    if (errno == EBADMSG) {
+        command_error(call, "%s: %s", call->args[0], error);
+        return EXIT_NO;
+    }
+    if (errno == ECANCELED) {
+        command_error(call, "%s: nothing was left behind", error);
+        return -1;
+    }
+    command_error(call, "%s", error);
+    return EXIT_CANNOT;
+}
+
+int image_convert(const struct command_call *call)
+{
+    struct libxl_ext_image_conversion how = {
+        .drop_superseded = call->options & 1U << DROP_SUPERSEDED,
+        .replace = call->options & 1U << FORCE,
+    };
+    sigset_t old;
+    int fd, rc;
+
+    if (parse_record(call, &how.record) ||
+        parse_max_pages(call, &how.max_pages))
+        return EXIT_CANNOT;
+    fd = image_open(call, call->args[0]);
+    if (fd < 0)
+        return EXIT_CANNOT;
+    how.stop_fd = take_signals(call, &old);
+    rc = how.stop_fd < 0 ? EXIT_CANNOT : convert(call, fd, &how);
+    image_close(fd);
+    if (rc < 0) {
+        /* The signal is still there: it ends this process now. */
+        sigprocmask(SIG_SETMASK, &old, NULL);
+        rc = EXIT_CANNOT;
+    }
+    return rc;
+}

@@ -216,7 +216,11 @@ def test_an_image_that_does_not_begin_at_the_start_of_its_file(tmp_path):
     (["image", "verify", "/nonexistent"], "cannot open /nonexistent"),
     (["image", "verify", "/"], "cannot read /"),
     (["image", "mend", "a"], "no command image mend"),
-    ([], "xl-ext image inspect [--json] FILE|-"),
+    (["image", "verify", "--quick=1", "a"], "--quick takes no value"),
+    (["image", "inspect", "--plot"], "--plot needs its FILE"),
+    (["image", "inspect", "a", "--plot", "b", "--plot=c"],
+     "--plot is given twice"),
+    ([], "xl-ext image inspect [--json] [--plot FILE] FILE|-"),
 ])
 def test_wrong_usage_and_what_cannot_be_read(args, words):
     p = plain(*args)
@@ -236,10 +240,10 @@ def test_the_synopsis_of_the_docs_is_the_help_s():
     docs = (TOP / "docs/image.md").read_text()
     text = plain("--help").stdout.decode()
     lines = re.findall(r"^xl-ext image .*$", text, re.M)
-    assert len(lines) == 2
+    assert len(lines) == 4
     for line in lines:
         assert f"    {line}\n" in docs
-    for name in ("inspect", "verify"):
+    for name in ("inspect", "verify", "convert", "diff"):
         p = plain("image", name, "--help")
         assert p.returncode == 0 and f"xl-ext image {name}" in p.stdout.decode()
 

@@ -683,15 +683,80 @@ def stalled(at, *options):
 
 
 def has_output(pid, path):
-    """Has it opened a file there, with or without a name?"""
-    for n in os.listdir(f"/proc/{pid}/fd"):
-        try:
+    """The file that it has opened there to be the output, with or
+    without a name; None."""
+    try:
+        for n in os.listdir(f"/proc/{pid}/fd"):
             name = os.readlink(f"/proc/{pid}/fd/{n}")
+            if name.startswith((f"{path}/#", f"{path}/.xl-ext.")):
+                return f"/proc/{pid}/fd/{n}"
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def test_what_is_read_back_must_be_what_was_written(place):
+    """A disk that forgets a bit: the output is changed from outside
+    before it is whole."""
+    at = place(big_image())
+    p = stalled(at, "--max-pages", "9999")
+    sent = 50000
+    while os.stat(has_output(p.pid, at.path)).st_size < 1 << 20:
+        sent += os.write(p.stdin.fileno(), at.data[sent:sent + 65536])
+    with open(has_output(p.pid, at.path), "r+b") as f:
+        f.seek(600000)
+        old = f.read(1)
+        f.seek(600000)
+        f.write(bytes([old[0] ^ 4]))
+    out, err = p.communicate(at.data[sent:])
+    assert p.returncode == 2 and not out
+    assert b"read again: octets are not those that were written" in err
+    assert os.listdir(at.path) == ["in"]
+
+
+def stopped_in_second_pass(at, offset):
+    """A conversion, stopped when it has written a part; None where it
+    was too quick."""
+    p = subprocess.Popen([XL_EXT, "image", "convert", *DROP, at.input,
+                          at.output], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE)
+    while p.poll() is None:
+        out = has_output(p.pid, at.path)
+        try:
+            size = out and os.stat(out).st_size
         except FileNotFoundError:
             continue
-        if name.startswith(f"{path}/"):
-            return True
-    return False
+        if size:
+            p.send_signal(signal.SIGSTOP)
+            os.waitpid(p.pid, os.WUNTRACED)
+            if os.stat(out).st_size < offset:
+                return p
+            p.send_signal(signal.SIGCONT)
+            break
+    p.communicate()
+    at.output.unlink(missing_ok=True)
+    return None
+
+
+@pytest.mark.parametrize("what", ["touched", "shortened"])
+def test_an_input_that_changes_while_it_is_read(what, place):
+    data = big_image()
+    at = place(data)
+    for _ in range(50):
+        p = stopped_in_second_pass(at, 7 << 20)
+        if p:
+            break
+    assert p, "it was never caught in its second pass"
+    if what == "touched":
+        os.utime(at.input)
+    else:
+        os.truncate(at.input, len(data) // 2)
+    p.send_signal(signal.SIGCONT)
+    out, err = p.communicate()
+    assert p.returncode == 2 and not out and err.count(b"\n") == 1
+    if what == "touched":
+        assert b"was changed while it was converted" in err
+    assert os.listdir(at.path) == ["in"]
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT,

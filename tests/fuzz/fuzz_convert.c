@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * libFuzzer over conversion and comparison.
+ *
+ * An input is an image of any of the three containers.  Besides what
+ * the sanitizers see: an image that breaks a rule is refused and leaves
+ * no file; of any other one, what --drop-superseded makes is an image
+ * of the same guest by diff; and a failure leaves no file either.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "image/image.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char out[64];
+
+static void must(int holds)
+{
+    if (!holds)
+        abort();
+}
+
+static int file_of(const uint8_t *data, size_t size)
+{
+    int fd = memfd_create("image", MFD_CLOEXEC);
+
+    must(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+    must(lseek(fd, 0, SEEK_SET) == 0);
+    return fd;
+}
+
+/* 0, or the error; the output is there or is not. */
+static int convert(int fd, const struct libxl_ext_image_conversion *how)
+{
+    struct libxl_ext_image_converted done;
+    struct lxe__err err;
+    int rc;
+
+    lxe__err_init(&err);
+    rc = lxe__image_convert(fd, out, how, &done, &err);
+    must(rc == 0 ? err.code == 0 : err.code && *err.msg);
+    must(!strchr(err.msg, '\n'));
+    must((access(out, F_OK) == 0) == (rc == 0));
+    return err.code;
+}
+
+static void same_guest(int fd)
+{
+    struct libxl_ext_image_differences sum;
+    int other = open(out, O_RDONLY | O_CLOEXEC);
+    struct lxe__err err;
+
+    lxe__err_init(&err);
+    must(other >= 0);
+    must(lxe__image_diff(fd, other, NULL, NULL, &sum, &err) == 0);
+    must(!sum.pages_only_a && !sum.pages_only_b && !sum.pages_type &&
+         !sum.pages_contents && !sum.facts && !sum.records);
+    close(other);
+    unlink(out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct libxl_ext_image_conversion drop = {
+        .drop_superseded = true,
+    }, record = {
+        .record = LIBXL_EXT_IMAGE_RECORD_DROP,
+    }, limit = {
+        .max_pages = 1 << 20, .drop_superseded = true,
+    };
+    static struct libxl_ext_image im;
+    int fd = file_of(data, size), code;
+    struct lxe__err err;
+
+    if (!*out) {
+        snprintf(out, sizeof(out), "/dev/shm/fuzz-convert.%ld",
+                 (long)getpid());
+        unlink(out);
+    }
+    lxe__err_init(&err);
+    must(lxe__image_read(fd, 0, &im, &err) == 0);
+    code = convert(fd, &drop);
+    must(im.nr_faults ? code == EBADMSG : !code || code == EINVAL);
+    if (!code)
+        same_guest(fd);
+    code = convert(fd, &record);
+    must(!code || code == EBADMSG || code == EINVAL);
+    unlink(out);
+    code = convert(fd, &limit);
+    must(!code || code == EBADMSG || code == EINVAL);
+    unlink(out);
+    close(fd);
+    return 0;
+}

@@ -111,7 +111,10 @@ static void describe(const struct guest *g, FILE *to)
 
     if (!o->host && o->state != LIBXL_EXT_GUEST_STATE_GONE)
         return;         /* nothing was done, nothing was looked at */
-    if (!o->host)
+    if (o->host && !o->domid)   /* of another host nobody said it */
+        fprintf(to, "xl-ext %s: %s is on %s, %s\n", o->command, name,
+                o->host, libxl_ext_guest_state_to_string(o->state));
+    else if (!o->host)
         fprintf(to, "xl-ext %s: %s is on no host%s%s\n", o->command, name,
                 o->file ? "; its image is " : "",
                 o->file ? o->file : "");

@@ -22,7 +22,7 @@ def documented():
         if m:
             options = {}
             out[m[1]] = (m[2] or "", options)
-        m = re.fullmatch(r"\.It Fl (-?[A-Za-z-]+)(?: Ar ([A-Z]+(?:[.]svg)?))?", line)
+        m = re.fullmatch(r"\.It Fl (-?[A-Za-z-]+)(?: Ar ([A-Z]+))?", line)
         if m and options is not None:
             item = (f"-{m[1]}", m[2])
         elif item:

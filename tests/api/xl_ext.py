@@ -26,7 +26,7 @@ def helped():
             options = {}
             out[m[1]] = (m[3] or "", options)
             continue
-        m = re.match(r"    (--?[A-Za-z-]+)(?: ([A-Z]+(?:[.]svg)?))? +(.*)", line)
+        m = re.match(r"    (--?[A-Za-z-]+)(?: ([A-Z]+))? +(.*)", line)
         if m and options is not None:
             options[m[1]] = (m[2], m[3])
     return out

@@ -395,11 +395,14 @@ static int finished(struct save *s)
         return lxe__err_set(&s->err, EPIPE, "save: dom %u: the pages are"
                             " written, but libxl has gone away: the image"
                             " is not complete", s->h->domid);
-    if (still_suspended(s))
-        return -1;
-    if (LXE_FAULT(SAVE_AFTER_LAST_PASS, &s->err) ||
+    if (still_suspended(s) ||
+        LXE_FAULT(SAVE_AFTER_LAST_PASS, &s->err) ||
         LXE_FAULT(SAVE_BEFORE_COMPLETE, &s->err))
         return -1;
+    /* Who asked for that will not use the image: nothing is committed. */
+    if (stop_requested)
+        return lxe__err_set(&s->err, EINTR, "save: dom %u: told to stop by"
+                            " SIGTERM", s->h->domid);
     if (s->h->caller.commits)
         lxe__freeze_whole(s->freeze);
     else

@@ -267,7 +267,9 @@ def test_guest_that_somebody_lets_run_in_the_last_pass(guest, host):
     assert r.rc != 0
     p.wait(timeout=90)
     err = p.stderr.read()
-    assert p.returncode == 2 and "let it run again" in err, err
+    # libxenguest looks when the callback returns, the helper at the end.
+    assert p.returncode == 2, err
+    assert "has not been suspended" in err or "let it run again" in err
     runs_on(g)
     assert not left_over(host)
 

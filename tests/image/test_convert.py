@@ -666,13 +666,18 @@ def test_a_file_system_that_is_full(tmp_path):
         subprocess.run(["umount", disk], check=True)
 
 
+def hear_signals():
+    """Under nohup or in the background of a script some are ignored."""
+    for sig in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(sig, signal.SIG_DFL)
+
+
 def stalled(at, *options):
     """A conversion of a pipe that has more to come and does not."""
     p = subprocess.Popen([XL_EXT, "image", "convert", *options, "-",
                           at.output], stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                         preexec_fn=lambda: signal.signal(signal.SIGINT,
-                                                          signal.SIG_DFL))
+                         preexec_fn=hear_signals)
     os.write(p.stdin.fileno(), at.data[:50000])
     deadline = time.monotonic() + 60
     while not has_output(p.pid, at.path):

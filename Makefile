@@ -262,7 +262,10 @@ install: all
 	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	    -e 's|@VERSION@|$(VERSION)|' build-aux/xlext.pc.in \
 	    > $(DESTDIR)$(PKGCONFIGDIR)/xlext.pc
-	install -d $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONDIR)
+	install -d $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \
+	    $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONDIR)
+	install -m 644 docs/libxl-ext.conf.5 $(DESTDIR)$(MANDIR)/man5
+	install -m 644 docs/libxl-ext.7 $(DESTDIR)$(MANDIR)/man7
 	install -m 644 docs/xl-ext.8 $(DESTDIR)$(MANDIR)/man8
 	build/release/xl-ext --completion bash \
 	    > $(DESTDIR)$(COMPLETIONDIR)/xl-ext

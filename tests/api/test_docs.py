@@ -10,6 +10,7 @@ from xl_ext import TOP, helped
 
 pytestmark = pytest.mark.usefixtures("build")
 PAGE = TOP / "docs/xl-ext.8"
+PAGES = [PAGE, TOP / "docs/libxl-ext.7", TOP / "docs/libxl-ext.conf.5"]
 
 
 def documented():
@@ -47,16 +48,44 @@ def test_the_man_page_has_the_fixed_form():
     assert at == sorted(at)
 
 
+def policy_keys(text):
+    """Key -> (default, bound), of the table in docs/policy.md."""
+    rows = re.findall(r"^\| `(\w+)` \|.*$", text, re.M)
+    out = {}
+    for key in rows:
+        cells = re.search(rf"^\| `{key}` \|(.*)\|$", text, re.M)[1]
+        _, _, default, bound = (c.strip() for c in cells.split("|"))
+        out[key] = (default.strip('`"'), bound)
+    return out
+
+
+def test_the_man_page_of_the_policy_has_every_key_and_bound():
+    keys = policy_keys((TOP / "docs/policy.md").read_text(encoding="utf-8"))
+    assert len(keys) == 9
+    page = PAGES[2].read_text(encoding="utf-8")
+    items = dict(re.findall(r"^\.It Va (\w+)\n(.*?)(?=^\.It|^\.El)", page,
+                            re.M | re.S))
+    assert set(items) == set(keys)
+    for key, (default, bound) in keys.items():
+        text = items[key]
+        for word in re.findall(r'`"(\w+)"`', bound):
+            assert rf"\(dq{word}\(dq" in text, (key, word)
+        for number in re.findall(r"\b\d{4,}\b", f"{default} {bound}"):
+            assert number in text, (key, number)
+
+
 def test_the_man_page_is_of_this_version():
     header = (TOP / "include/libxl_ext.h").read_text(encoding="utf-8")
     version = re.search(r'VERSION_STRING "(.*)"', header)[1]
-    assert f"libxl-ext {version}." in PAGE.read_text(encoding="utf-8")
+    for page in PAGES:
+        assert f"libxl-ext {version}." in page.read_text(encoding="utf-8")
 
 
 def test_the_man_page_is_set_without_a_warning():
-    p = subprocess.run(["groff", "-mdoc", "-ww", "-z", "-Tutf8", PAGE],
-                       capture_output=True, text=True, check=True)
-    assert p.stderr == ""
+    for page in PAGES:
+        p = subprocess.run(["groff", "-mdoc", "-ww", "-z", "-Tutf8", page],
+                           capture_output=True, text=True, check=True)
+        assert p.stderr == "", page
 
 
 def test_what_is_installed(installed):
@@ -73,7 +102,8 @@ def test_what_is_installed(installed):
         "lib/pkgconfig/xlext.pc", "include/libxl_ext.h",
         "include/libxl_ext_operation.h",
         "include/libxl_ext_image.h", "include/_libxl_ext_types.h",
-        "share/man/man8/xl-ext.8",
+        "share/man/man8/xl-ext.8", "share/man/man7/libxl-ext.7",
+        "share/man/man5/libxl-ext.conf.5",
         "share/bash-completion/completions/xl-ext"}
     words = (usr / "share/bash-completion/completions/xl-ext").read_text(
         encoding="utf-8")

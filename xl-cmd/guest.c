@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "domain.h"
 #include "guest.h"
 
 /*----- signals -----*/
@@ -142,23 +143,35 @@ void guest_free(struct guest *g)
 int guest_close(struct guest *g)
 {
     int rc = g->outcome.error ? EXIT_CANNOT : EXIT_WELL;
-    char *json;
 
     guest_progress_end(g);
     if (g->op)
         libxl_ext_operation_result_copy(&g->outcome.result,
                                         libxl_ext_op_result(g->op));
-    if (g->json) {
-        json = libxl_ext_outcome_to_json(&g->outcome);
-        if (json)
-            puts(json);
-        else
-            rc = EXIT_CANNOT;
-        free(json);
-    }
+    if (g->json && command_json(g->call,
+                                libxl_ext_outcome_to_json(&g->outcome)))
+        rc = EXIT_CANNOT;
     describe(g, stderr);
     guest_free(g);
     return rc;
+}
+
+int guest_timeout(struct guest *g, const char *text, uint32_t *ms_r)
+{
+    char *end;
+    long n;
+
+    if (!text)
+        return 0;
+    errno = 0;
+    n = strtol(text, &end, 10);
+    if (!errno && *text && !*end && n >= 100 && n <= 3600000) {
+        *ms_r = n;
+        return 0;
+    }
+    guest_error(g, "--timeout is \"%.32s\"; it is 100 to 3600000"
+                " milliseconds", text);
+    return -1;
 }
 
 char *guest_config(struct guest *g, uint32_t domid, bool keep_domid)

@@ -46,6 +46,9 @@ void guest_free(struct guest *g);
 void guest_error(struct guest *g, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* --timeout's @text (NULL: not given) into *@ms_r; -1 with a line. */
+int guest_timeout(struct guest *g, const char *text, uint32_t *ms_r);
+
 /* The domain's configuration, as JSON; NULL with the error said. */
 char *guest_config(struct guest *g, uint32_t domid, bool keep_domid);
 

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "domain.h"
 #include "guest.h"
 #include "transport.h"
 
@@ -25,24 +26,6 @@
 enum { MIGRATE_VERIFY = 1 << 0, MIGRATE_NO_MONITOR = 1 << 1,
        MIGRATE_JSON = 1 << 2, MIGRATE_VERBOSE = 1 << 3 };
 enum { OPT_SHELL = 4, OPT_TIMEOUT, OPT_RECEIVE };
-
-static int read_ms(struct guest *g, const char *text, uint32_t *ms_r)
-{
-    char *end;
-    long n;
-
-    if (!text)
-        return 0;
-    errno = 0;
-    n = strtol(text, &end, 10);
-    if (!errno && *text && !*end && n >= 100 && n <= 3600000) {
-        *ms_r = n;
-        return 0;
-    }
-    guest_error(g, "--timeout is \"%.32s\"; it is 100 to 3600000"
-                " milliseconds", text);
-    return -1;
-}
 
 static int open_way(struct guest *g, struct transport *t, const char *host)
 {
@@ -141,8 +124,8 @@ static void migrate(struct guest *g, uint32_t domid, const char *host)
     libxl_ext_migrate_params_init(&params);
     params.verify = g->call->options & MIGRATE_VERIFY;
     config = guest_config(g, domid, false);
-    if (!config || read_ms(g, g->call->values[OPT_TIMEOUT],
-                           &params.timeout) || open_way(g, &t, host))
+    if (!config || guest_timeout(g, g->call->values[OPT_TIMEOUT],
+                                 &params.timeout) || open_way(g, &t, host))
         goto out;
     if (libxl_ext_domain_migrate(g->ctx, domid, config, t.to, t.from,
                                  &params, g->op, &end) &&
@@ -250,7 +233,7 @@ static int precheck(struct guest *g, uint32_t domid, const char *host)
     const char *receive = call->values[PRECHECK_OPT_RECEIVE];
     libxl_ext_migrate_params params;
     libxl_ext_precheck p;
-    char remote[256], *config, *json = NULL;
+    char remote[256], *config;
     struct transport t;
     int rc = EXIT_CANNOT;
 
@@ -258,8 +241,8 @@ static int precheck(struct guest *g, uint32_t domid, const char *host)
     libxl_ext_precheck_init(&p);
     config = guest_config(g, domid, false);
     snprintf(remote, sizeof(remote), RECEIVE, "", "");
-    if (!config || read_ms(g, call->values[PRECHECK_OPT_TIMEOUT],
-                           &params.timeout))
+    if (!config || guest_timeout(g, call->values[PRECHECK_OPT_TIMEOUT],
+                                 &params.timeout))
         goto out;
     if (transport_open(&t, shell ? shell : "ssh", host,
                        receive ? receive : remote)) {
@@ -274,17 +257,14 @@ static int precheck(struct guest *g, uint32_t domid, const char *host)
     } else {
         rc = p.answer.accepted ? EXIT_WELL : EXIT_NO;
         find_unfreezable(g, domid, &p);
-        if (call->options & PRECHECK_JSON) {
-            json = libxl_ext_precheck_to_json(&p);
-            puts(json ? json : "null");
-        } else {
+        if (!(call->options & PRECHECK_JSON))
             print_precheck(&p);
-        }
+        else if (command_json(call, libxl_ext_precheck_to_json(&p)))
+            rc = EXIT_CANNOT;
     }
     transport_close(&t, CLOSE_MS);
 
  out:
-    free(json);
     free(config);
     libxl_ext_precheck_dispose(&p);
     libxl_ext_migrate_params_dispose(&params);

@@ -49,25 +49,6 @@ static int watch(struct guest *g, const char *json, uint32_t domid)
     return rc;
 }
 
-static int read_timeout(struct guest *g, uint32_t *ms_r)
-{
-    const char *text = g->call->values[OPT_TIMEOUT];
-    char *end;
-    long n;
-
-    if (!text)
-        return 0;
-    errno = 0;
-    n = strtol(text, &end, 10);
-    if (!errno && *text && !*end && n >= 100 && n <= 3600000) {
-        *ms_r = n;
-        return 0;
-    }
-    guest_error(g, "--timeout is \"%.32s\"; it is 100 to 3600000"
-                " milliseconds", text);
-    return -1;
-}
-
 static int receive(struct guest *g)
 {
     libxl_ext_migrate_params params;
@@ -82,7 +63,7 @@ static int receive(struct guest *g)
         guest_error(g, "no descriptor: %s", strerror(errno));
         goto out;
     }
-    if (read_timeout(g, &params.timeout))
+    if (guest_timeout(g, g->call->values[OPT_TIMEOUT], &params.timeout))
         goto out;
     if (libxl_ext_domain_receive(g->ctx, STDIN_FILENO, out, &params, g->op,
                                  &domid, &config)) {

@@ -17,51 +17,19 @@
 #define HELPER     "libxl-ext-save-helper"
 #define GUARDIAN   "libxl-ext-guardian"
 
-/*----- where the helper is -----*/
-
-static int in_directory(char *path, size_t len, const char *dir,
-                        const char *program)
-{
-    int r = snprintf(path, len, "%s/%s", dir, program);
-
-    return r > 0 && (size_t)r < len && !access(path, X_OK);
-}
-
-/*
- * Beside this program, as in the build tree, else where it is installed.
- * False with @path the latter where it is in neither.
- */
-static int find_program(char *path, size_t len, const char *program)
-{
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char *slash;
-
-    if (n > 0) {
-        self[n] = '\0';
-        slash = strrchr(self, '/');
-        if (slash) {
-            *slash = '\0';
-            if (in_directory(path, len, self, program))
-                return 1;
-        }
-    }
-    return in_directory(path, len, LXE_LIBEXECDIR, program);
-}
-
 /*----- run -----*/
 
 static int run(const struct command_call *call)
 {
     char guardian[PATH_MAX], helper[PATH_MAX];
 
-    if (!find_program(helper, sizeof(helper), HELPER)) {
+    if (libxl_ext_program_find(HELPER, helper, sizeof(helper))) {
         command_error(call, "%s cannot be run: %s: install libxl-ext's"
                       " programs", helper, strerror(errno));
         return EXIT_CANNOT;
     }
     /* Without it the helper would refuse each save, half-way there. */
-    if (!find_program(guardian, sizeof(guardian), GUARDIAN)) {
+    if (libxl_ext_program_find(GUARDIAN, guardian, sizeof(guardian))) {
         command_error(call, "%s cannot be run: %s: install libxl-ext's"
                       " programs", guardian, strerror(errno));
         return EXIT_CANNOT;
@@ -86,7 +54,7 @@ static int version(const struct command_call *call)
     char helper[PATH_MAX];
     char program[] = LIBXL_EXT_VERSION_STRING;
     libxl_ext_version_info v;
-    int found = find_program(helper, sizeof(helper), HELPER);
+    int found = !libxl_ext_program_find(HELPER, helper, sizeof(helper));
 
     if (!(call->options & VERSION_JSON)) {
         printf("xl-ext %s, library %s, %s%s\n", program,

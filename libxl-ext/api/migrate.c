@@ -39,7 +39,8 @@ struct migrate {
     struct libxl_ext_op *op;    /* NULL: a question only */
     uint32_t domid;
     const char *config;
-    const libxl_ext_migrate_params *params;
+    libxl_ext_migrate_params defaults;
+    const libxl_ext_migrate_params *params; /* the caller's, or these */
     struct lxe__peer peer;
     libxl_ext_peer_kind kind;
     uint8_t uuid[16];
@@ -296,12 +297,19 @@ static void prepare(struct migrate *m, struct libxl_ext_ctx *ctx,
     m->ctx = ctx;
     m->domid = domid;
     m->config = config;
-    m->params = params;
+    libxl_ext_migrate_params_init(&m->defaults);
+    m->params = params ? params : &m->defaults;
     m->peer.in = in_fd;
     m->peer.out = out_fd;
     m->peer.stop_fd = -1;
-    m->peer.timeout_ms = params->timeout;
+    m->peer.timeout_ms = m->params->timeout;
     m->peer.who = "the receiver";
+}
+
+static void finish(struct migrate *m)
+{
+    free(m->name);
+    libxl_ext_migrate_params_dispose(&m->defaults);
 }
 
 int libxl_ext_domain_migrate(struct libxl_ext_ctx *ctx, uint32_t domid,
@@ -310,15 +318,12 @@ int libxl_ext_domain_migrate(struct libxl_ext_ctx *ctx, uint32_t domid,
                              libxl_ext_op *op,
                              libxl_ext_migrate_end *end_r)
 {
-    libxl_ext_migrate_params defaults;
     struct migrate m;
     int lock = -1, r = -1;
 
     *end_r = LIBXL_EXT_MIGRATE_END_HERE;
     lxe__ctx_begin(ctx);
-    libxl_ext_migrate_params_init(&defaults);
-    prepare(&m, ctx, domid, config, out_fd, in_fd,
-            params ? params : &defaults);
+    prepare(&m, ctx, domid, config, out_fd, in_fd, params);
     m.op = op;
     m.err = &op->err;
     m.peer.stop_fd = op->cancel_fd;
@@ -333,8 +338,7 @@ int libxl_ext_domain_migrate(struct libxl_ext_ctx *ctx, uint32_t domid,
  out:
     lxe__operation_unlock(lock, domid);
     op->result.operation = LIBXL_EXT_OPERATION_MIGRATE;
-    free(m.name);
-    libxl_ext_migrate_params_dispose(&defaults);
+    finish(&m);
     r = lxe__op_return(ctx, op, r);
     return *end_r == LIBXL_EXT_MIGRATE_END_UNKNOWN ? ERROR_NOT_READY : r;
 }
@@ -345,20 +349,16 @@ int libxl_ext_domain_precheck(struct libxl_ext_ctx *ctx, uint32_t domid,
                               libxl_ext_peer_kind *peer_r,
                               libxl_ext_migrate_answer *answer_r)
 {
-    libxl_ext_migrate_params defaults;
     struct migrate m;
     int r;
 
     libxl_ext_migrate_answer_init(answer_r);
     lxe__ctx_begin(ctx);
-    libxl_ext_migrate_params_init(&defaults);
-    prepare(&m, ctx, domid, config, out_fd, in_fd,
-            params ? params : &defaults);
+    prepare(&m, ctx, domid, config, out_fd, in_fd, params);
     m.err = &ctx->err;
     r = greet_and_ask(&m, true, answer_r);
     *peer_r = m.kind;
-    free(m.name);
-    libxl_ext_migrate_params_dispose(&defaults);
+    finish(&m);
     if (r) {
         libxl_ext_migrate_answer_dispose(answer_r);
         libxl_ext_migrate_answer_init(answer_r);

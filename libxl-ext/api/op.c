@@ -17,11 +17,11 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api/ctx.h"
 #include "api/op.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/program.h"
 #include "base/rc.h"
@@ -29,14 +29,6 @@
 
 /* A helper that was told to stop has this long before libxl is. */
 #define STOP_MS 2000
-
-uint64_t lxe__op_now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000ULL + t.tv_nsec / 1000;
-}
 
 static bool is_set(int fd)
 {
@@ -220,7 +212,7 @@ static void *op_thread(void *arg)
         int wait = -1;
 
         if (patience != -1) {
-            now = lxe__op_now_us();
+            now = lxe__now_us();
             wait = until > now ? (until - now) / 1000 + 1 : 0;
         }
         r = poll(p, 3, wait);
@@ -230,7 +222,7 @@ static void *op_thread(void *arg)
             continue;
         if (!r || p[2].revents) {
             cancel(op, conn, &patience);
-            until = lxe__op_now_us() + patience * 1000ULL;
+            until = lxe__now_us() + patience * 1000ULL;
             continue;
         }
         if (p[1].revents && conn < 0) {
@@ -328,7 +320,7 @@ int lxe__op_begin(struct libxl_ext_op *op, libxl_ctx *ctx,
 
     op->ctx = ctx;
     op->what = what;
-    op->start_us = lxe__op_now_us();
+    op->start_us = lxe__now_us();
     op->helper_pid_fd = op->listen_fd = -1;
     op->met = false;
     op->file_at = lseek(fd, 0, SEEK_CUR);
@@ -409,7 +401,7 @@ static void add_up(struct libxl_ext_op *op)
 void lxe__op_phase(struct libxl_ext_op *op, libxl_ext_phase phase)
 {
     libxl_ext_operation_result *r = &op->result;
-    uint64_t now = lxe__op_now_us() - op->start_us;
+    uint64_t now = lxe__now_us() - op->start_us;
     libxl_ext_phase_time *p;
 
     if (r->num_phases) {

@@ -57,8 +57,6 @@ struct libxl_ext_op {
     struct lxe__err err;
 };
 
-uint64_t lxe__op_now_us(void);
-
 /*
  * Ahead of everything: does libxl serve, would it start our helper, and
  * is the operation a new one?  -1 with op->err.

@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api/peer.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/le.h"
 
@@ -28,27 +28,19 @@ static const char *name_of(enum lxe__peer_type type)
     return "message";
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
 /* Until @p->in can be read; 0, or -1 with errno. */
-static int wait_in(const struct lxe__peer *p, int64_t until)
+static int wait_in(const struct lxe__peer *p, uint64_t until)
 {
     struct pollfd pfd[] = {
         { .fd = p->in, .events = POLLIN },
         { .fd = p->stop_fd, .events = POLLIN },
     };
-    int64_t left;
+    uint64_t now;
     int r;
 
     do {
-        left = until - now_ms();
-        r = poll(pfd, 2, left > 0 ? left : 0);
+        now = lxe__now_us();
+        r = poll(pfd, 2, until > now ? (until - now) / 1000 : 0);
     } while (r < 0 && errno == EINTR);
     if (r > 0 && pfd[1].revents)
         errno = ECANCELED;
@@ -75,7 +67,7 @@ static ssize_t read_octets(const struct lxe__peer *p, char *buf,
                            size_t len, bool whole, const char *what,
                            struct lxe__err *err)
 {
-    int64_t until = now_ms() + p->timeout_ms;
+    uint64_t until = lxe__now_us() + p->timeout_ms * 1000ULL;
     size_t have = 0;
     ssize_t n;
 

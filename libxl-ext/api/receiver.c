@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,8 +20,11 @@
 #include "api/ctx.h"
 #include "api/op.h"
 #include "api/receiver.h"
+#include "base/clock.h"
+#include "base/lockfile.h"
 #include "base/rundir.h"
 #include "base/uuid.h"
+#include "memory/policy.h"
 
 static int path_of(const uint8_t uuid[16], char *path, size_t len,
                    struct lxe__err *err)
@@ -40,15 +42,6 @@ static int path_of(const uint8_t uuid[16], char *path, size_t len,
     return 0;
 }
 
-/* Is @fd still what @path names?  Its last holder removes it. */
-static int still_there(int fd, const char *path)
-{
-    struct stat a, b;
-
-    return !fstat(fd, &a) && !stat(path, &b) && a.st_dev == b.st_dev &&
-        a.st_ino == b.st_ino;
-}
-
 int lxe__receiver_lock(const uint8_t uuid[16], struct lxe__err *err)
 {
     char path[256];
@@ -56,20 +49,13 @@ int lxe__receiver_lock(const uint8_t uuid[16], struct lxe__err *err)
 
     if (path_of(uuid, path, sizeof(path), err) || lxe__rundir_make(err))
         return -1;
-    for (;;) {
-        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0)
-            return lxe__err_set(err, errno, "receive: cannot open %s: %s",
-                                path, strerror(errno));
-        if (flock(fd, LOCK_EX | LOCK_NB)) {
-            close(fd);
-            return lxe__err_set(err, EBUSY, "receive: the guest is being"
-                                " received already (%s is locked)", path);
-        }
-        if (still_there(fd, path))
-            break;
-        close(fd);
-    }
+    fd = lxe__lockfile_take(path, NULL, 0);
+    if (fd < 0 && errno == EWOULDBLOCK)
+        return lxe__err_set(err, EBUSY, "receive: the guest is being"
+                            " received already (%s is locked)", path);
+    if (fd < 0)
+        return lxe__err_set(err, errno, "receive: cannot lock %s: %s",
+                            path, strerror(errno));
     if (ftruncate(fd, 0) || dprintf(fd, "%d\n", getpid()) < 0) {
         lxe__err_set(err, errno, "receive: cannot write %s: %s", path,
                      strerror(errno));
@@ -83,11 +69,8 @@ void lxe__receiver_unlock(int fd, const uint8_t uuid[16])
 {
     char path[256];
 
-    if (fd < 0)
-        return;
-    if (!path_of(uuid, path, sizeof(path), NULL))
-        unlink(path);
-    close(fd);
+    if (fd >= 0 && !path_of(uuid, path, sizeof(path), NULL))
+        lxe__lockfile_release(fd, path);
 }
 
 /* Its pid is its own while it holds the lock. */
@@ -115,7 +98,7 @@ int lxe__receiver_end(const uint8_t uuid[16], unsigned timeout_ms,
                       struct lxe__err *err)
 {
     struct timespec nap = { 0, 50 * 1000 * 1000 };
-    uint64_t end = lxe__op_now_us() + timeout_ms * 1000ULL;
+    uint64_t end = lxe__now_us() + timeout_ms * 1000ULL;
     char path[256];
     int fd, rc = 0;
 
@@ -130,7 +113,7 @@ int lxe__receiver_end(const uint8_t uuid[16], unsigned timeout_ms,
     if (flock(fd, LOCK_EX | LOCK_NB))
         signal_holder(fd);
     while (flock(fd, LOCK_EX | LOCK_NB)) {
-        if (lxe__op_now_us() > end) {
+        if (lxe__now_us() > end) {
             rc = lxe__err_set(err, EBUSY, "receive: the receiver that"
                               " holds %s did not end within %u ms: see"
                               " what it waits for, and ask again", path,
@@ -143,13 +126,6 @@ int lxe__receiver_end(const uint8_t uuid[16], unsigned timeout_ms,
     return rc;
 }
 
-static bool is_incoming(const char *name)
-{
-    size_t len = strlen(name), n = strlen(LXE_INCOMING);
-
-    return len > n && !strcmp(name + len - n, LXE_INCOMING);
-}
-
 /*
  * Its receiver is no more.  One that still has its surname was given no
  * leave to run; one without it was, and is at most not unpaused yet.
@@ -160,7 +136,7 @@ static int settle_one(struct libxl_ext_ctx *ctx, const libxl_dominfo *info,
     char *name = libxl_domid_to_name(ctx->libxl, info->domid);
     int rc = 0;
 
-    if (name && is_incoming(name)) {
+    if (lxe__policy_guest_name(name)) {
         rc = libxl_domain_destroy(ctx->libxl, info->domid, NULL);
     } else {
         if (info->paused)

@@ -11,9 +11,6 @@
 
 #include "base/err.h"
 
-/* The surname of a guest that comes in, as xl has it. */
-#define LXE_INCOMING "--incoming"
-
 /* The lock of this process; -1 with EBUSY where there is another. */
 int lxe__receiver_lock(const uint8_t uuid[16], struct lxe__err *err);
 

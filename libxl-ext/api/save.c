@@ -20,7 +20,7 @@
 
 #include "api/ctx.h"
 #include "api/op.h"
-#include "base/rc.h"
+#include "base/clock.h"
 #include "freeze/guard.h"
 #include "session/lock.h"
 
@@ -97,7 +97,7 @@ static int make_it_run(struct libxl_ext_ctx *ctx, uint32_t domid,
                        bool late, struct lxe__err *err)
 {
     struct timespec nap = { 0, 20 * 1000 * 1000 };
-    uint64_t end = lxe__op_now_us();
+    uint64_t end = lxe__now_us();
     struct lxe__domstate st;
     int rc;
 
@@ -108,7 +108,7 @@ static int make_it_run(struct libxl_ext_ctx *ctx, uint32_t domid,
             return 0;
         if (st.suspended)
             break;
-        if (lxe__op_now_us() >= end)
+        if (lxe__now_us() >= end)
             return 0;
         nanosleep(&nap, NULL);
     }

@@ -9,22 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "helper/caller.h"
 #include "helper/protocol.h"
 #include "session/place.h"
 
 #define PROGRESS_US 100000      /* not more often than that */
-
-static uint64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000ULL + t.tv_nsec / 1000;
-}
 
 /* What this process has written, whereto ever; 0 where Linux hides it. */
 static uint64_t wrote(void)
@@ -188,7 +180,7 @@ static void tell(struct lxe__caller *c, uint64_t now)
 void lxe__caller_phase(struct lxe__caller *c, libxl_ext_phase phase)
 {
     libxl_ext_operation_result *r = &c->result;
-    uint64_t now = now_us();
+    uint64_t now = lxe__now_us();
     libxl_ext_phase_time *p;
 
     if (c->sock < 0)
@@ -218,7 +210,7 @@ void lxe__caller_pages(struct lxe__caller *c, uint32_t round,
     c->progress.total_pages = total;
     if (round > c->result.rounds)
         c->result.rounds = round;
-    now = now_us();
+    now = lxe__now_us();
     if (now - c->told_us >= PROGRESS_US)
         tell(c, now);
 }
@@ -229,7 +221,7 @@ void lxe__caller_end(struct lxe__caller *c, const struct lxe__err *err)
 
     if (c->sock < 0)
         return;
-    end_phase(&c->result, now_us());
+    end_phase(&c->result, lxe__now_us());
     c->result.bytes = wrote() - c->wrote;
     if (err && err->code)
         lxe__session_send(c->sock, LXE_SESSION_ERROR, err->code, err->msg,

@@ -54,13 +54,14 @@ const char *lxe__policy_path(const struct lxe__policy *p)
     return p->path ? p->path : LXE_POLICY_FILE;
 }
 
-void lxe__policy_guest_name(char *name)
+bool lxe__policy_guest_name(char *name)
 {
-    static const char surname[] = "--incoming";
-    size_t len = name ? strlen(name) : 0, s = sizeof(surname) - 1;
+    size_t len = name ? strlen(name) : 0, s = sizeof(LXE_INCOMING) - 1;
 
-    if (len > s && !strcmp(name + len - s, surname))
-        name[len - s] = '\0';
+    if (len <= s || strcmp(name + len - s, LXE_INCOMING))
+        return false;
+    name[len - s] = '\0';
+    return true;
 }
 
 /* A limit that no setting would allow. */

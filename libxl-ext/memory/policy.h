@@ -103,11 +103,14 @@ int lxe__policy_load_sources(struct lxe__policy *p, const char *path,
                              struct lxe__policy_sources *sources,
                              struct lxe__err *err);
 
+/* The surname that xl migrate gives to the domain that comes in. */
+#define LXE_INCOMING "--incoming"
+
 /*
- * Takes "--incoming" off: xl migrate gives it to the domain that comes
- * in, and the policy means the guest.  @name may be NULL.
+ * Takes it off: the policy means the guest.  @name may be NULL.  Returns
+ * whether there was one.
  */
-void lxe__policy_guest_name(char *name);
+bool lxe__policy_guest_name(char *name);
 
 struct lxe__memory_verdict {
     int code;                   /* 0: allowed; else EPERM or ERANGE */

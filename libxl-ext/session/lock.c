@@ -6,10 +6,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lockfile.h"
 #include "base/rundir.h"
 #include "session/lock.h"
 
@@ -24,28 +23,6 @@ static int path_of(uint32_t domid, char *path, size_t len,
                             " a shorter one", lxe__rundir(), len - 1,
                             LXE_RUNDIR_ENV);
     return 0;
-}
-
-/* Is @fd still what @path names?  Its last holder removes it. */
-static int still_there(int fd, const char *path)
-{
-    struct stat a, b;
-
-    return !fstat(fd, &a) && !stat(path, &b) && a.st_dev == b.st_dev &&
-        a.st_ino == b.st_ino;
-}
-
-static int refuse(int fd, uint32_t domid, const char *what,
-                  struct lxe__err *err)
-{
-    char who[80];
-    ssize_t n = pread(fd, who, sizeof(who) - 1, 0);
-
-    who[n > 0 ? n : 0] = '\0';
-    who[strcspn(who, "\n")] = '\0';
-    return lxe__err_set(err, EBUSY, "%s: dom %u: %s is under way: wait"
-                        " until it has ended, or end it", what, domid,
-                        who[0] ? who : "another operation");
 }
 
 /* The program's name, as ps(1) has it. */
@@ -68,29 +45,19 @@ static void name_of(int pid, char *name, size_t len)
 int lxe__operation_lock(uint32_t domid, const char *what, int pid,
                         struct lxe__err *err)
 {
-    char path[256], name[32];
+    char path[256], name[32], who[80] = "";
     int fd;
 
     if (path_of(domid, path, sizeof(path), err) || lxe__rundir_make(err))
         return -1;
-    for (;;) {
-        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0)
-            return lxe__err_set(err, errno, "%s: dom %u: cannot open %s:"
-                                " %s", what, domid, path, strerror(errno));
-        if (flock(fd, LOCK_EX | LOCK_NB)) {
-            if (errno == EWOULDBLOCK)
-                refuse(fd, domid, what, err);
-            else
-                lxe__err_set(err, errno, "%s: dom %u: cannot lock %s: %s",
-                             what, domid, path, strerror(errno));
-            close(fd);
-            return -1;
-        }
-        if (still_there(fd, path))
-            break;
-        close(fd);
-    }
+    fd = lxe__lockfile_take(path, who, sizeof(who));
+    if (fd < 0 && errno == EWOULDBLOCK)
+        return lxe__err_set(err, EBUSY, "%s: dom %u: %s is under way: wait"
+                            " until it has ended, or end it", what, domid,
+                            who[0] ? who : "another operation");
+    if (fd < 0)
+        return lxe__err_set(err, errno, "%s: dom %u: cannot lock %s: %s",
+                            what, domid, path, strerror(errno));
     name_of(pid, name, sizeof(name));
     /* Only for the other's line: without it the lock holds as well. */
     if (ftruncate(fd, 0) ||
@@ -103,9 +70,6 @@ void lxe__operation_unlock(int fd, uint32_t domid)
 {
     char path[256];
 
-    if (fd < 0)
-        return;
-    if (!path_of(domid, path, sizeof(path), NULL))
-        unlink(path);
-    close(fd);
+    if (fd >= 0 && !path_of(domid, path, sizeof(path), NULL))
+        lxe__lockfile_release(fd, path);
 }

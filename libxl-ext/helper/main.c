@@ -94,8 +94,7 @@ static int meet_caller(struct lxe__helper *h, enum lxe__session_op op,
     return h->lock < 0 ? -1 : 0;
 }
 
-static int helper_open(struct lxe__helper *h, enum lxe__session_op op,
-                       struct lxe__err *err)
+static int helper_open(struct lxe__helper *h, struct lxe__err *err)
 {
     h->xch = xc_interface_open(&h->proto.logger, &h->proto.logger, 0);
     if (!h->xch)
@@ -108,9 +107,7 @@ static int helper_open(struct lxe__helper *h, enum lxe__session_op op,
                             " xenstored running?", strerror(errno));
     h->name = lxe__domain_name(h->xsh, h->domid);
     lxe__policy_guest_name(h->name);
-    if (lxe__policy_load(&h->policy, NULL, h->name, err))
-        return -1;
-    return meet_caller(h, op, err);
+    return lxe__policy_load(&h->policy, NULL, h->name, err);
 }
 
 static void helper_close(struct lxe__helper *h)
@@ -164,11 +161,13 @@ static int main_save(struct lxe__helper *h, char **argv)
     h->proto.cbflags = n[4].value;
     a.stream_type = n[5].value;
 
-    r = helper_open(h, LXE_SESSION_SAVE, &err);
+    r = helper_open(h, &err);
     if (a.stream_type != XC_STREAM_PLAIN) {
         lxe__helper_exec_stock(&h->policy, argv, &err);
         r = -1;
     }
+    if (!r)
+        r = meet_caller(h, LXE_SESSION_SAVE, &err);
     if (!r)
         return finish(h, lxe__helper_save(h, &a));
     lxe__caller_end(&h->caller, &err);
@@ -210,11 +209,13 @@ static int main_restore(struct lxe__helper *h, char **argv)
     h->proto.cbflags = n[7].value;
     a.stream_type = n[8].value;
 
-    r = helper_open(h, LXE_SESSION_RESTORE, &err);
+    r = helper_open(h, &err);
     if (a.stream_type != XC_STREAM_PLAIN) {
         lxe__helper_exec_stock(&h->policy, argv, &err);
         r = -1;
     }
+    if (!r)
+        r = meet_caller(h, LXE_SESSION_RESTORE, &err);
     if (!r) {
         r = lxe__helper_restore(h, &a);
     } else {

@@ -395,8 +395,7 @@ static int finished(struct save *s)
         return lxe__err_set(&s->err, EPIPE, "save: dom %u: the pages are"
                             " written, but libxl has gone away: the image"
                             " is not complete", s->h->domid);
-    if (still_suspended(s) ||
-        LXE_FAULT(SAVE_AFTER_LAST_PASS, &s->err) ||
+    if (LXE_FAULT(SAVE_AFTER_LAST_PASS, &s->err) || still_suspended(s) ||
         LXE_FAULT(SAVE_BEFORE_COMPLETE, &s->err))
         return -1;
     /* Who asked for that will not use the image: nothing is committed. */

@@ -74,6 +74,7 @@ static void hear_result(struct libxl_ext_op *op, const char *json)
             r.phases[i].start_us -= op->start_us;
         libxl_ext_operation_result_dispose(&op->result);
         op->result = r;
+        op->reported = true;
     } else {
         libxl_ext_operation_result_dispose(&r);
     }

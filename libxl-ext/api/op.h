@@ -49,6 +49,7 @@ struct libxl_ext_op {
     int helper_pid_fd;          /* -1: not met, or no pidfds here */
     bool met;                   /* the helper was given its GO */
     bool used;
+    bool reported;              /* the helper said what it did */
     bool said;                  /* the helper's line: libxl has logged it */
     int64_t file_at;            /* where the file stood; -1: no file */
 

@@ -136,6 +136,21 @@ static void fill_error(struct libxl_ext_op *op, uint32_t domid, int rc)
     }
 }
 
+/*
+ * Was the guest asked to suspend?  A helper that was killed has not said
+ * how far it came.
+ */
+static bool was_asked(const struct libxl_ext_op *op)
+{
+    const libxl_ext_operation_result *r = &op->result;
+    uint32_t i;
+
+    for (i = 0; i < r->num_phases; i++)
+        if (r->phases[i].phase == LIBXL_EXT_PHASE_SUSPEND)
+            return true;
+    return op->met && !op->reported;
+}
+
 int lxe__op_save(struct libxl_ext_ctx *ctx, uint32_t domid, int fd,
                  const uint8_t uuid[16], const libxl_ext_save_params *p,
                  struct libxl_ext_op *op)
@@ -154,8 +169,7 @@ int lxe__op_save(struct libxl_ext_ctx *ctx, uint32_t domid, int fd,
     lxe__op_end(op);
     if (!rc)
         return 0;
-    late = rc == ERROR_ABORTED || rc == ERROR_GUEST_TIMEDOUT ||
-        atomic_load(&op->cancelled);
+    late = was_asked(op);
     fill_error(op, domid, rc);
     lxe__err_init(&undo_err);
     if (make_it_run(ctx, domid, late, &undo_err)) {

@@ -107,6 +107,15 @@ int lxe__ctx_open(libxl_ext_ctx *ctx)
     return 0;
 }
 
+int lxe__ctx_libxl(const libxl_ext_ctx *ctx, const char *what,
+                   struct lxe__err *err)
+{
+    if (ctx->libxl)
+        return 0;
+    return lxe__err_set(err, EINVAL, "%s: the context has no libxl_ctx:"
+                        " give libxl_ext_ctx_alloc() one", what);
+}
+
 int lxe__ctx_end(libxl_ext_ctx *ctx, int r)
 {
     if (!r)

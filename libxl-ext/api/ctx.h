@@ -29,6 +29,10 @@ void lxe__ctx_begin(libxl_ext_ctx *ctx);
 /* Opens what is not open yet: Xen and xenstore.  0 or -1. */
 int lxe__ctx_open(libxl_ext_ctx *ctx);
 
+/* -1 and a line in @err unless the caller gave a libxl_ctx. */
+int lxe__ctx_libxl(const libxl_ext_ctx *ctx, const char *what,
+                   struct lxe__err *err);
+
 /* @r: 0, or -1 where ctx->err says why. */
 int lxe__ctx_end(libxl_ext_ctx *ctx, int r);
 

@@ -356,7 +356,8 @@ int libxl_ext_domain_precheck(struct libxl_ext_ctx *ctx, uint32_t domid,
     lxe__ctx_begin(ctx);
     prepare(&m, ctx, domid, config, out_fd, in_fd, params);
     m.err = &ctx->err;
-    r = greet_and_ask(&m, true, answer_r);
+    r = lxe__ctx_libxl(ctx, "precheck", m.err) ||
+        greet_and_ask(&m, true, answer_r) ? -1 : 0;
     *peer_r = m.kind;
     finish(&m);
     if (r) {

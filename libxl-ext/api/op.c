@@ -288,10 +288,8 @@ int lxe__op_check(struct libxl_ext_ctx *ctx, struct libxl_ext_op *op,
         return lxe__err_set(&op->err, EINVAL, "%s: a libxl_ext_op serves"
                             " one operation: allocate another", what);
     op->used = true;
-    if (!ctx->libxl)
-        return lxe__err_set(&op->err, EINVAL, "%s: the context has no"
-                            " libxl_ctx: give libxl_ext_ctx_alloc() one",
-                            what);
+    if (lxe__ctx_libxl(ctx, what, &op->err))
+        return -1;
     return check_helper(what, &op->err);
 }
 

@@ -176,10 +176,8 @@ int libxl_ext_domain_ask(struct libxl_ext_ctx *ctx,
     int r = -1;
 
     lxe__ctx_begin(ctx);
-    if (!ctx->libxl)
-        lxe__err_set(&ctx->err, EINVAL, "receive: the context has no"
-                     " libxl_ctx: give libxl_ext_ctx_alloc() one");
-    else if (!lxe__receiver_end(uuid, timeout_ms, &ctx->err))
+    if (!lxe__ctx_libxl(ctx, "receive", &ctx->err) &&
+        !lxe__receiver_end(uuid, timeout_ms, &ctx->err))
         r = runs_here(ctx, uuid, runs_r);
     return lxe__ctx_end(ctx, r);
 }

@@ -12,6 +12,7 @@
 #include "base/rc.h"
 #include "fake_xen.h"
 #include "libxl_ext.h"
+#include "libxl_ext_operation.h"
 #include "unit.h"
 
 static char said[1024];
@@ -47,6 +48,22 @@ static libxl_ext_ctx *open_ctx(void)
     CU_ASSERT_EQUAL_FATAL(libxl_ext_ctx_alloc(&ctx, LIBXL_EXT_VERSION,
                                               NULL, &logger), 0);
     return ctx;
+}
+
+/* Asking costs the peer nothing: no octet of the link is read. */
+static void a_question_needs_a_libxl_ctx(void)
+{
+    libxl_ext_ctx *ctx = open_ctx();
+    libxl_ext_migrate_answer answer;
+    libxl_ext_peer_kind peer;
+
+    CU_ASSERT_EQUAL(libxl_ext_domain_precheck(ctx, 1, "{}", -1, -1, NULL,
+                                              &peer, &answer), ERROR_INVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "precheck: the context has no"
+                                  " libxl_ctx"));
+    CU_ASSERT_EQUAL(lines, 1);
+    libxl_ext_migrate_answer_dispose(&answer);
+    libxl_ext_ctx_free(ctx);
 }
 
 /* The fake is off: a call to Xen would abort. */
@@ -193,4 +210,6 @@ LXE_SUITE(api_ctx,
     { "a domain by id or name", a_domain_by_id_or_name },
     { "the last of many domains is found",
       the_last_of_many_domains_is_found },
+    { "a question to a peer needs a libxl_ctx",
+      a_question_needs_a_libxl_ctx },
     { "errno values become codes", errno_values_become_codes })

@@ -22,7 +22,8 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086 # a list of words
-if ! { apt-get update && apt-get install -y --no-install-recommends \
+if ! { apt-get update && apt-get -o DPkg::Lock::Timeout=300 install \
+        -y --no-install-recommends \
         $missing; } > "$log" 2>&1; then
     tail -n 20 "$log" >&2
     echo "deps.sh: apt-get could not install:$missing" >&2

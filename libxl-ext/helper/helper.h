@@ -51,7 +51,7 @@ int lxe__helper_restore(struct lxe__helper *h,
  * Becomes the stock helper, for what this one does not serve.  Returns
  * only on failure, with the cause in @err.
  */
-int lxe__helper_exec_stock(const struct lxe__policy *policy, char **argv,
+int lxe__helper_exec_stock(const struct lxe__helper *h, char **argv,
                            struct lxe__err *err);
 
 #endif

@@ -163,7 +163,7 @@ static int main_save(struct lxe__helper *h, char **argv)
 
     r = helper_open(h, &err);
     if (a.stream_type != XC_STREAM_PLAIN) {
-        lxe__helper_exec_stock(&h->policy, argv, &err);
+        lxe__helper_exec_stock(h, argv, &err);
         r = -1;
     }
     if (!r)
@@ -211,7 +211,7 @@ static int main_restore(struct lxe__helper *h, char **argv)
 
     r = helper_open(h, &err);
     if (a.stream_type != XC_STREAM_PLAIN) {
-        lxe__helper_exec_stock(&h->policy, argv, &err);
+        lxe__helper_exec_stock(h, argv, &err);
         r = -1;
     }
     if (!r)

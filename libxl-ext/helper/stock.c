@@ -2,10 +2,15 @@
 /*
  * Finding the stock helper and becoming it: Remus and COLO streams are
  * none of ours.
+ *
+ * Where a package has put us in the place of Xen's own helper, that has
+ * ".stock" behind its name.  Of several versions of Xen side by side the
+ * one that runs is meant: the helper of another cannot speak with it.
  */
 #include <errno.h>
 #include <glob.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,9 +18,13 @@
 
 #include "helper/helper.h"
 
+/* Says who became the stock helper; that this is us means a circle. */
+#define WHO "LIBXL_EXT_STOCK_PID"
+
 /* LIBEXEC_BIN of the distributions, most specific first. */
 static const char *const patterns[] = {
-    "/usr/lib/xen-*/bin/libxl-save-helper",             /* Debian */
+    "/usr/lib/xen-*/bin/libxl-save-helper.stock",       /* Debian */
+    "/usr/lib/xen-*/bin/libxl-save-helper",
     "/usr/libexec/xen/bin/libxl-save-helper",           /* Fedora, SUSE */
     "/usr/lib64/xen/bin/libxl-save-helper",
     "/usr/lib/xen/bin/libxl-save-helper",
@@ -31,27 +40,62 @@ static int is_self(const char *path)
         self.st_dev == st.st_dev && self.st_ino == st.st_ino;
 }
 
-int lxe__helper_exec_stock(const struct lxe__policy *policy, char **argv,
+/*
+ * A script that starts us is not seen by is_self().  exec keeps the
+ * process, so the variable names us only where we have been before.
+ */
+static int been_here(void)
+{
+    const char *who = getenv(WHO);
+    char pid[24];
+
+    snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+    if (who && !strcmp(who, pid))
+        return 1;
+    setenv(WHO, pid, 1);
+    return 0;
+}
+
+/* Debian's, of the Xen that runs. */
+static void exec_running(xc_interface *xch, char **argv)
+{
+    static const char *const ends[] = { ".stock", "" };
+    int version = xch ? xc_version(xch, XENVER_version, NULL) : -1;
+    char path[PATH_MAX];
+    size_t i;
+
+    for (i = 0; version >= 0 && i < 2; i++) {
+        snprintf(path, sizeof(path),
+                 "/usr/lib/xen-%d.%d/bin/libxl-save-helper%s",
+                 version >> 16, version & 0xffff, ends[i]);
+        if (!is_self(path))
+            execv(path, argv);
+    }
+}
+
+int lxe__helper_exec_stock(const struct lxe__helper *h, char **argv,
                            struct lxe__err *err)
 {
     const char *env = getenv("LIBXL_EXT_STOCK_HELPER");
-    const char *path = policy->stock_helper;
+    const char *path = h->policy.stock_helper;
     size_t i, j;
     glob_t g;
 
     /* Whoever reads the environment next must not come back to us. */
     unsetenv("LIBXL_SAVE_HELPER");
-    if (path || env) {
-        path = path ? path : env;
-        if (is_self(path))
-            return lxe__err_set(err, ELOOP, "stock helper: %s is"
-                                " libxl-ext's own: set stock_helper to"
-                                " Xen's libxl-save-helper", path);
+    path = path ? path : env;
+    if (been_here() || (path && is_self(path)))
+        return lxe__err_set(err, ELOOP, "stock helper: %s is"
+                            " libxl-ext's own: set stock_helper to"
+                            " Xen's libxl-save-helper",
+                            path ? path : "what was found");
+    if (path) {
         execv(path, argv);
         return lxe__err_set(err, errno, "stock helper: %s: %s: set"
                             " stock_helper to Xen's libxl-save-helper",
                             path, strerror(errno));
     }
+    exec_running(h->xch, argv);
     for (i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
         if (glob(patterns[i], 0, NULL, &g))
             continue;
@@ -63,5 +107,6 @@ int lxe__helper_exec_stock(const struct lxe__policy *policy, char **argv,
     }
     return lxe__err_set(err, ENOENT, "stock helper: no libxl-save-helper"
                         " in the usual places: set stock_helper to its"
-                        " path in %s", lxe__policy_path(policy));
+                        " path in %s",
+                        lxe__policy_path(&h->policy));
 }

@@ -84,7 +84,7 @@ UNIT_SRCS   := $(wildcard tests/unit/*.c)
 UNIT_OBJS   := $(UNIT_SRCS:%.c=$(BUILD)/%.o) $(IDL_TESTS:%.c=%.o)
 
 .PHONY: all debug programs check-unit check-fuzz check check-all demo \
-        bench lint lint-idl install clean deps deps-build
+        bench lint lint-idl install clean deps deps-build FORCE
 
 all: deps-build ; @$(MAKE) -s programs BUILD=build/release
 debug: deps-build
@@ -103,6 +103,15 @@ $(filter $(IDL_DIR)/_$(1).% $(IDL_DIR)/_$(1)_json.% $(IDL_DIR)/_$(1)_test.% \
 	$$(PYTHON) -B idl/gentypes.py $$< $$(@D)
 endef
 $(foreach f,$(IDL_FILES),$(eval $(call IDL,$(f))))
+
+# Where things are installed is compiled in: "make install" with another
+# PREFIX than "make" had compiles anew what knows of it.
+PATHS       := $(SYSCONFDIR) $(LIBEXECDIR)
+$(BUILD)/_paths: FORCE
+	@mkdir -p $(@D)
+	@echo "$(PATHS)" | cmp -s - $@ || echo "$(PATHS)" > $@
+$(patsubst %,$(BUILD)/libxl-ext/%.o,base/program freeze/guard \
+    memory/policy memory/policy_file): $(BUILD)/_paths
 
 # The headers must be there before the compiler can say who needs them.
 $(BUILD)/%.o: %.c $(BUILD)/_config.h | $(IDL_HDRS)

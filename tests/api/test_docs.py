@@ -108,3 +108,11 @@ def test_what_is_installed(installed):
     words = (usr / "share/bash-completion/completions/xl-ext").read_text(
         encoding="utf-8")
     assert "complete -o filenames -F _xl_ext xl-ext" in words
+
+
+def test_what_is_installed_knows_where_it_is_installed(installed):
+    """make was run for another PREFIX before."""
+    for name in ("sbin/xl-ext", "lib/libxlext.so"):
+        data = (installed / "usr" / name).read_bytes()
+        assert b"\0/usr/libexec/libxl-ext\0" in data, name
+        assert b"/usr/local/libexec" not in data, name

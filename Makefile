@@ -24,6 +24,7 @@ INCLUDEDIR  ?= $(PREFIX)/include
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 MANDIR      ?= $(PREFIX)/share/man
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+SYSTEMDDIR  ?= $(PREFIX)/lib/systemd/system
 SYSCONFDIR  ?= /etc/xen
 PYTHON      ?= /usr/bin/python3
 
@@ -73,6 +74,9 @@ SOLIB       := $(BUILD)/libxlext.so.$(VERSION)
 SOMAP       := libxl-ext/api/libxlext.map
 PUBLIC_HDRS := include/libxl_ext.h include/libxl_ext_operation.h \
                include/libxl_ext_image.h
+
+# Those that run libvirt's driver for libxl.
+DAEMONS     := libvirtd virtxend
 
 PROGRAMS    := libxl-ext-save-helper libxl-ext-guardian libxl-ext-qemu
 helper_SRCS   := $(wildcard libxl-ext/helper/*.c)
@@ -271,9 +275,16 @@ install: all
 	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	    -e 's|@VERSION@|$(VERSION)|' build-aux/xlext.pc.in \
 	    > $(DESTDIR)$(PKGCONFIGDIR)/xlext.pc
-	install -d $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \
-	    $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONDIR)
-	install -m 644 docs/libxl-ext.conf.5 $(DESTDIR)$(MANDIR)/man5
+	for d in $(DAEMONS:%=$(DESTDIR)$(SYSTEMDDIR)/%.service.d); do \
+	    install -d $$d && sed -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|' \
+	        systemd/libvirt.conf.in > $$d/libxl-ext.conf || exit 1; \
+	done
+	install -d $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man5 \
+	    $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8 \
+	    $(DESTDIR)$(COMPLETIONDIR)
+	install -m 644 docs/libxl_ext.3 $(DESTDIR)$(MANDIR)/man3
+	install -m 644 docs/libxl-ext.conf.5 docs/xl-ext.conf.5 \
+	    $(DESTDIR)$(MANDIR)/man5
 	install -m 644 docs/libxl-ext.7 $(DESTDIR)$(MANDIR)/man7
 	install -m 644 docs/xl-ext.8 $(DESTDIR)$(MANDIR)/man8
 	build/release/xl-ext --completion bash \

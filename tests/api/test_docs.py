@@ -10,7 +10,8 @@ from xl_ext import TOP, helped
 
 pytestmark = pytest.mark.usefixtures("build")
 PAGE = TOP / "docs/xl-ext.8"
-PAGES = [PAGE, TOP / "docs/libxl-ext.7", TOP / "docs/libxl-ext.conf.5"]
+PAGES = [PAGE, TOP / "docs/libxl-ext.7", TOP / "docs/libxl-ext.conf.5",
+         TOP / "docs/libxl_ext.3"]
 
 
 def documented():
@@ -103,11 +104,32 @@ def test_what_is_installed(installed):
         "include/libxl_ext_operation.h",
         "include/libxl_ext_image.h", "include/_libxl_ext_types.h",
         "share/man/man8/xl-ext.8", "share/man/man7/libxl-ext.7",
-        "share/man/man5/libxl-ext.conf.5",
+        "share/man/man5/libxl-ext.conf.5", "share/man/man3/libxl_ext.3",
+        "share/man/man5/xl-ext.conf.5",
+        "lib/systemd/system/libvirtd.service.d/libxl-ext.conf",
+        "lib/systemd/system/virtxend.service.d/libxl-ext.conf",
         "share/bash-completion/completions/xl-ext"}
     words = (usr / "share/bash-completion/completions/xl-ext").read_text(
         encoding="utf-8")
     assert "complete -o filenames -F _xl_ext xl-ext" in words
+
+
+def test_a_page_that_stands_for_another_leads_to_one(installed):
+    """xl-ext.conf(5) is looked for by those who know xl.conf(5)."""
+    man = installed / "usr/share/man"
+    text = (man / "man5/xl-ext.conf.5").read_text(encoding="utf-8")
+    assert text == ".so man5/libxl-ext.conf.5\n"
+    assert (man / text.split()[1]).exists()
+
+
+def test_the_drop_ins_name_the_helper_that_is_installed(installed):
+    found = list(installed.glob("usr/lib/systemd/system/*.d/*.conf"))
+    assert len(found) == 2
+    for path in found:
+        text = path.read_text(encoding="utf-8")
+        helper = re.search(r"^Environment=LIBXL_SAVE_HELPER=(.*)$", text,
+                           re.M)[1]
+        assert (installed / helper.lstrip("/")).exists()
 
 
 def test_what_is_installed_knows_where_it_is_installed(installed):

@@ -10,6 +10,8 @@
 # demo           stock Xen against libxl-ext on the three defects
 # bench          speed and memory figures, build/bench*.json
 # lint           cppcheck, clang-tidy, direction of includes
+# deb            Debian packages, in build/deb
+# check-deb      the packages in a Debian of their own; needs root
 # install        PREFIX, DESTDIR
 #
 # Objects of each flavour live in their own directory under build/, so
@@ -26,6 +28,8 @@ MANDIR      ?= $(PREFIX)/share/man
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 SYSTEMDDIR  ?= $(PREFIX)/lib/systemd/system
 SYSCONFDIR  ?= /etc/xen
+# Installs packages that are missing; "true" where others see to that.
+DEPS        ?= build-aux/deps.sh
 PYTHON      ?= /usr/bin/python3
 
 BUILD       ?= build/release
@@ -88,7 +92,8 @@ UNIT_SRCS   := $(wildcard tests/unit/*.c)
 UNIT_OBJS   := $(UNIT_SRCS:%.c=$(BUILD)/%.o) $(IDL_TESTS:%.c=%.o)
 
 .PHONY: all debug programs check-unit check-fuzz check check-all demo \
-        bench lint lint-idl install clean deps deps-build FORCE
+        bench lint lint-idl install clean deps deps-build deb check-deb \
+        FORCE
 
 all: deps-build ; @$(MAKE) -s programs BUILD=build/release
 debug: deps-build
@@ -192,7 +197,7 @@ FUZZ_SRCS   := libxl-ext/base/err.c libxl-ext/base/io.c \
                libxl-ext/stream/libxc_format.c $(FUZZ_WIRE)
 
 check-fuzz:
-	@build-aux/deps.sh build-aux/packages build-aux/packages-fuzz
+	@$(DEPS) build-aux/packages build-aux/packages-fuzz
 	@mkdir -p $(FUZZ)/corpus/record $(FUZZ)/corpus/image \
 	    $(FUZZ)/corpus/convert
 	@$(MAKE) -s $(FUZZ_WIRE) BUILD=$(FUZZ)
@@ -210,8 +215,8 @@ check-fuzz:
 
 # Installing what is missing is part of the commands that a newcomer
 # types; with everything there these do nothing and need no root.
-deps-build: ; @build-aux/deps.sh build-aux/packages
-deps: ; @build-aux/deps.sh build-aux/packages tests/lab/packages
+deps-build: ; @$(DEPS) build-aux/packages
+deps: ; @$(DEPS) build-aux/packages tests/lab/packages
 
 check: deps debug all
 	@tests/run unit checker image api lab
@@ -226,9 +231,16 @@ bench: deps all
 	@tests/bench/image
 	@tests/bench/bench
 
+deb: deps-build
+	@$(DEPS) build-aux/packages-debian
+	@build-aux/deb.sh build/deb
+
+check-deb: deb
+	@tests/run deb
+
 # The rooms and the direction of includes, then the two checkers.
 lint:
-	@build-aux/deps.sh build-aux/packages build-aux/packages-lint
+	@$(DEPS) build-aux/packages build-aux/packages-lint
 	@build-aux/check-includes.sh
 	@$(MAKE) -s build/lint/_config.h lint-idl BUILD=build/lint
 	cppcheck --quiet --error-exitcode=1 --std=c11 \

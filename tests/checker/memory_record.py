@@ -94,8 +94,9 @@ def read_xl_header(r):
     r.skip(length, "xl optional data")
 
 
-def read_libxl_header(r):
-    """Up to the point where libxc's stream begins."""
+def read_libxl_head(r):
+    """Up to the point where libxc's stream begins: its memory record, as
+    take_record() has it, or None."""
     r.take(8, "libxl header")
     version, options = struct.unpack(">II", r.take(8, "libxl header"))
     if version != LIBXL_VERSION:
@@ -104,9 +105,20 @@ def read_libxl_header(r):
     if options & 1:
         raise Damaged("libxl header: big-endian")
     kind, length = struct.unpack("<II", r.take(8, "first libxl record"))
+    carried = None
+    if kind in (MANDATORY, OPTIONAL):
+        try:
+            carried = take_record(r, kind, length)
+        except Damaged as e:
+            raise Damaged(f"libxl stream: {e}") from None
+        kind, length = struct.unpack("<II", r.take(8, "libxl record"))
+    if kind in (MANDATORY, OPTIONAL):
+        raise Damaged(f"libxl stream: memory record of type 0x{kind:08x}:"
+                      " a second one, or one behind other records")
     if kind != LIBXL_LIBXC_CONTEXT or length:
         raise Damaged(f"first libxl record: type 0x{kind:08x} with length"
                       f" {length}, not LIBXC_CONTEXT")
+    return carried
 
 
 def read_libxc_headers(r):
@@ -170,6 +182,50 @@ def check_body(body):
             "raised": raised, "uuid": str(uuid.UUID(bytes=handle)), **out}
 
 
+def take_record(r, kind, length):
+    """The memory record behind its header, in either carrier: its type,
+    its body, and what that says."""
+    if length > BODY_MAX:
+        raise Damaged(f"memory record: length {length} is above the"
+                      f" bound of {BODY_MAX}")
+    body = r.take((length + 7) & ~7, "memory record")
+    if any(body[length:]):
+        raise Damaged("memory record: padding is not zero")
+    record = check_body(body[:length])
+    stock = record["stock_max_kb"] // 4
+    if kind == OPTIONAL and record["tot_pages"] > stock:
+        raise Damaged(f"memory record: optional, but tot_pages"
+                      f" {record['tot_pages']} is above the {stock}"
+                      " that a stock receiver allows")
+    if (kind == MANDATORY and not record["raised"] and
+            record["tot_pages"] <= stock):
+        raise Damaged("memory record: mandatory, but neither limit nor"
+                      " pages are above what a stock receiver sets")
+    record["mandatory"] = kind == MANDATORY
+    return kind, body[:length], record
+
+
+def check_guest_type(record, libxc):
+    if record["hvm"] != (libxc["type"] == "HVM"):
+        raise Damaged("memory record: the HVM flag is"
+                      f" {int(record['hvm'])}, the libxc domain header"
+                      f" says {libxc['type']}")
+
+
+def check_same(libxl, libxc):
+    """Both carriers in one stream."""
+    a, b = libxl[1], libxc[1]
+    if a != b:
+        at = next(i for i in range(len(a)) if a[i] != b[i])
+        raise Damaged(f"memory record: that of the libxl stream ({len(a)}"
+                      f" octets) and that of the libxc stream ({len(b)})"
+                      f" differ from octet {at} on")
+    if libxl[0] != libxc[0]:
+        raise Damaged(f"memory record: of type 0x{libxl[0]:08x} in the"
+                      f" libxl stream, of type 0x{libxc[0]:08x} in the"
+                      " libxc stream")
+
+
 def read_record_header(r, what):
     kind, length = struct.unpack("<II", r.take(8, what))
     if length > LIBXC_RECORD_MAX:
@@ -197,35 +253,23 @@ def read_stream(file):
         if r.peek(len(XL_MAGIC), "xl header") != XL_MAGIC:
             raise Damaged("xl header: wrong magic")
         read_xl_header(r)
+    found = {}
     if r.peek(8, "stream header") == LIBXL_IDENT:
-        read_libxl_header(r)
+        carried = read_libxl_head(r)
+        if carried:
+            found["libxl"] = carried
     out = {"libxc": read_libxc_headers(r), "record": None}
     kind, length = struct.unpack(
         "<II", r.peek(8, "first libxc record's header"))
     if kind in (MANDATORY, OPTIONAL):
         r.take(8, "memory record")
-        if length > BODY_MAX:
-            raise Damaged(f"memory record: length {length} is above the"
-                          f" bound of {BODY_MAX}")
-        body = r.take((length + 7) & ~7, "memory record")
-        if any(body[length:]):
-            raise Damaged("memory record: padding is not zero")
-        record = check_body(body[:length])
-        if record["hvm"] != (out["libxc"]["type"] == "HVM"):
-            raise Damaged("memory record: the HVM flag is"
-                          f" {int(record['hvm'])}, the libxc domain header"
-                          f" says {out['libxc']['type']}")
-        stock = record["stock_max_kb"] // 4
-        if kind == OPTIONAL and record["tot_pages"] > stock:
-            raise Damaged(f"memory record: optional, but tot_pages"
-                          f" {record['tot_pages']} is above the {stock}"
-                          " that a stock receiver allows")
-        if (kind == MANDATORY and not record["raised"] and
-                record["tot_pages"] <= stock):
-            raise Damaged("memory record: mandatory, but neither limit nor"
-                          " pages are above what a stock receiver sets")
-        record["mandatory"] = kind == MANDATORY
-        out["record"] = record
+        found["libxc"] = take_record(r, kind, length)
+    if len(found) == 2:
+        check_same(found["libxl"], found["libxc"])
+    for carrier, (_, _, record) in found.items():
+        check_guest_type(record, out["libxc"])
+        out["record"] = record | {
+            "carrier": carrier if len(found) == 1 else "both"}
     check_rest(r)
     return out
 

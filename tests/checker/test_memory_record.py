@@ -59,9 +59,19 @@ def libxc(first=None, head=None, rest=CPUID + STATIC_DATA_END):
     return (headers() if head is None else head) + first + rest
 
 
-def libxl(inner, ident=b"LibxlFmt", version=2, options=0, kind=1):
-    return (ident + struct.pack(">II", version, options) +
+def libxl(inner, ident=b"LibxlFmt", version=2, options=0, kind=1,
+          first=b""):
+    return (ident + struct.pack(">II", version, options) + first +
             struct.pack("<II", kind, 0) + inner)
+
+
+def carried(first, inner=None):
+    """The libxl carrier: ahead of LIBXC_CONTEXT, and by itself."""
+    return libxl(libxc(first=b"") if inner is None else inner, first=first)
+
+
+def both(first, second):
+    return carried(first, libxc(second))
 
 
 def xl(inner, optional=b'\x02\0\0\0{}', order=0x01020304, mandatory=3,
@@ -84,9 +94,38 @@ def test_each_container_is_read(wrap):
     assert out["libxc"] == {"version": 3, "type": "HVM", "xen": "4.17"}
     rec = out["record"]
     assert rec["mandatory"] and rec["raised"] and rec["hvm"]
+    assert rec["carrier"] == "libxc"
     assert rec["uuid"] == "00010203-0405-0607-0809-0a0b0c0d0e0f"
     assert [rec[f] for f in FIELDS] == [43264, 43020, 0, 0, 0, 163840,
                                         163840, 164864]
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, xl])
+def test_the_libxl_carrier_is_read(wrap):
+    in_libxc = read(wrap(libxl(libxc())))
+    out = read(wrap(carried(record(MANDATORY, body()))))
+    assert out["record"].pop("carrier") == "libxl"
+    assert in_libxc["record"].pop("carrier") == "libxc"
+    assert out == in_libxc
+    same = record(MANDATORY, body())
+    out = read(wrap(both(same, same)))
+    assert out["record"].pop("carrier") == "both"
+    assert out == in_libxc
+
+
+def test_optional_is_told_from_mandatory_in_libxl_s_stream():
+    fits = body(flags=1, max_pages=41216, tot_pages=40960)
+    assert not read(carried(record(OPTIONAL, fits)))["record"]["mandatory"]
+
+
+@pytest.mark.parametrize("octet", range(88))
+def test_both_carriers_must_agree_in_every_octet(octet):
+    """Wherever the other one is damaged, it is not taken."""
+    other = bytearray(body())
+    other[octet] ^= 1
+    for pair in ((body(), other), (other, body())):
+        with pytest.raises(Damaged):
+            read(both(*(record(MANDATORY, bytes(p)) for p in pair)))
 
 
 def test_optional_is_told_from_mandatory():
@@ -147,6 +186,8 @@ def test_each_damaged_body_is_refused(name):
     data, says = BAD_BODIES[name]
     with pytest.raises(Damaged, match=re.escape(says)):
         read(libxc(record(MANDATORY, data)))
+    with pytest.raises(Damaged, match=re.escape(says)):
+        read(carried(record(MANDATORY, data)))
 
 
 BAD_STREAMS = {
@@ -171,6 +212,45 @@ BAD_STREAMS = {
     "mandatory without need": (
         libxc(record(MANDATORY, body(flags=1, max_pages=41216,
                                      tot_pages=40960))), "mandatory, but"),
+    "libxl carrier, length above bound": (
+        carried(record(MANDATORY, body(), length=4097)), "bound of 4096"),
+    "libxl carrier, padding": (
+        carried(record(MANDATORY, body()[:-1] + b"\1", length=87)),
+        "padding"),
+    "libxl carrier, two records": (
+        carried(record(MANDATORY, body()) * 2), "a second one"),
+    "libxl carrier, behind another record": (
+        carried(record(3, b"emulator") + record(MANDATORY, body())),
+        "type 0x00000003 with length 8, not LIBXC_CONTEXT"),
+    "libxl carrier, another record behind it": (
+        carried(record(MANDATORY, body()) + record(3, b"emulator")),
+        "type 0x00000003 with length 8, not LIBXC_CONTEXT"),
+    "libxl carrier, type in the wrong byte order": (
+        carried(struct.pack(">II", MANDATORY, 88) + body()),
+        "type 0x584c0000"),
+    "libxl carrier, length in the wrong byte order": (
+        carried(struct.pack("<I", MANDATORY) + struct.pack(">I", 88) +
+                body()), "length 1476395008 is above"),
+    "libxl carrier, body in the wrong byte order": (
+        carried(record(MANDATORY, struct.pack(">II", 1, 3) + body()[8:])),
+        "version 16777216 is newer"),
+    "libxl carrier, optional that a stock receiver would lose": (
+        carried(record(OPTIONAL, body())), "stock receiver allows"),
+    "libxl carrier, mandatory without need": (
+        carried(record(MANDATORY, body(flags=1, max_pages=41216,
+                                       tot_pages=40960))),
+        "mandatory, but"),
+    "libxl carrier, none in libxc's own place": (
+        carried(record(MANDATORY, body()), libxc(
+            CPUID + record(MANDATORY, body()))), "behind other"),
+    "carriers that differ": (
+        both(record(MANDATORY, body()),
+             record(MANDATORY, body(tot_pages=43021))),
+        "(88 octets) and that of the libxc stream (88) differ from octet 32"),
+    "carriers of different types": (
+        both(record(MANDATORY, body(tot_pages=41216)),
+             record(OPTIONAL, body(tot_pages=41216))),
+        "of type 0x80004c58 in the libxc stream"),
     "libxl version": (libxl(libxc(), version=1), "version 1"),
     "libxl big-endian": (libxl(libxc(), options=1), "big-endian"),
     "libxl first record": (libxl(libxc(), kind=2), "LIBXC_CONTEXT"),
@@ -192,11 +272,13 @@ def test_each_damaged_stream_is_refused(name):
 
 
 def test_cut_at_every_byte_it_is_refused():
-    whole = xl(libxl(libxc()))
-    read(whole)
-    for size in range(len(whole)):
-        with pytest.raises(Damaged):
-            read(whole[:size])
+    same = record(MANDATORY, body())
+    for whole in (xl(libxl(libxc())), xl(carried(same)),
+                  xl(both(same, same))):
+        read(whole)
+        for size in range(len(whole)):
+            with pytest.raises(Damaged):
+                read(whole[:size])
 
 
 def run(*args, **kw):

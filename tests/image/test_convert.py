@@ -260,7 +260,7 @@ def without_record_bytes(out, data):
 NEW = {"uuid": b.UUID, "version": 1, "max_pages": 1280,
        "outstanding_pages": 0, "shr_pages": 0, "paged_pages": 0,
        "target_kb": 4096, "static_max_kb": 4096, "stock_max_kb": 5120,
-       "raised": False, "mandatory": False}
+       "raised": False, "mandatory": False, "carrier": "libxc"}
 
 
 @pytest.mark.parametrize("pipe", [False, True], ids=["file", "pipe"])

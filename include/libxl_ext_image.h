@@ -35,6 +35,17 @@ enum libxl_ext_image_container {
     LIBXL_EXT_IMAGE_LIBXC       /* a stream of libxenguest */
 };
 
+/*
+ * Which stream holds the memory record; docs/memory-record.md says what
+ * each kind of receiver makes of it.  A set of two bits.
+ */
+enum libxl_ext_image_carrier {
+    LIBXL_EXT_IMAGE_CARRIER_AUTO,   /* as it is; of an image: neither */
+    LIBXL_EXT_IMAGE_CARRIER_LIBXC,
+    LIBXL_EXT_IMAGE_CARRIER_LIBXL,
+    LIBXL_EXT_IMAGE_CARRIER_BOTH
+};
+
 /* What a host makes of an image; the larger is the worse. */
 enum libxl_ext_image_fate {
     LIBXL_EXT_IMAGE_RESTORED,
@@ -118,7 +129,8 @@ struct libxl_ext_image {
 
     /* The memory record; docs/memory-record.md. */
     bool have_record;
-    bool record_mandatory;
+    enum libxl_ext_image_carrier record_carrier;    /* could be read */
+    bool record_mandatory;      /* in one carrier at least */
     bool record_raised;
     char record_uuid[40];
     uint64_t max_pages, tot_pages, outstanding_pages;

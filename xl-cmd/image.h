@@ -12,6 +12,9 @@
 const char *image_container_name(const struct libxl_ext_image *im);
 const char *image_fate_name(enum libxl_ext_image_fate fate);
 
+/* NULL where there is none. */
+const char *image_carrier_name(enum libxl_ext_image_carrier carrier);
+
 /* "NOTAB", "L1TAB_PIN" ...; NULL for a reserved type. */
 const char *image_type_name(unsigned int type);
 

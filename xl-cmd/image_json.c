@@ -46,6 +46,7 @@ static void put_limits(yajl_gen g, const struct libxl_ext_image *im)
     if (im->have_record) {
         json_key(g, "limits");
         yajl_gen_map_open(g);
+        json_string(g, "carrier", image_carrier_name(im->record_carrier));
         json_bool(g, "mandatory", im->record_mandatory);
         json_bool(g, "raised", im->record_raised);
         json_string(g, "uuid", im->record_uuid);

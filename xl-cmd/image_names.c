@@ -20,6 +20,13 @@ const char *image_fate_name(enum libxl_ext_image_fate fate)
     return names[fate];
 }
 
+const char *image_carrier_name(enum libxl_ext_image_carrier carrier)
+{
+    static const char *const names[] = { NULL, "libxc", "libxl", "both" };
+
+    return names[carrier];
+}
+
 const char *image_type_name(unsigned int type)
 {
     static const char *const names[LIBXL_EXT_IMAGE_TYPES] = {

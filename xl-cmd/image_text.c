@@ -45,9 +45,10 @@ static void print_limits(const struct libxl_ext_image *im)
 {
     if (im->have_record)
         printf("memory record: %s, max_pages %llu, tot_pages %llu, target"
-               " %llu KiB\n", im->record_mandatory ? "mandatory"
-               : "optional", U(im->max_pages), U(im->tot_pages),
-               U(im->target_kb));
+               " %llu KiB, carrier %s\n", im->record_mandatory
+               ? "mandatory" : "optional", U(im->max_pages),
+               U(im->tot_pages), U(im->target_kb),
+               image_carrier_name(im->record_carrier));
     if (im->restore_max_kb)
         printf("limit that stock libxl would set: %llu KiB (%llu pages)\n",
                U(im->restore_max_kb), U(im->restore_max_kb / 4));
@@ -114,6 +115,10 @@ void image_print_verdict(const struct libxl_ext_image *im)
                im->quick ? "; pages were not looked at" : "");
     print_host("a stock host", &im->stock);
     print_host("a libxl-ext host", &im->ext);
+    if (im->record_carrier & LIBXL_EXT_IMAGE_CARRIER_LIBXL &&
+        im->ext.fate != LIBXL_EXT_IMAGE_REFUSED)
+        printf("there by xl-ext and the C API alone: xl and libvirt refuse"
+               " the libxl carrier\n");
 }
 
 void image_print_text(const struct libxl_ext_image *im)

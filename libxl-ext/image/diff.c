@@ -75,10 +75,17 @@ static int compare_guest(struct lxe__diff *diff)
                            b->checkpoints) ? -1 : 0;
 }
 
-static const char *carrier(const struct libxl_ext_image *im)
+static const char *record_type(const struct libxl_ext_image *im)
 {
     return !im->have_record ? "" :
            im->record_mandatory ? "mandatory" : "optional";
+}
+
+static const char *carrier(const struct libxl_ext_image *im)
+{
+    static const char *const names[] = { "", "libxc", "libxl", "both" };
+
+    return names[im->record_carrier];
 }
 
 static int compare_limits(struct lxe__diff *diff)
@@ -93,7 +100,9 @@ static int compare_limits(struct lxe__diff *diff)
     compare_numbers(diff, #field, a->have_record, a->field,             \
                     b->have_record, b->field)
     return KB(config_target_kb) || KB(config_max_kb) ||
-           compare_texts(diff, "memory_record", carrier(a), carrier(b)) ||
+           compare_texts(diff, "memory_record", record_type(a),
+                         record_type(b)) ||
+           compare_texts(diff, "carrier", carrier(a), carrier(b)) ||
            compare_texts(diff, "record_uuid", a->record_uuid,
                          b->record_uuid) ||
            RECORD(max_pages) || RECORD(tot_pages) ||

@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "image/diff.h"
-#include "memory/record.h"
 #include "stream/libxc_format.h"
 
 #define XL_CONFIG UINT32_MAX
@@ -53,11 +52,9 @@ static bool is_compared(bool libxc, const struct lxe__rec *rec)
 {
     if (!rec->length)
         return false;
-    if (!libxc)
-        return true;
-    return rec->type != LXE_LIBXC_REC_PAGE_DATA &&
-           rec->type != LXE_RECORD_TYPE_MANDATORY &&
-           rec->type != LXE_RECORD_TYPE_OPTIONAL;
+    if (lxe__is_memory_record(rec->type))
+        return false;           /* it is compared as facts */
+    return !libxc || rec->type != LXE_LIBXC_REC_PAGE_DATA;
 }
 
 int lxe__diff_note(void *user, struct lxe__reader *r, bool libxc,

@@ -391,7 +391,7 @@ int lxe__libxc_body_read(struct lxe__reader *r,
                                " image");
     case LXE_RECORD_TYPE_MANDATORY:
     case LXE_RECORD_TYPE_OPTIONAL:
-        return lxe__memory_record_read(r, rec);
+        return lxe__memory_record_read(r, true, rec);
     default:
         return 0;       /* signalling, or optional and unknown */
     }

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "image/reader.h"
-#include "memory/record.h"
 #include "stream/libxc_format.h"
 
 #define NAMED(number, name) [number] = #name,
@@ -19,8 +18,7 @@ static const char *const names[LXE_LIBXC_NR_RECS] = {
 
 static const char *name_of(uint32_t type)
 {
-    if (type == LXE_RECORD_TYPE_MANDATORY ||
-        type == LXE_RECORD_TYPE_OPTIONAL)
+    if (lxe__is_memory_record(type))
         return "memory record";
     return type < LXE_LIBXC_NR_RECS ? names[type]
                                     : "optional libxc record";
@@ -131,9 +129,10 @@ static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
         rec->type != LXE_RECORD_TYPE_MANDATORY)
         return lxe__fault_stop(r, LXE_RULE_C11, rec->offset, "libxc"
                                " record: type 0x%x is above 0x%x, the last"
-                               " one known, and not optional: the stream"
+                               " one known, and not optional%s: the stream"
                                " is damaged here or a length ahead of here"
-                               " is", rec->type, LXE_LIBXC_NR_RECS - 1);
+                               " is", rec->type, LXE_LIBXC_NR_RECS - 1,
+                               lxe__type_hint(rec->type));
     if (rec->length > LXE_LIBXC_REC_MAX)
         return lxe__fault_stop(r, LXE_RULE_C9, rec->offset + 4, "libxc"
                                " record %s: length %u is above the bound"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * libxl's stream: header, records, and where it hands over to libxc and
- * takes over again; rules L1 to L14.
+ * takes over again; rules L1 to L14.  The memory record may stand ahead
+ * of LIBXC_CONTEXT; memory_record.c has its rules.
  *
  *   header   ident, version and options, big-endian
  *   records  u32 type, u32 length, body padded to 8
@@ -63,7 +64,15 @@ static int read_header(struct lxe__reader *r)
         lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED,
                         "libxl's stream is big-endian");
     }
-    return 0;
+    return r->watch && r->watch->libxl_header
+           ? r->watch->libxl_header(r->watch->user, r) : 0;
+}
+
+static const char *name_of(uint32_t type)
+{
+    if (lxe__is_memory_record(type))
+        return "memory record";
+    return type < NR_RECS ? names[type] : "optional libxl record";
 }
 
 /* A key is relative, and there is one; @first is its first octet. */
@@ -177,19 +186,20 @@ static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
     rec->type = lxe__get32(p, r->libxl_big);
     rec->length = lxe__get32(p + 4, r->libxl_big);
     rec->body = r->src.offset;
-    if (rec->type >= NR_RECS && !(rec->type & REC_OPTIONAL))
+    if (rec->type >= NR_RECS && !(rec->type & REC_OPTIONAL) &&
+        rec->type != LXE_RECORD_TYPE_MANDATORY)
         return lxe__fault_stop(r, LXE_RULE_L4, rec->offset, "libxl record:"
                                " type 0x%x is above 0x%x, the last one"
-                               " known: the stream is damaged here or a"
+                               " known%s: the stream is damaged here or a"
                                " length ahead of here is", rec->type,
-                               NR_RECS - 1);
-    if (rec->length > LIBXL_REC_MAX)
+                               NR_RECS - 1, lxe__type_hint(rec->type));
+    /* The memory record has a bound of its own. */
+    if (rec->length > LIBXL_REC_MAX && !lxe__is_memory_record(rec->type))
         return lxe__fault_stop(r, LXE_RULE_L5, rec->offset + 4, "libxl"
                                " record of type 0x%x: length %u is above"
                                " the bound of %u", rec->type, rec->length,
                                LIBXL_REC_MAX);
-    lxe__count_record(r, false, rec, rec->type < NR_RECS
-                      ? names[rec->type] : "optional");
+    lxe__count_record(r, false, rec, name_of(rec->type));
     if (rec->length && (rec->type == REC_END ||
                         rec->type == REC_LIBXC_CONTEXT ||
                         rec->type == REC_CHECKPOINT_END))
@@ -210,6 +220,7 @@ static int read_libxc(struct lxe__reader *r)
 
     if (lxe__libxc_headers_read(r))
         return -1;
+    lxe__memory_record_headers(r);
     for (;;) {
         if (lxe__libxc_records_read(r, &stop))
             return -1;
@@ -234,6 +245,9 @@ static int read_body(struct lxe__reader *r, const struct lxe__rec *rec)
     case REC_END:
     case REC_LIBXC_CONTEXT:
         return 0;
+    case LXE_RECORD_TYPE_MANDATORY:
+    case LXE_RECORD_TYPE_OPTIONAL:
+        return lxe__memory_record_read(r, false, rec);
     default:
         /* Optional, and stock libxl refuses what it does not know. */
         lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED, "stock"
@@ -246,12 +260,6 @@ static int read_body(struct lxe__reader *r, const struct lxe__rec *rec)
                         (unsigned long long)rec->offset);
         return 0;
     }
-}
-
-static const char *name_of(const struct lxe__rec *rec)
-{
-    return rec->type < NR_RECS ? names[rec->type]
-                               : "optional libxl record";
 }
 
 static int read_checkpoint(struct lxe__reader *r)
@@ -270,7 +278,7 @@ static int read_checkpoint(struct lxe__reader *r)
                                    names[rec.type]);
         if (rec.type != REC_CHECKPOINT_END && read_body(r, &rec))
             return -1;
-        if (lxe__finish_body(r, &rec, LXE_RULE_L7, name_of(&rec)))
+        if (lxe__finish_body(r, &rec, LXE_RULE_L7, name_of(rec.type)))
             return -1;
     } while (rec.type != REC_CHECKPOINT_END);
     p = lxe__source_peek(&r->src, 4, &have, r->err);
@@ -282,7 +290,7 @@ static int read_checkpoint(struct lxe__reader *r)
     if (read_record_header(r, &rec) ||
         read_checkpoint_state(r, &rec, true))
         return -1;
-    return lxe__finish_body(r, &rec, LXE_RULE_L7, name_of(&rec));
+    return lxe__finish_body(r, &rec, LXE_RULE_L7, name_of(rec.type));
 }
 
 /* At END: what the guest's type asks for. */
@@ -311,15 +319,17 @@ int lxe__libxl_stream_read(struct lxe__reader *r)
     do {
         if (read_record_header(r, &rec))
             return -1;
-        if (!seen_context && rec.type != REC_LIBXC_CONTEXT)
+        if (!seen_context && rec.type != REC_LIBXC_CONTEXT &&
+            !lxe__is_memory_record(rec.type))
             lxe__fault_note(r, LXE_RULE_L11, rec.offset, "libxl record %s:"
-                            " ahead of LIBXC_CONTEXT", name_of(&rec));
+                            " ahead of LIBXC_CONTEXT", name_of(rec.type));
         if (seen_context && rec.type == REC_LIBXC_CONTEXT)
             return lxe__fault_stop(r, LXE_RULE_L11, rec.offset, "libxl"
                                    " record LIBXC_CONTEXT: a second one");
         if (read_body(r, &rec) ||
-            lxe__finish_body(r, &rec, LXE_RULE_L7, name_of(&rec)))
+            lxe__finish_body(r, &rec, LXE_RULE_L7, name_of(rec.type)))
             return -1;
+        r->libxl_records++;
         if (rec.type == REC_LIBXC_CONTEXT) {
             seen_context = true;
             if (read_libxc(r))

@@ -26,6 +26,7 @@
 #include "image/rules.h"
 #include "image/source.h"
 #include "libxl_ext_image.h"
+#include "memory/record.h"
 
 #define LXE_PAGE_SIZE     4096U
 #define LXE_IMAGE_VCPUS   8192U         /* Xen's bound for PV guests */
@@ -50,11 +51,21 @@ struct lxe__vcpu {
     uint64_t gdt[LXE_IMAGE_GDT];
 };
 
+/* The memory record as it stood in libxl's stream. */
+struct lxe__carried {
+    bool there;                 /* and it could be read */
+    struct lxe__rec rec;
+    uint32_t flags;
+    uint8_t body[LXE_RECORD_LEN];
+};
+
 struct lxe__reader;
 
 /* What who uses a reading wants to be told; either may be NULL. */
 struct lxe__watch {
     void *user;
+    /* libxl's header was handed out, and not a byte more. */
+    int (*libxl_header)(void *user, struct lxe__reader *r);
     /* libxc's headers were handed out, and not a byte more. */
     int (*headers)(void *user, struct lxe__reader *r);
     /* The header of a record was read. */
@@ -80,6 +91,8 @@ struct lxe__reader {
 
     /* libxl */
     bool libxl_big, libxl_legacy;
+    uint64_t libxl_records;     /* handed out so far */
+    struct lxe__carried libxl_record;
     bool in_checkpoint;         /* libxc has handed over */
     uint64_t emulator_contexts, emulator_records;
     uint64_t emulator_offset;   /* of the first emulator record */
@@ -163,6 +176,19 @@ int lxe__finish_body(struct lxe__reader *r, const struct lxe__rec *rec,
 void lxe__count_record(struct lxe__reader *r, bool libxc,
                        const struct lxe__rec *rec, const char *name);
 
+static inline bool lxe__is_memory_record(uint32_t type)
+{
+    return type == LXE_RECORD_TYPE_MANDATORY ||
+           type == LXE_RECORD_TYPE_OPTIONAL;
+}
+
+/* For the line about an unknown type: what it may have been. */
+static inline const char *lxe__type_hint(uint32_t type)
+{
+    return lxe__is_memory_record(__builtin_bswap32(type))
+           ? " (it is the memory record's in the other byte order)" : "";
+}
+
 /* Integers at any address, swapped where @big. */
 static inline uint16_t lxe__get16(const uint8_t *p, bool big)
 {
@@ -206,9 +232,11 @@ int lxe__libxc_records_read(struct lxe__reader *r,
 int lxe__libxc_body_read(struct lxe__reader *r,
                          const struct lxe__rec *rec);
 
-/* memory_record.c */
-int lxe__memory_record_read(struct lxe__reader *r,
+/* memory_record.c: of libxc's stream, else of libxl's */
+int lxe__memory_record_read(struct lxe__reader *r, bool libxc,
                             const struct lxe__rec *rec);
+/* Behind libxc's headers: does what libxl's stream said go with them? */
+void lxe__memory_record_headers(struct lxe__reader *r);
 
 /* libxc_pages.c */
 int lxe__page_data_read(struct lxe__reader *r, const struct lxe__rec *rec);

@@ -29,7 +29,7 @@
     X(O5, REFUSED)  X(O6, RESTORED) X(O7, DAMAGED)  X(O8, DAMAGED)      \
     X(O9, RESTORED)                                                     \
     X(M1, RESTORED) X(M2, RESTORED) X(M3, RESTORED) X(M4, RESTORED)     \
-    X(M5, RESTORED)                                                     \
+    X(M5, RESTORED) X(M6, RESTORED)                                     \
     X(G1, DAMAGED)  X(G2, DAMAGED)  X(G3, REFUSED)  X(G4, DAMAGED)      \
     X(G5, DAMAGED)  X(G6, REFUSED)  X(G7, REFUSED)  X(G8, DAMAGED)      \
     X(G9, RESTORED) X(G10, DAMAGED) X(G11, RESTORED)

@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "_libxl_ext_types_internal.h"
 
-/* Record types of the libxc carrier (bit 31: optional). */
+/* Record types of both carriers (bit 31: optional). */
 #define LXE_RECORD_TYPE_MANDATORY 0x00004c58U
 #define LXE_RECORD_TYPE_OPTIONAL  0x80004c58U
 

@@ -132,8 +132,10 @@ def libxc_headers(im, hvm, version):
                               17 if version == 3 else 12))]
 
 
-def memory_record(im, hvm, kind=OPTIONAL, flags=None, **counts):
-    """Little-endian, whatever the stream is."""
+def memory_record(im, hvm, kind=OPTIONAL, flags=None, libxc=True,
+                  **counts):
+    """Of libxc's stream, else of libxl's; its body is little-endian,
+    whatever the stream is."""
     c = {"max_pages": 1280, "tot_pages": 40, "outstanding_pages": 0,
          "shr_pages": 0, "paged_pages": 0, "target_kb": 4096,
          "static_max_kb": 4096, "stock_max_kb": 5120} | counts
@@ -142,6 +144,8 @@ def memory_record(im, hvm, kind=OPTIONAL, flags=None, **counts):
         flags = int(hvm) | raised << 1
     body = struct.pack("<II", 1, flags) + bytes(range(16)) + b"".join(
         struct.pack("<Q", v) for v in c.values())
+    if not libxc:
+        return libxl_record("LX_MEMORY", kind, body, im.big)
     return im.record("MEMORY", kind, body)
 
 
@@ -275,17 +279,21 @@ def batches(im, entries, size=10):
 
 
 def build(guest="hvm", version=3, big=False, width=8, live=False,
-          record=None, verify=False, checkpoints=0, container="xl"):
-    """guest: pv, pvh or hvm.  record: None, OPTIONAL or MANDATORY."""
+          record=None, verify=False, checkpoints=0, container="xl",
+          carrier="libxc"):
+    """guest: pv, pvh or hvm.  record: None, OPTIONAL or MANDATORY.
+    carrier: of the record, libxc, libxl or both."""
     im = Image([], big)
     hvm = guest != "pv"
     pages = hvm_pages if hvm else lambda salt=0: pv_pages(width, salt)
 
-    parts = libxc_headers(im, hvm, version)
-    if record == MANDATORY:
-        parts.append(memory_record(im, hvm, record, max_pages=2000))
-    elif record is not None:
-        parts.append(memory_record(im, hvm, record))
+    def records(libxc):
+        if record is None or carrier == ("libxl" if libxc else "libxc"):
+            return []
+        raised = {"max_pages": 2000} if record == MANDATORY else {}
+        return [memory_record(im, hvm, record, libxc=libxc, **raised)]
+
+    parts = libxc_headers(im, hvm, version) + records(True)
     if not hvm:
         parts += pv_head(im, width)
     if version == 3:
@@ -331,7 +339,7 @@ def build(guest="hvm", version=3, big=False, width=8, live=False,
                                       big=big))
     parts.append(im.record("END", END))
     if container != "libxc":
-        parts = [libxl_header(1 if big else 0),
+        parts = [libxl_header(1 if big else 0), *records(False),
                  libxl_record("LIBXC_CONTEXT", LX_LIBXC, big=big),
                  *parts, *emulator, libxl_record("LX_END", LX_END, big=big)]
     if container == "xl":

@@ -463,6 +463,130 @@ def _(im):
     return im.offset("MEMORY")
 
 
+# ... in libxl's stream
+XREC = {"record": b.MANDATORY, "carrier": "libxl"}
+XOPT = {"record": b.OPTIONAL, "carrier": "libxl"}
+BOTH = {"record": b.MANDATORY, "carrier": "both"}
+
+
+@damage("cut in libxl's memory record", "S1", "memory record: the image ends",
+        **XREC)
+def _(im):
+    where = im.body_offset("LX_MEMORY") + 50
+    im.parts = [b.Part("cut", im.bytes()[:where])]
+    return where
+
+
+head("libxl memory record of another type", "L4", "type 0x4c59", "LX_MEMORY",
+     kind=0x4C59, **XREC)
+head("libxl memory record's type in the other byte order", "L4",
+     "0x584c0000 is above 0x5, the last one known (it is the memory record's",
+     "LX_MEMORY", kind=0x584C0000, **XREC)
+head("libxl optional type in the other byte order", "L4",
+     "0x584c0080 is above 0x5, the last one known (it is the memory record's",
+     "LX_MEMORY", kind=0x584C0080, **XOPT)
+head("libxl memory record's length in the other byte order", "M2",
+     "libxl memory record: length 1476395008 is above", "LX_MEMORY",
+     length=0x58000000, **XREC)
+head("libxc memory record's type in the other byte order", "C11",
+     "not optional (it is the memory record's", "MEMORY", kind=0x584C0000,
+     **MREC)
+move("emulator record ahead of libxl's memory record", "L11",
+     "EMULATOR_CONTEXT: ahead of LIBXC_CONTEXT", "EMULATOR", "LX_MEMORY",
+     **XREC)
+move("emulator record behind libxl's memory record", "L11",
+     "EMULATOR_CONTEXT: ahead of LIBXC_CONTEXT", "EMULATOR", "LIBXC_CONTEXT",
+     **XOPT)
+double("libxl memory record twice", "M1", "libxl memory record: a second one",
+       "LX_MEMORY", **XREC)
+move("libxl memory record behind libxc's stream", "M1", "behind other",
+     "LX_MEMORY", "XENSTORE", **XREC)
+move("libxl memory record in a checkpoint", "M1", "behind other",
+     "LX_MEMORY", "CHECKPOINT_END", checkpoints=1, **XOPT)
+
+
+def at_body(name, words, where, data, build):
+    """A body that cannot be read: the fault is where it begins."""
+    poke(name, "M2", words, "LX_MEMORY", where, data, at=0, **build)
+
+
+at_body("libxl memory record of version 0", "version 0", 0, bytes(4), XREC)
+at_body("libxl memory record of a later version", "version 2 is newer", 0,
+        b"\2", XOPT)
+at_body("libxl memory record in the other byte order",
+        "version 16777216 is newer", 0, b"\0\0\0\1", XREC)
+at_body("libxl memory record with an unknown flag", "flags 0x7", 4, b"\7",
+        XREC)
+at_body("libxl memory record with max_pages 0", "max_pages is 0", 24,
+        bytes(8), XREC)
+at_body("libxl memory record without a limit", "all ones", 24, b"\xff" * 8,
+        XOPT)
+at_body("libxl memory record with a limit above its bound",
+        "max_pages 1099511627777 is above", 24,
+        struct.pack("<Q", (1 << 40) + 1), XREC)
+at_body("libxl memory record with a count above its bound",
+        "static_max_kb 4398046511105 is above", 72,
+        struct.pack("<Q", (1 << 42) + 1), XREC | {"container": "libxl"})
+body("libxl memory record too long", "M2", "libxl memory record: length 4104",
+     "LX_MEMORY", bytes(4104), **XREC)
+body("libxl memory record longer than its version", "M2",
+     "length 96 is not the 88", "LX_MEMORY",
+     lambda im: im.part("LX_MEMORY").body + bytes(8), at=0, **XREC)
+body("libxl memory record shorter than its version", "M2",
+     "length 80 is not the 88", "LX_MEMORY",
+     lambda im: im.part("LX_MEMORY").body[:80], at=0, **XREC)
+body("libxl memory record without its version", "M2", "length 3 is below",
+     "LX_MEMORY", b"\1\0\0", at=0, **XOPT)
+poke("libxl memory record of the other guest type", "M3",
+     "libxl memory record: flags 0x2 say PV", "LX_MEMORY", 4, b"\2", **XREC)
+poke("libxl memory record of another guest", "M4",
+     "libxl memory record: uuid 00010299", "LX_MEMORY", 8 + 3, b"\x99", at=8,
+     **XREC)
+poke("libxl memory record of another guest, big-endian", "M4",
+     "libxl memory record: uuid ff010203", "LX_MEMORY", 8, b"\xff",
+     **BE, **XREC)
+poke("libxl memory record's flag against its figures", "M5",
+     "libxl memory record: RAISED is 0", "LX_MEMORY", 4, b"\1", **XREC)
+
+
+@damage("libxl memory record made optional", "M5", "optional, and tot_pages",
+        **XREC)
+def _(im):
+    im.parts[im.at("LX_MEMORY")] = b.memory_record(
+        im, True, b.OPTIONAL, libxc=False, max_pages=2000, tot_pages=2000)
+    return im.offset("LX_MEMORY")
+
+
+head("libxl memory record made mandatory", "M5", "mandatory, and a stock",
+     "LX_MEMORY", kind=b.MANDATORY, **XOPT)
+poke("memory records that differ", "M6",
+     "that of the libxl stream (88 octets) and that of the libxc stream (88)"
+     " differ from octet 24 on", "MEMORY", 24, b"\xd1", **BOTH)
+
+
+@damage("memory records of two guests, libxl's another's", "M4",
+        "libxl memory record: uuid", **BOTH)
+def _(im):
+    im.poke("LX_MEMORY", 8, b"\xff")
+    return im.body_offset("LX_MEMORY") + 8
+
+
+@damage("memory records that differ in libxl's stream", "M6",
+        "differ from octet 32 on", container="libxl", **BOTH)
+def _(im):
+    im.poke("LX_MEMORY", 32, b"\x29")
+    return im.body_offset("MEMORY") + 32
+
+
+head("memory records of two types", "M5",
+     "0x4c58 in libxl's stream, 0x80004c58 in libxc's", "MEMORY",
+     kind=b.OPTIONAL, **BOTH)
+poke("memory record of a later version beside libxl's", "M2",
+     "memory record: version 2 is newer", "MEMORY", 0, b"\2", at=0, **BOTH)
+at_body("libxl memory record of a later version beside libxc's",
+        "libxl memory record: version 2 is newer", 0, b"\2", BOTH)
+
+
 # --- the guest
 @damage("pages missing", "G1", "frame 0x14 where 0xa is next")
 def _(im):
@@ -593,6 +717,14 @@ def _(im):
 def _(im):
     im.parts[im.at("MEMORY")] = b.memory_record(
         im, True, b.OPTIONAL, max_pages=30, tot_pages=30)
+    return im.offset("dhdr")
+
+
+@damage("more pages than libxl's max_pages", "G9", "has 36 frames", **XREC)
+def _(im):
+    im.parts[im.at("LX_MEMORY")] = b.memory_record(
+        im, True, b.MANDATORY, libxc=False, max_pages=30, tot_pages=30,
+        stock_max_kb=0)
     return im.offset("dhdr")
 
 

@@ -34,6 +34,7 @@ class Frame:
 class State:
     head: bytes = b""                   # ahead of libxc's records
     memory: tuple = None                # type, body
+    libxl_memory: tuple = None          # the same in libxl's stream
     records: list = field(default_factory=list)     # but pages and VERIFY
     frames: dict = field(default_factory=dict)
     copies: int = 0                     # pages with contents
@@ -110,6 +111,10 @@ class Reader:
     def libxl_until(self, last):
         while True:
             kind, body = self.record(self.order)
+            if kind in MEMORY:
+                assert not self.state.libxl_memory and not self.state.records
+                self.state.libxl_memory = (kind, body)
+                continue
             self.state.records.append(("libxl", kind, body))
             if kind == last:
                 return

@@ -79,6 +79,23 @@ def test_how_often_a_page_was_sent_does_not_matter(kw, diff):
     assert diff(live.bytes(), once.bytes())["same"]
 
 
+@pytest.mark.parametrize("carrier", ["libxl", "both"])
+def test_carriers_are_facts_and_no_records(carrier, diff):
+    kw = {"guest": "pvh", "record": b.MANDATORY}
+    a = b.build(**kw).bytes()
+    c = b.build(**kw, carrier=carrier)
+    out = diff(a, c.bytes())
+    assert out["facts"] == [{"name": "carrier", "a": "libxc", "b": carrier}]
+    assert out["records"] == [] and out["pages"] == []
+    assert diff(c.bytes(), c.bytes())["same"]
+    c.poke("LX_MEMORY", 24, b"\xd1")
+    if carrier == "libxl":
+        assert [f["name"] for f in diff(a, c.bytes())["facts"]] == [
+            "carrier", "max_pages"]
+    else:
+        assert "breaks rule M6" in diff(a, c.bytes(), 2)
+
+
 def changed(im, entries):
     """One more round with these entries."""
     im.parts.insert(im.at("TSC_INFO"), b.page_data(im, entries))

@@ -31,11 +31,30 @@ def test_the_guest_and_its_stream():
 def test_limits_are_those_of_the_memory_record():
     out = inspect(record=b.MANDATORY)
     assert out["limits"] == {
-        "mandatory": True, "raised": True, "uuid": b.UUID,
+        "carrier": "libxc", "mandatory": True, "raised": True, "uuid": b.UUID,
         "max_pages": 2000, "tot_pages": 40, "outstanding_pages": 0,
         "shr_pages": 0, "paged_pages": 0, "target_kb": 4096,
         "static_max_kb": 4096, "stock_max_kb": 5120}
     assert out["stock_limit_kb"] == 5120
+
+
+@pytest.mark.parametrize("carrier", ["libxc", "libxl", "both"])
+def test_the_carrier_is_said(carrier):
+    im = b.build("pvh", record=b.MANDATORY, carrier=carrier)
+    assert run("inspect", im.bytes())[1]["limits"]["carrier"] == carrier
+    p = plain("image", "inspect", "-", data=im.bytes())
+    text = p.stdout.decode()
+    assert f"target 4096 KiB, carrier {carrier}\n" in text
+    assert ("by xl-ext and the C API alone" in text) == (carrier != "libxc")
+
+
+def test_one_carrier_that_cannot_be_read_is_not_counted():
+    im = b.build("pvh", record=b.MANDATORY, carrier="both")
+    im.poke("LX_MEMORY", 0, b"\2")
+    out = run("inspect", im.bytes())[1]
+    assert out["limits"]["carrier"] == "libxc"
+    im.poke("MEMORY", 0, b"\2")
+    assert "limits" not in run("inspect", im.bytes())[1]
 
 
 def test_without_a_record_stock_s_limit_is_the_configuration_s():
@@ -191,7 +210,7 @@ def test_every_member_is_documented():
     for kw in ({"guest": "pv"}, {"record": b.MANDATORY}):
         seen |= inspect(**kw)
     names = set(seen) | set(seen["stream"]) | set(seen["frames"]) | set(
-        seen["passes"][0]) | set(seen["records"][0]) | set(seen["restores"])
+        seen["passes"][0]) | {"carrier"} | set(seen["records"][0]) | set(seen["restores"])
     for name in names:
         assert f"`{name}`" in docs, name
 

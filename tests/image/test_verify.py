@@ -67,6 +67,54 @@ def test_a_whole_image_passes(kw, tmp_path):
     assert run("verify", data) == (status, out)
 
 
+IN_LIBXL = [g | {"version": v, "record": rec, "container": c,
+                 "carrier": carrier, "live": v == 2}
+            for g in GUESTS for v in (2, 3)
+            for rec in (b.OPTIONAL, b.MANDATORY) for c in ("xl", "libxl")
+            for carrier in ("libxl", "both")]
+
+
+@pytest.mark.parametrize("kw", IN_LIBXL, ids=name_of)
+def test_the_libxl_carrier_is_read_and_refused_by_stock(kw, tmp_path):
+    """Optional or not: libxl skips no record that it does not know.  All
+    else that is said is what is said of the libxc carrier."""
+    im = b.build(**kw)
+    status, out = run("inspect", im.bytes(), tmp_path)
+    assert (status, out["faults"], out["complete"]) == (0, [], True)
+    assert run("inspect", im.bytes()) == (status, out)
+    stock, ext = out["restores"]["stock"], out["restores"]["libxl_ext"]
+    assert (stock["fate"], ext) == ("refused",
+                                    {"fate": "restored", "reason": ""})
+    assert (f"the memory record 0x{kw['record']:08x} at byte "
+            f"{im.offset('LX_MEMORY')}") in stock["reason"]
+    quick = run("verify", im.bytes(), tmp_path, "--quick")[1]
+    assert quick["restores"] == out["restores"]
+    other = run("inspect", b.build(**kw | {"carrier": "libxc"}).bytes())[1]
+    assert out["limits"].pop("carrier") == kw["carrier"]
+    assert other["limits"].pop("carrier") == "libxc"
+    lines = [r for r in out["records"] if r["name"] == "memory record"]
+    assert [r["stream"] for r in lines] == (
+        ["libxl"] if kw["carrier"] == "libxl" else ["libxl", "libxc"])
+    assert all((r["type"], r["count"], r["bytes"]) ==
+               (kw["record"], 1, 96) for r in lines)
+    for o in (out, other):
+        del o["records"], o["restores"], o["size"]
+    assert out == other
+
+
+def test_both_carriers_guard_each_other():
+    """No octet of either can change unseen."""
+    im = b.build("pvh", record=b.MANDATORY, carrier="both")
+    data = bytearray(im.bytes())
+    for name in ("LX_MEMORY", "MEMORY"):
+        start = im.offset(name)
+        for at in range(start, start + 96):
+            for bit in range(8) if at < start + 8 else [at % 8]:
+                data[at] ^= 1 << bit
+                assert run("verify", bytes(data))[0] == 1, (name, at, bit)
+                data[at] ^= 1 << bit
+
+
 @pytest.mark.parametrize("kw", GUESTS, ids=name_of)
 def test_a_big_endian_image_is_read_and_restored_nowhere(kw, tmp_path):
     little = run("verify", b.build(**kw).bytes())[1]
@@ -241,8 +289,15 @@ def test_each_damage_is_found_and_named(d, tmp_path):
     assert "\n" not in first["text"]
     if out["complete"]:
         assert out["size"] == len(data)
+    # Where the libxl carrier is, stock ends there; libxl-ext ends where
+    # it cannot believe a record.
+    if "carrier" in d.build:
+        assert out["restores"]["stock"]["fate"] == "refused"
+    if d.rule in ("M1", "M2", "M3", "M4", "M6", "G9"):
+        assert out["restores"]["libxl_ext"]["fate"] == "refused"
     # The first reason is the one that is given.
-    if d.rule in REFUSED and not {"big", "checkpoints"} & set(d.build):
+    if d.rule in REFUSED and not {"big", "checkpoints", "carrier"} & set(
+            d.build):
         assert out["restores"]["stock"]["reason"].startswith(
             f"{d.rule} at byte {offset}: ")
     # A pipe: the same verdict, word for word.
@@ -283,9 +338,9 @@ def test_the_fates_of_the_code_are_those_of_the_docs():
             assert words[fates[rule]] == last, rule
 
 
-def tiny():
+def tiny(**kw):
     """As small as an image can be and whole: frames without contents."""
-    im = b.build("hvm")
+    im = b.build("hvm", **kw)
     im.parts = [p for p in im.parts if p.name != "PAGE_DATA"]
     im.parts.insert(im.at("TSC_INFO"), b.page_data(
         im, [(n, b.XALLOC if n > 3 else b.XTAB, None) for n in range(40)]))
@@ -294,8 +349,10 @@ def tiny():
     return im
 
 
-def test_cut_at_every_byte_it_is_said_where():
-    data = tiny().bytes()
+@pytest.mark.parametrize("kw", [{}, {
+    "record": b.MANDATORY, "carrier": "both"}], ids=name_of)
+def test_cut_at_every_byte_it_is_said_where(kw):
+    data = tiny(**kw).bytes()
     assert run("verify", data)[0] == 0
     for size in range(len(data)):
         status, out = run("verify", data[:size])

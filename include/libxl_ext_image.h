@@ -204,6 +204,11 @@ struct libxl_ext_image_conversion {
     enum libxl_ext_image_record_change record;
     /* Of the memory record, added where there is none; 0: as it is. */
     uint64_t max_pages;
+    /*
+     * Where the memory record is to be; AUTO: where it is, and one that
+     * is added is in the libxc carrier.
+     */
+    enum libxl_ext_image_carrier carrier;
     bool drop_superseded;       /* each frame once, in its final state */
     bool replace;               /* an output that exists is replaced */
     /*
@@ -220,6 +225,7 @@ struct libxl_ext_image_converted {
     uint64_t superseded_pages;  /* copies that were left out */
     uint64_t verify_pages;      /* left out with the verify pass */
     bool had_record, have_record, record_mandatory;
+    enum libxl_ext_image_carrier had_carrier, carrier;
     uint64_t max_pages, tot_pages;      /* of the record, if any */
     /* The input breaks this rule, where errno is EBADMSG. */
     struct libxl_ext_image_fault fault;

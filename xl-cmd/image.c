@@ -108,6 +108,8 @@ const struct command image_commands[] = {
                      " mandatory or drop" },
                    { "--max-pages", "N", "the limit that the memory record"
                      " says" },
+                   { "--carrier", "WHERE", "of the memory record: auto,"
+                     " libxc, libxl or both" },
                    { "--drop-superseded", NULL, "each page once, as it is"
                      " at last" },
                    { "--force", NULL, "replace OUT" } },

@@ -13,7 +13,7 @@
 #include "image.h"
 
 /* Options by their number in the row. */
-enum { RECORD, MAX_PAGES, DROP_SUPERSEDED, FORCE };
+enum { RECORD, MAX_PAGES, CARRIER, DROP_SUPERSEDED, FORCE };
 
 #define U(n) ((unsigned long long)(n))
 
@@ -55,6 +55,24 @@ static int parse_max_pages(const struct command_call *call, uint64_t *to)
     return -1;
 }
 
+static int parse_carrier(const struct command_call *call,
+                         enum libxl_ext_image_carrier *to)
+{
+    const char *value = call->values[CARRIER];
+    unsigned int i;
+
+    if (!value)
+        return 0;
+    for (i = 0; i <= LIBXL_EXT_IMAGE_CARRIER_BOTH; i++)
+        if (!strcmp(value, i ? image_carrier_name(i) : "auto")) {
+            *to = i;
+            return 0;
+        }
+    command_error(call, "--carrier %s is none of auto, libxc, libxl, both",
+                  value);
+    return -1;
+}
+
 /*
  * The signals that end a command end the conversion in order: nothing
  * is left behind.  The descriptor, or -1 with a line on standard error.
@@ -91,9 +109,11 @@ static void report(const struct libxl_ext_image_converted *d)
                " the verify pass\n", U(d->superseded_pages),
                U(d->verify_pages));
     if (d->have_record)
-        printf("memory record: %s, max_pages %llu, tot_pages %llu\n",
+        printf("memory record: %s, max_pages %llu, tot_pages %llu,"
+               " carrier %s\n",
                d->record_mandatory ? "mandatory" : "optional",
-               U(d->max_pages), U(d->tot_pages));
+               U(d->max_pages), U(d->tot_pages),
+               image_carrier_name(d->carrier));
     else
         printf("memory record: none\n");
 }
@@ -131,7 +151,8 @@ int image_convert(const struct command_call *call)
     int fd, rc;
 
     if (parse_record(call, &how.record) ||
-        parse_max_pages(call, &how.max_pages))
+        parse_max_pages(call, &how.max_pages) ||
+        parse_carrier(call, &how.carrier))
         return EXIT_CANNOT;
     fd = image_open(call, call->args[0]);
     if (fd < 0)

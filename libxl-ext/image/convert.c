@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 
 #include "image/convert.h"
-#include "stream/libxc_format.h"
 
 #define U(n) ((unsigned long long)(n))
 
@@ -26,14 +25,20 @@ static int check_request(const struct libxl_ext_image_conversion *how,
         return lxe__err_set(err, EINVAL, "image: --max-pages %llu is above"
                             " the bound of %llu", U(how->max_pages),
                             U(LXE_RECORD_MAX_PAGES));
-    if (how->max_pages && how->record == LIBXL_EXT_IMAGE_RECORD_DROP)
-        return lxe__err_set(err, EINVAL, "image: --max-pages is said in"
-                            " the memory record, which --record drop"
-                            " leaves out: give one of the two");
-    if (!how->max_pages && !how->drop_superseded &&
+    if (how->carrier > LIBXL_EXT_IMAGE_CARRIER_BOTH)
+        return lxe__err_set(err, EINVAL, "image: carrier %u is not one of"
+                            " 0 to %u", how->carrier,
+                            LIBXL_EXT_IMAGE_CARRIER_BOTH);
+    if ((how->max_pages || how->carrier) &&
+        how->record == LIBXL_EXT_IMAGE_RECORD_DROP)
+        return lxe__err_set(err, EINVAL, "image: --%s is of the memory"
+                            " record, which --record drop leaves out: give"
+                            " one of the two", how->max_pages
+                            ? "max-pages" : "carrier");
+    if (!how->max_pages && !how->carrier && !how->drop_superseded &&
         how->record == LIBXL_EXT_IMAGE_RECORD_KEEP)
         return lxe__err_set(err, EINVAL, "image: nothing is to be changed:"
-                            " give --record, --max-pages or"
+                            " give --record, --max-pages, --carrier or"
                             " --drop-superseded");
     return 0;
 }
@@ -45,6 +50,7 @@ static bool is_mended(const struct lxe__convert *c, enum lxe__rule rule)
     case LXE_RULE_M2:
     case LXE_RULE_M3:
     case LXE_RULE_M4:
+    case LXE_RULE_M6:
         return c->cut_record && !c->put_record;
     case LXE_RULE_M5:
     case LXE_RULE_G9:
@@ -82,7 +88,8 @@ static void take_fault(struct lxe__convert *c, const char *rule)
 
 static const char *advice(enum lxe__rule rule)
 {
-    return rule >= LXE_RULE_M2 && rule <= LXE_RULE_M4
+    return rule >= LXE_RULE_M2 && rule <= LXE_RULE_M6 &&
+           rule != LXE_RULE_M5
            ? "--record drop leaves the memory record out"
            : "xl-ext image verify lists all faults";
 }
@@ -103,13 +110,25 @@ static int check_input(struct lxe__convert *c)
     return 0;
 }
 
+/* What only moves a record needs one. */
+static int check_moved(struct lxe__convert *c)
+{
+    if (!c->how->carrier || c->how->max_pages || c->in->have_record ||
+        c->how->record != LIBXL_EXT_IMAGE_RECORD_KEEP)
+        return 0;
+    return lxe__err_set(c->err, EINVAL, "image: --carrier: there is no"
+                        " memory record to be moved: --record or"
+                        " --max-pages adds one");
+}
+
 int lxe__convert_judge(struct lxe__convert *c)
 {
     struct libxl_ext_image_converted *d = c->done;
 
     d->size_in = c->in->size;
     d->had_record = c->in->have_record;
-    if (check_input(c))
+    d->had_carrier = c->in->record_carrier;
+    if (check_input(c) || check_moved(c))
         return -1;
     if (c->put_record &&
         lxe__convert_record(c->how, c->in, &c->record, &c->record_type,
@@ -119,6 +138,9 @@ int lxe__convert_judge(struct lxe__convert *c)
                                        !c->cut_record);
     if (!d->have_record)
         return 0;
+    d->carrier = !c->put_record ? c->in->record_carrier :
+                 (c->libxl.put ? LIBXL_EXT_IMAGE_CARRIER_LIBXL : 0) |
+                 (c->libxc.put ? LIBXL_EXT_IMAGE_CARRIER_LIBXC : 0);
     d->record_mandatory = c->put_record
                           ? c->record_type == LXE_RECORD_TYPE_MANDATORY
                           : c->in->record_mandatory;
@@ -128,75 +150,66 @@ int lxe__convert_judge(struct lxe__convert *c)
 }
 
 /*
- * Behind libxc's headers: is there an old record to be left out?  It
- * ends within the image or the reader says so.
+ * At @at of the input: how many octets, at most @len, are all left out
+ * (*@cut_r), or all not?  Nothing comes by before what is ahead of it is
+ * known.
  */
-static int find_record(void *user, struct lxe__reader *r)
+static uint64_t same_side(const struct lxe__convert *c, uint64_t at,
+                          uint64_t len, bool *cut_r)
 {
-    static const uint8_t room[LXE_RECORD_IN_STREAM];
-    bool big = r->out->big_endian;
-    struct lxe__convert *c = user;
-    uint32_t type;
-    const uint8_t *p;
-    size_t have;
+    const struct lxe__convert_place *const places[] = {
+        &c->libxl, &c->libxc,
+    };
+    unsigned int i;
 
-    c->cut_from = c->cut_to = r->src.offset;
-    p = lxe__source_peek(&r->src, LXE_LIBXC_RHDR_LEN, &have, r->err);
-    if (!p)
-        return -1;
-    type = have < LXE_LIBXC_RHDR_LEN ? 0 : lxe__get32(p, big);
-    if (c->cut_record && (type == LXE_RECORD_TYPE_MANDATORY ||
-                          type == LXE_RECORD_TYPE_OPTIONAL))
-        c->cut_to += LXE_LIBXC_RHDR_LEN +
-                     lxe__libxc_padded(lxe__get32(p + 4, big));
-    if (!c->put_record)
-        return 0;
-    c->record_at = c->cut_from;
-    /* What it says is known at the end. */
-    return c->how->drop_superseded ? 0 :
-           lxe__outfile_write(&c->out, room, sizeof(room), c->err);
+    *cut_r = false;
+    for (i = 0; i < 2; i++) {
+        uint64_t from = places[i]->cut_from, to = places[i]->cut_to;
+
+        if (at >= to)
+            continue;
+        *cut_r = at >= from;
+        to = *cut_r ? to : from;
+        return to - at < len ? to - at : len;
+    }
+    return len;
 }
 
 /* A piece of the input, as the reader hands it out. */
 static int copy_piece(void *user, const uint8_t *p, size_t len)
 {
     struct lxe__convert *c = user;
-    uint64_t from = c->seen, to = from + len, n = len;
+    uint64_t n;
+    bool cut;
 
-    c->seen = to;
-    /* The headers are known before anything behind them comes by. */
-    if (!c->cut_to || to <= c->cut_from)
-        return lxe__outfile_write(&c->out, p, len, c->err);
-    if (from < c->cut_from) {
-        n = c->cut_from - from;
-        if (lxe__outfile_write(&c->out, p, n, c->err))
+    for (; len; len -= n, p += n, c->seen += n) {
+        n = same_side(c, c->seen, len, &cut);
+        if (!cut && lxe__outfile_write(&c->out, p, n, c->err))
             return -1;
-        p += n;
-        from += n;
     }
-    if (from < c->cut_to) {
-        n = (to < c->cut_to ? to : c->cut_to) - from;
-        p += n;
-        from += n;
-    }
-    return from == to ? 0 :
-           lxe__outfile_write(&c->out, p, to - from, c->err);
+    return 0;
+}
+
+static int patch(struct lxe__convert *c,
+                 const struct lxe__convert_place *place)
+{
+    uint8_t rec[LXE_RECORD_IN_STREAM];
+
+    if (!place->put)
+        return 0;
+    lxe__convert_encode(c, place->big, rec);
+    return lxe__outfile_patch(&c->out, place->at, rec, sizeof(rec),
+                              c->err);
 }
 
 static int copy(struct lxe__convert *c)
 {
-    uint8_t rec[LXE_RECORD_IN_STREAM];
-
     c->r->src.tap = copy_piece;
     c->r->src.tap_user = c;
     if (lxe__reader_run(c->r) || lxe__convert_judge(c))
         return -1;
     c->done->frames = c->in->frames;
-    if (!c->put_record)
-        return 0;
-    lxe__convert_put_record(c, rec);
-    return lxe__outfile_patch(&c->out, c->record_at, rec, sizeof(rec),
-                              c->err);
+    return patch(c, &c->libxl) || patch(c, &c->libxc) ? -1 : 0;
 }
 
 static bool is_same_file(const struct stat *a, const struct stat *b)
@@ -239,11 +252,14 @@ static int write_anew(struct lxe__convert *c)
 
 static int convert(struct lxe__convert *c)
 {
-    const struct lxe__watch watch = { .user = c, .headers = find_record };
+    const struct lxe__watch watch = {
+        .user = c, .libxl_header = lxe__convert_at_libxl,
+        .headers = lxe__convert_at_libxc,
+    };
     const struct libxl_ext_image_conversion *how = c->how;
     int rc;
 
-    c->put_record = how->max_pages ||
+    c->put_record = how->max_pages || how->carrier ||
                     how->record == LIBXL_EXT_IMAGE_RECORD_OPTIONAL ||
                     how->record == LIBXL_EXT_IMAGE_RECORD_MANDATORY;
     c->cut_record = c->put_record ||

@@ -4,9 +4,9 @@
  *
  * Order of the calls: convert.c opens the output and either copies the
  * input on the way through the reader, with room left for a memory
- * record, or lets it be read first and convert_pages.c write it anew;
- * convert_record.c says what the record is; convert_check.c reads the
- * output; convert.c gives it its name.
+ * record where convert_place.c says, or lets it be read first and
+ * convert_pages.c write it anew; convert_record.c says what the record
+ * is; convert_check.c reads the output; convert.c gives it its name.
  *
  * A change of what frames are, such as the page state of R5, belongs
  * between the two passes of convert_pages.c: it changes the map.
@@ -24,6 +24,18 @@
 /* A record with its header; see docs/memory-record.md. */
 #define LXE_RECORD_IN_STREAM (8 + LXE_RECORD_LEN)
 
+/*
+ * A memory record in one stream, of libxl or of libxc: known when that
+ * stream's headers were read.
+ */
+struct lxe__convert_place {
+    /* In the input, from cut_from up to cut_to is left out. */
+    uint64_t cut_from, cut_to;
+    bool put;                   /* a new one is written there */
+    bool big;                   /* the stream is big-endian */
+    uint64_t at;                /* where it is in the output */
+};
+
 struct lxe__convert {
     const struct libxl_ext_image_conversion *how;
     struct libxl_ext_image_converted *done;
@@ -37,10 +49,8 @@ struct lxe__convert {
     bool put_record;            /* a new one is written */
     struct lxe__record record;  /* that one */
     uint32_t record_type;
-    uint64_t record_at;         /* where it is in the output */
-
-    /* In the input, from cut_from up to cut_to is left out. */
-    uint64_t cut_from, cut_to;
+    /* Cut from the input, put into the output. */
+    struct lxe__convert_place libxl, libxc;
     uint64_t seen;              /* bytes of the input that came by */
     struct lxe__sum state;      /* of all frames, where written anew */
 };
@@ -54,9 +64,13 @@ int lxe__convert_record(const struct libxl_ext_image_conversion *how,
                         struct lxe__record *record_r, uint32_t *type_r,
                         struct lxe__err *err);
 
-/* The record as it stands in the stream. */
-void lxe__convert_put_record(const struct lxe__convert *c,
-                             uint8_t to[LXE_RECORD_IN_STREAM]);
+/* convert_place.c: of a reader's watch, with a conversion as its user. */
+int lxe__convert_at_libxl(void *user, struct lxe__reader *r);
+int lxe__convert_at_libxc(void *user, struct lxe__reader *r);
+
+/* The record as it stands in a stream. */
+void lxe__convert_encode(const struct lxe__convert *c, bool big,
+                         uint8_t to[LXE_RECORD_IN_STREAM]);
 
 /*
  * convert.c: does the input break a rule that counts?  EBADMSG.

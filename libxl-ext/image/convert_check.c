@@ -22,23 +22,43 @@ struct check {
     uint64_t seen;
 };
 
+/*
+ * At @at of the output: how many octets, at most @len, are of one kind?
+ * *@patched_r: they are of a record that was patched in, where the input
+ * was copied on the way.
+ */
+static uint64_t same_kind(const struct lxe__convert *c, uint64_t at,
+                          uint64_t len, bool *patched_r)
+{
+    const struct lxe__convert_place *const places[] = {
+        &c->libxl, &c->libxc,
+    };
+    unsigned int i;
+
+    *patched_r = false;
+    for (i = 0; i < 2 && !c->how->drop_superseded; i++) {
+        uint64_t from = places[i]->at, to = from + LXE_RECORD_IN_STREAM;
+
+        if (!places[i]->put || at >= to)
+            continue;
+        *patched_r = at >= from;
+        to = *patched_r ? to : from;
+        return to - at < len ? to - at : len;
+    }
+    return len;
+}
+
 /* The octets as they were written: a record came in as zeroes. */
 static int add_octets(void *user, const uint8_t *p, size_t len)
 {
     static const uint8_t zeroes[LXE_RECORD_IN_STREAM];
     struct check *k = user;
-    uint64_t from = k->c->record_at, to = from + sizeof(zeroes), n;
+    bool patched;
+    uint64_t n;
 
-    /* Patched where the input was copied on the way. */
-    if (!k->c->put_record || k->c->how->drop_superseded)
-        from = to = UINT64_MAX;
     while (len) {
-        bool within = k->seen >= from && k->seen < to;
-
-        n = within ? to - k->seen : k->seen < from ? from - k->seen : len;
-        if (n > len)
-            n = len;
-        lxe__digest_add(k->octets, within ? zeroes : p, n);
+        n = same_kind(k->c, k->seen, len, &patched);
+        lxe__digest_add(k->octets, patched ? zeroes : p, n);
         k->seen += n;
         p += n;
         len -= n;
@@ -78,7 +98,8 @@ static int check_guest(struct lxe__convert *c,
         memcmp(o->types, in->types, sizeof(o->types)))
         return failed(c, "frames or their types are not those of the"
                       " input");
-    if (o->have_record != c->done->have_record)
+    if (o->have_record != c->done->have_record ||
+        o->record_carrier != c->done->carrier)
         return failed(c, "the memory record is not as meant");
     if (!o->have_record)
         return 0;

@@ -197,19 +197,28 @@ static int put_records(struct pages *b, uint64_t *at)
     return 0;
 }
 
+static int put_record(struct lxe__convert *c,
+                      const struct lxe__convert_place *place)
+{
+    uint8_t rec[LXE_RECORD_IN_STREAM];
+
+    if (!place->put)
+        return 0;
+    lxe__convert_encode(c, place->big, rec);
+    return lxe__outfile_write(&c->out, rec, sizeof(rec), c->err);
+}
+
 static int put_all(struct pages *b)
 {
     struct lxe__convert *c = b->c;
-    uint8_t rec[LXE_RECORD_IN_STREAM];
-    uint64_t at = c->cut_to;
+    uint64_t at = c->libxc.cut_to;
 
-    if (put_range(c, 0, c->cut_from))
+    /* A bare libxc stream has no place in libxl's: that is all zero. */
+    if (put_range(c, 0, c->libxl.cut_from) ||
+        put_record(c, &c->libxl) ||
+        put_range(c, c->libxl.cut_to, c->libxc.cut_from) ||
+        put_record(c, &c->libxc))
         return -1;
-    if (c->put_record) {
-        lxe__convert_put_record(c, rec);
-        if (lxe__outfile_write(&c->out, rec, sizeof(rec), c->err))
-            return -1;
-    }
     if (put_records(b, &at) || put_range(c, at, c->in->size))
         return -1;
     c->done->frames = c->in->frames;

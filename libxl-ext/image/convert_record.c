@@ -82,11 +82,11 @@ static int set_limit(uint64_t max_pages, const struct libxl_ext_image *in,
     return 0;
 }
 
-/* Which carrier the figures allow, and which is asked for. */
-static int choose_carrier(const struct libxl_ext_image_conversion *how,
-                          const struct libxl_ext_image *in,
-                          const struct lxe__record *m, uint32_t *type_r,
-                          struct lxe__err *err)
+/* Which type the figures allow, and which is asked for. */
+static int choose_type(const struct libxl_ext_image_conversion *how,
+                       const struct libxl_ext_image *in,
+                       const struct lxe__record *m, uint32_t *type_r,
+                       struct lxe__err *err)
 {
     uint64_t stock = m->stock_max_kb / 4;
     bool must = m->tot_pages > stock, may = must || m->max_pages > stock;
@@ -137,14 +137,12 @@ int lxe__convert_record(const struct libxl_ext_image_conversion *how,
                             U(m->static_max_kb));
     if (m->max_pages > m->stock_max_kb / 4)
         m->flags |= LXE_RECORD_F_RAISED;
-    return choose_carrier(how, in, m, type_r, err);
+    return choose_type(how, in, m, type_r, err);
 }
 
-void lxe__convert_put_record(const struct lxe__convert *c,
-                             uint8_t to[LXE_RECORD_IN_STREAM])
+void lxe__convert_encode(const struct lxe__convert *c, bool big,
+                         uint8_t to[LXE_RECORD_IN_STREAM])
 {
-    bool big = c->in->big_endian;
-
     lxe__put32(to, c->record_type, big);
     lxe__put32(to + 4, LXE_RECORD_LEN, big);
     lxe__record_encode(&c->record, to + 8);

@@ -246,6 +246,16 @@ def record_of(data):
     return memory_record.read_stream(io.BytesIO(data))["record"]
 
 
+CARRIERS = ("libxc", "libxl", "both")
+
+
+def by_carrier(data):
+    """The records of libxl's stream and of libxc's, as the second reader
+    finds them."""
+    state = read_state(data)
+    return state.libxl_memory, state.memory
+
+
 def libxc_head(data):
     """Where libxc's records begin."""
     return data.index(b"\xff" * 8 + b"XENF") + 40
@@ -273,6 +283,9 @@ NEW = {"uuid": b.UUID, "version": 1, "max_pages": 1280,
      {"max_pages": 4000, "raised": True}),
     (["--max-pages", "4000", "--record", "mandatory"],
      {"max_pages": 4000, "raised": True, "mandatory": True}),
+    (["--max-pages", "4000", "--carrier", "auto"],
+     {"max_pages": 4000, "raised": True}),
+    (["--record=optional", "--carrier=libxc"], {}),
 ])
 @pytest.mark.parametrize("guest", ["pv", "pvh", "hvm"])
 def test_a_record_is_added(guest, options, record, pipe, place):
@@ -352,13 +365,152 @@ def test_from_mandatory_to_optional_and_back(place):
 
 @pytest.mark.parametrize("pipe", [False, True], ids=["file", "pipe"])
 @pytest.mark.parametrize("record", [None, b.OPTIONAL, b.MANDATORY])
-@pytest.mark.parametrize("container", ["xl", "libxl", "libxc"])
-def test_a_record_is_dropped(container, record, pipe, place):
+@pytest.mark.parametrize("container, carrier", [
+    (c, carrier) for c in ("xl", "libxl", "libxc") for carrier in CARRIERS
+    if c != "libxc" or carrier == "libxc"])
+def test_a_record_is_dropped(container, carrier, record, pipe, place):
     kw = {"guest": "pvh", "container": container, "live": True}
-    at = place(b.build(**kw, record=record).bytes())
+    at = place(b.build(**kw, record=record, carrier=carrier).bytes())
     out = at.convert("--record", "drop", pipe=pipe)
     assert out == b.build(**kw).bytes()
     assert "memory record: none" in at.said
+
+
+@pytest.mark.parametrize("pipe", [False, True], ids=["file", "pipe"])
+@pytest.mark.parametrize("carrier", ["libxl", "both"])
+@pytest.mark.parametrize("guest", ["pv", "pvh", "hvm"])
+def test_a_record_is_added_in_a_carrier(guest, carrier, pipe, place):
+    data = b.build(guest, live=True).bytes()
+    at = place(data)
+    out = at.convert("--max-pages=4000", "--record=mandatory",
+                     f"--carrier={carrier}", pipe=pipe)
+    frames = 36 if guest != "pv" else 23
+    assert record_of(out) == NEW | {
+        "max_pages": 4000, "raised": True, "mandatory": True,
+        "carrier": carrier, "tot_pages": frames, "hvm": guest != "pv"}
+    libxl, libxc = by_carrier(out)
+    assert (libxc is not None) == (carrier == "both")
+    assert len(out) == len(data) + (96 if libxc is None else 192)
+    same_guest(read_state(data), read_state(out))
+    verified(out)
+    assert f"tot_pages {frames}, carrier {carrier}\n" in at.said
+    # All else is as it was.
+    at.input.write_bytes(out)
+    at.data = out
+    assert at.convert("--record=drop", output=at.path / "back") == data
+
+
+@pytest.mark.parametrize("pipe", [False, True], ids=["file", "pipe"])
+@pytest.mark.parametrize("big", [False, True], ids=["little", "big"])
+@pytest.mark.parametrize("record", [b.OPTIONAL, b.MANDATORY])
+@pytest.mark.parametrize("to", CARRIERS)
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_record_is_moved(carrier, to, record, big, pipe, place):
+    kw = {"guest": "pvh", "record": record, "big": big, "live": True}
+    at = place(b.build(**kw, carrier=carrier).bytes())
+    out = at.convert("--carrier", to, pipe=pipe)
+    assert out == b.build(**kw, carrier=to).bytes()
+    assert f"carrier {to}\n" in at.said
+    assert compare(at.input, at.output)[0] == (carrier != to)
+
+
+@pytest.mark.parametrize("container", ["xl", "libxl"])
+@pytest.mark.parametrize("guest", ["pv", "hvm"])
+def test_a_record_is_moved_in_each_guest_and_container(guest, container,
+                                                       place):
+    kw = {"guest": guest, "record": b.MANDATORY, "container": container}
+    at = place(b.build(**kw, carrier="libxl").bytes())
+    for to in ("libxc", "both"):
+        assert at.convert("--carrier", to, "--force") == b.build(
+            **kw, carrier=to).bytes()
+
+
+@pytest.mark.parametrize("pipe", [False, True], ids=["file", "pipe"])
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("record, options, want", [
+    (b.OPTIONAL, ["--max-pages", "5000"], (0x80004C58, 5000, 2)),
+    (b.OPTIONAL, ["--record=mandatory", "--max-pages", "5000"],
+     (0x4C58, 5000, 2)),
+    (b.MANDATORY, ["--record=optional"], (0x80004C58, 2000, 2)),
+    (b.MANDATORY, ["--max-pages", "3000", "--carrier=auto"],
+     (0x4C58, 3000, 2)),
+    (b.MANDATORY, ["--max-pages", "1000"], (0x80004C58, 1000, 0)),
+])
+def test_a_changed_record_keeps_its_carrier(record, options, want, carrier,
+                                            pipe, place):
+    data = b.build("pvh", record=record, carrier=carrier).bytes()
+    at = place(data)
+    out = at.convert(*options, pipe=pipe)
+    assert len(out) == len(data)
+    before, after = by_carrier(data), by_carrier(out)
+    for old, new in zip(before, after):
+        assert (old is None) == (new is None)
+        if old:
+            flags, max_pages = struct.unpack("<I16xQ", new[1][4:32])
+            assert (new[0], max_pages, flags) == (want[0], want[1],
+                                                  want[2] | 1)
+            assert new[1][8:24] + new[1][32:] == old[1][8:24] + old[1][32:]
+    assert record_of(out)["carrier"] == carrier
+    same_guest(read_state(data), read_state(out))
+    verified(out)
+
+
+@pytest.mark.parametrize("to", CARRIERS)
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_carrier_can_change_as_pages_are_written_anew(carrier, to, place):
+    kw = {"guest": "hvm", "record": b.MANDATORY, "live": True,
+          "verify": True}
+    data = b.build(**kw, carrier=carrier).bytes()
+    at = place(data)
+    kept = at.convert("--drop-superseded")
+    assert by_carrier(kept) == by_carrier(data)
+    same_guest(read_state(data), read_state(kept))
+    moved = at.convert("--drop-superseded", "--carrier", to, "--force")
+    assert record_of(moved) == record_of(data) | {"carrier": to}
+    once_each(read_state(moved))
+    same_guest(read_state(data), read_state(moved))
+    gone = at.convert("--drop-superseded", "--record=drop", "--force")
+    assert by_carrier(gone) == (None, None)
+    at.input.write_bytes(gone)
+    at.data = gone
+    assert len(moved) == len(gone) + (192 if to == "both" else 96)
+
+
+@pytest.mark.parametrize("pipe", [False, True], ids=["file", "pipe"])
+@pytest.mark.parametrize("to", ["libxl", "both"])
+def test_a_bare_stream_of_libxc_has_no_other_carrier(to, pipe, place):
+    at = place(b.build("pvh", container="libxc",
+                       record=b.MANDATORY).bytes())
+    text = at.refused("--carrier", to, pipe=pipe)
+    assert f"--carrier {to}: the input is a bare stream of libxc" in text
+    assert at.convert("--carrier=libxc") == at.data
+
+
+def test_what_is_not_there_is_not_moved(place):
+    at = place(b.build("pvh").bytes())
+    for to in CARRIERS:
+        assert "no memory record to be moved" in at.refused("--carrier", to)
+
+
+def test_a_carrier_of_a_checkpointed_image(place):
+    kw = {"guest": "hvm", "checkpoints": 3, "record": b.OPTIONAL}
+    at = place(b.build(**kw, carrier="libxl").bytes())
+    assert at.convert("--carrier=both") == b.build(
+        **kw, carrier="both").bytes()
+
+
+def test_one_type_in_both_carriers_again(place):
+    """M5 is mended by any change of the record."""
+    im = b.build("pvh", record=b.MANDATORY, carrier="both")
+    im.part("MEMORY").kind = b.OPTIONAL
+    at = place(im.bytes())
+    text = at.refused("--drop-superseded", status=1)
+    assert "breaks rule M5" in text
+    for kind in ("optional", "mandatory"):
+        out = at.convert("--record", kind, "--force")
+        libxl, libxc = by_carrier(out)
+        assert libxl == libxc
+        assert libxl[0] == getattr(b, kind.upper())
 
 
 @pytest.mark.parametrize("container", ["libxl", "libxc"])
@@ -430,7 +582,12 @@ def test_no_record_is_added_without_a_configuration(container, place):
     ({}, ["--force=yes", "--record=drop"], "takes no value"),
     ({}, ["--page-state"], "no option --page-state"),
     ({"record": b.OPTIONAL}, ["--record=drop", "--max-pages", "99"],
-     "give one of the two"),
+     "--max-pages is of the memory record, which --record drop"),
+    ({"record": b.OPTIONAL}, ["--record=drop", "--carrier", "libxl"],
+     "--carrier is of the memory record, which --record drop"),
+    ({"record": b.OPTIONAL}, ["--carrier", "auto"], "nothing is to be"),
+    ({"record": b.OPTIONAL}, ["--carrier", "xl"],
+     "--carrier xl is none of auto, libxc, libxl, both"),
     ({"record": b.OPTIONAL}, ["--record=mandatory"],
      "cannot be mandatory"),
     ({}, ["--record=mandatory"], "cannot be mandatory"),
@@ -471,7 +628,7 @@ def test_two_passes_need_a_file(place):
     assert "it is no file: write it to a file first" in text
 
 
-MENDED_BY_DROP = {"M2", "M3", "M4", "M5", "G9"}
+MENDED_BY_DROP = {"M2", "M3", "M4", "M5", "M6", "G9"}
 MENDED_BY_FIGURES = {"M5", "G9"}
 
 
@@ -502,7 +659,8 @@ def test_a_record_s_own_faults_go_with_it(d, place):
     at = place(data)
     if verify_of_rest(data):
         out = at.convert("--record", "drop")
-        assert verified(out)[0] == 0 and read_state(out).memory is None
+        assert verified(out)[0] == 0
+        assert by_carrier(out) == (None, None)
     else:
         at.refused("--record", "drop", status=1)
 
@@ -839,6 +997,6 @@ def test_every_option_is_in_the_docs():
     docs = (TOP / "docs/image.md").read_text()
     text = subprocess.run([XL_EXT, "image", "convert", "--help"],
                           stdout=subprocess.PIPE, check=True).stdout.decode()
-    for option in ("--record KIND", "--max-pages N", "--drop-superseded",
-                   "--force"):
+    for option in ("--record KIND", "--max-pages N", "--carrier WHERE",
+                   "--drop-superseded", "--force"):
         assert f"| `{option}` |" in docs and option in text

@@ -78,8 +78,16 @@ static void a_conversion_that_asks_for_nothing_is_refused(void)
     const struct libxl_ext_image_conversion high = {
         .max_pages = (1ULL << 40) + 1,
     };
+    const struct libxl_ext_image_conversion nowhere = {
+        .carrier = LIBXL_EXT_IMAGE_CARRIER_BOTH + 1,
+    };
     char error[128];
 
+    CU_ASSERT_EQUAL(libxl_ext_image_convert(0, "/nonexistent/x", &nowhere,
+                                            NULL, error, sizeof(error)),
+                    -1);
+    CU_ASSERT_EQUAL(errno, EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error, "carrier 4 is not one of 0 to"));
     CU_ASSERT_EQUAL(libxl_ext_image_convert(0, "/nonexistent/x", &none,
                                             NULL, error, sizeof(error)),
                     -1);

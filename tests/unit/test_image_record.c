@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * The memory record of a converted image: its figures, and which
- * carrier they allow.
+ * type they allow.
  */
 #include <errno.h>
 #include <string.h>
@@ -41,7 +41,7 @@ static struct libxl_ext_image recorded(uint64_t max_pages, uint64_t tot,
 }
 
 static struct lxe__record got;
-static uint32_t carrier;
+static uint32_t type;
 static struct lxe__err err;
 
 static int make(const struct libxl_ext_image *im,
@@ -53,7 +53,7 @@ static int make(const struct libxl_ext_image *im,
     };
 
     lxe__err_init(&err);
-    return lxe__convert_record(&how, im, &got, &carrier, &err);
+    return lxe__convert_record(&how, im, &got, &type, &err);
 }
 
 static void refused(const struct libxl_ext_image *im,
@@ -74,7 +74,7 @@ static void a_new_one_says_what_the_image_shows(void)
     struct libxl_ext_image im = guest();
 
     CU_ASSERT_EQUAL_FATAL(make(&im, OPTIONAL, 0), 0);
-    CU_ASSERT_EQUAL(carrier, LXE_RECORD_TYPE_OPTIONAL);
+    CU_ASSERT_EQUAL(type, LXE_RECORD_TYPE_OPTIONAL);
     CU_ASSERT_EQUAL(got.version, 1);
     CU_ASSERT_EQUAL(got.flags, LXE_RECORD_F_HVM);
     CU_ASSERT_EQUAL(memcmp(got.uuid, uuid, 16), 0);
@@ -101,7 +101,7 @@ static void what_is_not_known_is_refused(void)
     im.populated = 257;
     refused(&im, OPTIONAL, 0, "257 frames, its configuration allows 256");
     CU_ASSERT_EQUAL(make(&im, KEEP, 257), 0);
-    CU_ASSERT_EQUAL(carrier, LXE_RECORD_TYPE_MANDATORY);
+    CU_ASSERT_EQUAL(type, LXE_RECORD_TYPE_MANDATORY);
     im.config_target_kb = UINT64_MAX;
     refused(&im, KEEP, 300, "no target_memkb");
     im.uuid[0] = 'x';
@@ -120,11 +120,11 @@ static void an_old_one_keeps_all_but_the_limit(void)
     CU_ASSERT_EQUAL(got.shr_pages, 3);
     CU_ASSERT_EQUAL(got.target_kb, 777);
     CU_ASSERT_EQUAL(got.flags, LXE_RECORD_F_HVM | LXE_RECORD_F_RAISED);
-    CU_ASSERT_EQUAL(carrier, LXE_RECORD_TYPE_OPTIONAL);
+    CU_ASSERT_EQUAL(type, LXE_RECORD_TYPE_OPTIONAL);
 }
 
 /* Stock's limit is 256 pages. */
-static void the_figures_say_which_carrier_may_be(void)
+static void the_figures_say_which_type_may_be(void)
 {
     static const struct {
         uint64_t max, tot;
@@ -145,12 +145,12 @@ static void the_figures_say_which_carrier_may_be(void)
                         rows[i].mandatory ? 0 : -1);
         /* Kept where it may be, else the other one. */
         CU_ASSERT_EQUAL(make(&im, KEEP, 0), 0);
-        CU_ASSERT_EQUAL(carrier, rows[i].optional
+        CU_ASSERT_EQUAL(type, rows[i].optional
                         ? LXE_RECORD_TYPE_OPTIONAL
                         : LXE_RECORD_TYPE_MANDATORY);
         im.record_mandatory = true;
         CU_ASSERT_EQUAL(make(&im, KEEP, 0), 0);
-        CU_ASSERT_EQUAL(carrier, rows[i].mandatory
+        CU_ASSERT_EQUAL(type, rows[i].mandatory
                         ? LXE_RECORD_TYPE_MANDATORY
                         : LXE_RECORD_TYPE_OPTIONAL);
     }
@@ -174,7 +174,7 @@ LXE_SUITE(image_record,
     { "what is not known is refused", what_is_not_known_is_refused },
     { "an old one keeps all but the limit",
       an_old_one_keeps_all_but_the_limit },
-    { "the figures say which carrier may be",
-      the_figures_say_which_carrier_may_be },
+    { "the figures say which type may be",
+      the_figures_say_which_type_may_be },
     { "a limit holds all frames and has a bound",
       a_limit_holds_all_frames_and_has_a_bound })

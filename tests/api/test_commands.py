@@ -287,3 +287,9 @@ def test_completion_knows_every_option(tmp_path):
             # One with a value is offered with its "=" where it has one.
             assert {o.rstrip("=") for o in offered} == \
                 {*options, "--help"}, name
+
+
+def test_install_puts_the_command_in_place(installed):
+    p = subprocess.run([installed / "usr/sbin/xl-ext", "--help"],
+                       check=False, stdout=subprocess.PIPE)
+    assert p.returncode == 0 and b"image verify" in p.stdout

@@ -21,7 +21,10 @@ from damages import DAMAGES                                 # noqa: E402
 
 @pytest.fixture(scope="session", autouse=True)
 def built():
-    subprocess.run(["make", "-s", "all"], cwd=TOP, check=True)
+    """Each process that runs a share of the tests comes here."""
+    (TOP / "build").mkdir(exist_ok=True)
+    subprocess.run(["flock", TOP / "build/.making", "make", "-s", "all"],
+                   cwd=TOP, check=True)
 
 
 def run(command, data, tmp_path=None, *options):

@@ -31,7 +31,7 @@ SPREAD_RESTORE = {41, 44, 46}
 SPREAD_DIES = {8, 12, 43}
 # Where the guest is suspended and the image not whole.
 SUSPENDED = {8, 9, 10, 11, 12, 13, 14, 17, 18, 19, 20, 23, 24}
-SPREAD_ORPHAN = {8, 24}
+SPREAD_ORPHAN = {24}
 
 
 def points(host, side, spread=None):

@@ -163,6 +163,7 @@ static int main_save(struct lxe__helper *h, char **argv)
 
     r = helper_open(h, &err);
     if (a.stream_type != XC_STREAM_PLAIN) {
+        lxe__err_init(&err);    /* stock opens things for itself */
         lxe__helper_exec_stock(h, argv, &err);
         r = -1;
     }
@@ -211,6 +212,7 @@ static int main_restore(struct lxe__helper *h, char **argv)
 
     r = helper_open(h, &err);
     if (a.stream_type != XC_STREAM_PLAIN) {
+        lxe__err_init(&err);    /* stock opens things for itself */
         lxe__helper_exec_stock(h, argv, &err);
         r = -1;
     }

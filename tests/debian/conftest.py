@@ -93,7 +93,8 @@ class Host:
         return subprocess.run(
             ["unshare", "--mount", "sh", "-c", script, command],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=300, check=False,
+            stderr=subprocess.STDOUT, text=True, errors="replace",
+            timeout=600, check=False,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C",
                  "DEBIAN_FRONTEND": "noninteractive", **env})
 
@@ -138,22 +139,11 @@ class Host:
 
 
 @pytest.fixture
-def new_host(base, xen, tmp_path, repacked):
-    """Makes a host with Xen, and without us; or one like another."""
-    def make(name="host", like=None):
-        h = Host(base, tmp_path / name, xen, repacked)
-        if like:
-            subprocess.run(["cp", "-a", "-T", like.where / "upper",
-                            h.where / "upper"], check=True)
-        else:
-            h.run(f"cp -p {h.path} /srv/stock")
-        return h
-    return make
-
-
-@pytest.fixture
-def host(new_host):
-    return new_host()
+def host(base, xen, tmp_path, repacked):
+    """A host with Xen, and without us."""
+    h = Host(base, tmp_path / "host", xen, repacked)
+    h.run(f"cp -p {h.path} /srv/stock")
+    return h
 
 
 @pytest.fixture(scope="session")
@@ -166,13 +156,17 @@ def repacked(debs, xen, tmp_path_factory):
         (out / f"{name}.deb").write_bytes(debs[name].read_bytes())
     version = field(debs["libxl-ext"], "Version")
 
+    def pack(tree, name):
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "-b",
+                        tree, out / name], check=True,
+                       stdout=subprocess.DEVNULL)
+
     def repack(name, edit):
         tree = tmp_path_factory.mktemp("tree")
         subprocess.run(["dpkg-deb", "-R", debs["libxl-ext"], tree],
                        check=True)
         edit(tree / "DEBIAN")
-        subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree,
-                        out / name], check=True, stdout=subprocess.DEVNULL)
+        pack(tree, name)
 
     def bump(control):
         path = control / "control"
@@ -200,7 +194,5 @@ def repacked(debs, xen, tmp_path_factory):
     lib.mkdir(parents=True)
     (lib / "libxl-save-helper").write_text("#!/bin/sh\necho another\n")
     (lib / "libxl-save-helper").chmod(0o755)
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree,
-                    out / "xen-other.deb"], check=True,
-                   stdout=subprocess.DEVNULL)
+    pack(tree, "xen-other.deb")
     return out

@@ -151,7 +151,7 @@ exit $r
 
 def put_shims(host, at):
     shim = host.where / "upper/shim"
-    shim.mkdir()
+    shim.mkdir(exist_ok=True)
     (shim / "n").write_text("0\n")
     (shim / "at").write_text(f"{at}\n")
     for c in COMMANDS:
@@ -159,36 +159,40 @@ def put_shims(host, at):
         (shim / c).chmod(0o755)
 
 
-SCRIPTS = {"postinst": ("dpkg --unpack /mnt/libxl-ext.deb", "configure"),
-           "prerm": (INSTALL, "remove"), "postrm": (INSTALL, "remove")}
+INFO = "/var/lib/dpkg/info/libxl-ext"
+ON = f"{INFO}.postinst configure"
+OFF = f"{INFO}.prerm remove && {INFO}.postrm remove && {INFO}.postrm purge"
+# Script -> what comes before it, and its argument.
+SCRIPTS = {"postinst": (OFF, "configure"), "prerm": (ON, "remove"),
+           "postrm": (ON, "remove")}
 
 
 @pytest.mark.parametrize("end", ["again", "removed"])
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_each_step_may_be_the_last(new_host, script, end):
-    first, argument = SCRIPTS[script]
-    ready, steps = new_host("ready"), 0
-    ready.run(first)
-    while True:
-        steps += 1
-        host = new_host(f"{steps}", ready)
-        put_shims(host, steps)
-        p = host.try_(
+def test_each_step_may_be_the_last(host, script, end):
+    """The scripts as dpkg calls them, without dpkg, which is slow."""
+    host.run(INSTALL)
+    before, argument = SCRIPTS[script]
+    step, killed = 0, 1
+    while killed:
+        step += 1
+        assert step < 40, "it fails by itself"
+        host.run(before)
+        put_shims(host, step)
+        killed = host.try_(
             "cd / && PATH=/shim:$PATH DPKG_MAINTSCRIPT_PACKAGE=libxl-ext"
             f" DPKG_MAINTSCRIPT_NAME={script} setsid -w"
-            f" /var/lib/dpkg/info/libxl-ext.{script} {argument}")
+            f" {INFO}.{script} {argument}").returncode
         # Whatever the step: libxl finds a helper that can be run.
-        assert host.helper() in ("stock", "ours"), steps
-        assert host.run(f"test -x {host.path} && echo yes") == "yes\n"
+        assert host.helper() in ("stock", "ours"), step
         if host.helper() == "ours":
-            assert host.helper(host.path + ".stock") == "stock", steps
-        if p.returncode == 0:
-            assert int(host.run("cat /shim/n")) < steps, p.stdout
-            break
+            assert host.helper(host.path + ".stock") == "stock", step
         if end == "again":
-            host.run("/var/lib/dpkg/info/libxl-ext.postinst configure")
+            host.run(ON)
             host.assert_on()
         else:
-            host.run("dpkg -P libxl-ext")
+            host.run(OFF)
             host.assert_off()
-    assert steps > 5
+    # Those that ran to the end were not killed: all steps have been seen.
+    assert int((host.where / "upper/shim/n").read_text()) < step
+    assert step > 5

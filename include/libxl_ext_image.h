@@ -69,6 +69,7 @@ struct libxl_ext_image_fault {
 #define LIBXL_EXT_IMAGE_PASSES 64       /* the last stands for the rest */
 #define LIBXL_EXT_IMAGE_RECORDS 48      /* the last stands for the rest */
 #define LIBXL_EXT_IMAGE_TYPES 16        /* of a page, as in the stream */
+#define LIBXL_EXT_IMAGE_STALE 16        /* as many are named */
 
 /* A pass over the guest's frames: a round of a live save. */
 struct libxl_ext_image_pass {
@@ -152,6 +153,20 @@ struct libxl_ext_image {
     uint64_t duplicate_pages;   /* as some other; zero pages and page
                                    tables are not counted */
     uint64_t verify_differs;    /* changed at the verify pass */
+
+    /*
+     * The page state of a PV guest; all zero where it was not judged: in
+     * a quick reading, where a rule is broken (but the memory record's),
+     * or where a page became a table in the verify pass alone.
+     */
+    bool page_state_judged;
+    uint64_t tables;            /* frames whose type is a page table's */
+    uint64_t tables_stale;      /* P1: not validated */
+    uint64_t tables_held;       /* P2: perhaps by a vcpu that is off */
+    struct {
+        uint64_t frame;
+        uint8_t type;           /* as in the stream */
+    } stale[LIBXL_EXT_IMAGE_STALE];     /* the first of P1 */
 
     /*
      * In ascending order, from frame 0 on without a gap, each of

@@ -115,6 +115,33 @@ static void put_frames(yajl_gen g, const struct libxl_ext_image *im)
     put_passes(g, im);
 }
 
+static void put_page_state(yajl_gen g, const struct libxl_ext_image *im)
+{
+    unsigned int i;
+
+    if (!im->have_headers || im->hvm)
+        return;
+    json_key(g, "page_state");
+    yajl_gen_map_open(g);
+    json_bool(g, "judged", im->page_state_judged);
+    if (im->page_state_judged) {
+        json_number(g, "tables", im->tables);
+        json_number(g, "stale", im->tables_stale);
+        json_number(g, "held", im->tables_held);
+        json_key(g, "stale_frames");
+        yajl_gen_array_open(g);
+        for (i = 0; i < LIBXL_EXT_IMAGE_STALE && i < im->tables_stale;
+             i++) {
+            yajl_gen_map_open(g);
+            json_number(g, "frame", im->stale[i].frame);
+            json_string(g, "table", image_type_name(im->stale[i].type));
+            yajl_gen_map_close(g);
+        }
+        yajl_gen_array_close(g);
+    }
+    yajl_gen_map_close(g);
+}
+
 static void put_records(yajl_gen g, const struct libxl_ext_image *im)
 {
     const struct libxl_ext_image_record *c = im->records;
@@ -182,6 +209,7 @@ int image_print_json(const struct libxl_ext_image *im)
     put_stream(g, im);
     put_limits(g, im);
     put_frames(g, im);
+    put_page_state(g, im);
     put_records(g, im);
     put_faults(g, im);
     yajl_gen_map_close(g);

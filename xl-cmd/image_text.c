@@ -91,6 +91,31 @@ static void print_records(const struct libxl_ext_image *im)
                U(im->records[i].bytes));
 }
 
+/* Findings, which are no faults: docs/image.md, "Page state". */
+static void print_page_state(const struct libxl_ext_image *im)
+{
+    if (!im->have_headers || im->hvm)
+        return;
+    if (!im->page_state_judged) {
+        printf("page state: not judged, since %s\n",
+               im->quick ? "pages were not looked at" :
+               im->nr_faults ? "a rule is broken" :
+               "a page is a page table in the verify pass alone");
+        return;
+    }
+    if (im->tables_stale)
+        printf("finding P1: %llu of %llu page tables are not validated,"
+               " the first in frame 0x%llx (%s): a restore rewrites their"
+               " entries, as if the guest still used them\n",
+               U(im->tables_stale), U(im->tables), U(im->stale[0].frame),
+               image_type_name(im->stale[0].type));
+    if (im->tables_held)
+        printf("finding P2: %llu of %llu page tables belong to nothing"
+               " that the image has; a vcpu that was offline may hold"
+               " them: they are left as they are\n", U(im->tables_held),
+               U(im->tables));
+}
+
 static void print_host(const char *host,
                        const struct libxl_ext_image_verdict *v)
 {
@@ -113,6 +138,7 @@ void image_print_verdict(const struct libxl_ext_image *im)
     else
         printf("no rule is broken%s\n",
                im->quick ? "; pages were not looked at" : "");
+    print_page_state(im);
     print_host("a stock host", &im->stock);
     print_host("a libxl-ext host", &im->ext);
     if (im->record_carrier & LIBXL_EXT_IMAGE_CARRIER_LIBXL &&

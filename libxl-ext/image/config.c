@@ -88,6 +88,8 @@ static int on_integer(void *user, long long v)
             out->config_target_kb = v;
         if (!strcmp(c->key, "max_memkb"))
             out->config_max_kb = v;
+        if (!strcmp(c->key, "max_vcpus"))
+            c->r->config_vcpus = v;
     }
     return 1;
 }

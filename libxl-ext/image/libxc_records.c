@@ -102,6 +102,7 @@ static int read_p2m_header(struct lxe__reader *r,
                                rec->length, (unsigned long long)want,
                                start, end);
     *end_r = end;
+    r->p2m_first = start / per_frame;
     return keep_p2m_list(r, rec);
 }
 

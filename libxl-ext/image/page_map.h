@@ -22,8 +22,10 @@
 /* Types of a page, bits 60 to 63 of its entry in PAGE_DATA. */
 #define LXE_PAGE_NOTAB   0x0U
 #define LXE_PAGE_L1TAB   0x1U
+#define LXE_PAGE_L3TAB   0x3U
 #define LXE_PAGE_L4TAB   0x4U
 #define LXE_PAGE_LEVEL   0x7U   /* mask: without the pinned bit */
+#define LXE_PAGE_PINNED  0x8U   /* of a page table */
 #define LXE_PAGE_BROKEN  0xdU
 #define LXE_PAGE_XALLOC  0xeU
 #define LXE_PAGE_XTAB    0xfU
@@ -35,7 +37,10 @@ struct lxe__frame {
      * the contents in the image; nothing in a quick reading.
      */
     uint64_t what;
-    uint32_t pass;          /* that named it last, from 1; saturates */
+    union {
+        uint32_t pass;      /* that named it last, from 1; saturates */
+        uint32_t next;      /* of a page table: see page_tables.c */
+    };
     uint8_t type;           /* LXE_PAGE_*, the last one */
     uint8_t flags;
 #define LXE_FRAME_NAMED     (1U << 0)
@@ -43,6 +48,10 @@ struct lxe__frame {
 #define LXE_FRAME_POPULATED (1U << 2)  /* a restore allocates it */
 #define LXE_FRAME_ZERO      (1U << 3)  /* its last contents are zero */
 #define LXE_FRAME_KEPT      (1U << 4)  /* "what" is a handle */
+/* What page_tables.c found of a page table, at most one of them. */
+#define LXE_FRAME_REACHED   (1U << 5)  /* it is validated */
+#define LXE_FRAME_HELD      (1U << 6)  /* a vcpu that is off may hold it */
+#define LXE_FRAME_STALE     (1U << 7)  /* P1: it is not validated */
     uint8_t data_type;      /* LXE_PAGE_*, with the last contents */
     uint8_t unused;
 };

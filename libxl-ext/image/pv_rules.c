@@ -6,14 +6,12 @@
  *
  * Page tables are judged in their last version, which is read a second
  * time: an earlier one of a live save may well refer to what was gone
- * later.  To come: the walk from the roots, for tables that nothing
- * reaches (R5); it finds the tables by lxe__map_each() as here.
+ * later.  One that is not validated any more (P1 of page_tables.c) may
+ * do so, too: nothing will use its entries.
  */
 #include <errno.h>
 
 #include "image/reader.h"
-
-#define FRAME_OF(pte) (((pte) & ((1ULL << 52) - 1)) >> 12)
 
 /* The type that @pfn has in the end; XTAB where it is not in the image. */
 static unsigned int type_of(struct lxe__reader *r, uint64_t pfn)
@@ -64,8 +62,8 @@ static int check_table(struct lxe__reader *r, uint64_t pfn,
         return -1;
     for (i = 0; i < LXE_PAGE_SIZE / 8; i++) {
         pte = lxe__get64(page + i * 8, false);
-        if (pte & 1)
-            check_reference(r, pfn, i, FRAME_OF(pte), at + i * 8);
+        if (pte & LXE_PTE_PRESENT)
+            check_reference(r, pfn, i, lxe__pte_frame(pte), at + i * 8);
     }
     return 0;
 }
@@ -78,6 +76,7 @@ static int check_tables(void *user, uint64_t first,
     for (i = 0; i < LXE_MAP_FRAMES; i++)
         if (lxe__page_is_table(frames[i].type) &&
             frames[i].flags & LXE_FRAME_KEPT &&
+            !(frames[i].flags & LXE_FRAME_STALE) &&
             check_table(user, first + i, &frames[i]))
             return -1;
     return 0;
@@ -193,9 +192,13 @@ int lxe__pv_judge(struct lxe__reader *r)
         check_vcpu(r, i, &r->vcpus[i]);
     if (r->out->quick)
         return 0;
+    if (lxe__page_tables_walk(r))
+        return -1;
     errno = 0;
     rc = lxe__map_each(&r->map, check_tables, r);
     if (rc && !r->err->code)
         lxe__err_set(r->err, ENOMEM, "image: no memory");
+    if (!rc)
+        lxe__page_tables_conclude(r);
     return rc;
 }

@@ -34,6 +34,17 @@
 #define LXE_IMAGE_PFN_MAX ((1ULL << 40) - 1)
 #define LXE_P2M_PIECE     LXE_SOURCE_PEEK_MAX
 
+/* Entries of page tables; the same 64 bits in 32-bit guests. */
+#define LXE_PTE_PRESENT   (1ULL << 0)
+#define LXE_PTE_RW        (1ULL << 1)
+#define LXE_PTE_SUPERPAGE (1ULL << 7)   /* of level 2 and above */
+#define LXE_PTE_FRAME     (((1ULL << 52) - 1) & ~0xfffULL)
+
+static inline uint64_t lxe__pte_frame(uint64_t pte)
+{
+    return (pte & LXE_PTE_FRAME) >> 12;
+}
+
 /* A record, of libxl's stream or of libxc's. */
 struct lxe__rec {
     uint32_t type;
@@ -97,6 +108,7 @@ struct lxe__reader {
     uint64_t emulator_contexts, emulator_records;
     uint64_t emulator_offset;   /* of the first emulator record */
     bool dm_none;               /* configuration: no device model */
+    uint64_t config_vcpus;      /* configuration: max_vcpus; 0: unknown */
 
     /* libxc, of the stream */
     uint64_t libxc_records;     /* handed out so far */
@@ -119,6 +131,7 @@ struct lxe__reader {
     uint32_t nr_vcpus;
     uint64_t p2m_offset;        /* of the list */
     uint32_t p2m_entries;
+    uint32_t p2m_first;         /* index of the first, from frame 0 on */
     uint32_t nr_p2m_pieces;
     uint64_t *p2m_pieces;       /* handles, LXE_P2M_PIECE bytes each */
     /* HVM */
@@ -242,6 +255,15 @@ void lxe__memory_record_headers(struct lxe__reader *r);
 int lxe__page_data_read(struct lxe__reader *r, const struct lxe__rec *rec);
 /* A frame number that is not above the one before begins a pass. */
 void lxe__pass_end(struct lxe__reader *r, uint64_t offset);
+
+/*
+ * page_tables.c: which page tables of a PV guest are validated?  Marks
+ * them in the map, and what is not in *r->out; does nothing where a rule
+ * is broken already, but the memory record's.
+ */
+int lxe__page_tables_walk(struct lxe__reader *r);
+/* Behind the last rule on pages: does what was found count? */
+void lxe__page_tables_conclude(struct lxe__reader *r);
 
 /* pv_rules.c, duplicates.c, verdict.c */
 int lxe__pv_judge(struct lxe__reader *r);

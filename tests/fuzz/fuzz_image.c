@@ -64,6 +64,9 @@ static void check(const struct libxl_ext_image *im, size_t size)
     }
     must((i > 0) == (im->nr_faults > 0));
     must(im->populated <= im->frames);
+    must(im->tables_stale + im->tables_held <= im->tables);
+    must(im->tables <= im->populated);
+    must(im->page_state_judged || !im->tables);
     must(im->nr_passes <= LIBXL_EXT_IMAGE_PASSES);
     must(im->nr_records <= LIBXL_EXT_IMAGE_RECORDS);
 }

@@ -194,7 +194,8 @@ PV_XTAB = 20
 
 
 def table(*targets):
-    ptes = [(pfn << 12 | PRESENT) for pfn in targets]
+    """Entries from slot 0 on; None: not present."""
+    ptes = [0 if pfn is None else pfn << 12 | PRESENT for pfn in targets]
     return struct.pack("<512Q", *ptes, *[0] * (512 - len(ptes)))
 
 
@@ -207,7 +208,8 @@ def pv_page(pfn, width, salt=0):
                   THIRD: (L3, table(SECOND)), SECOND: (L2, table(LEAF)),
                   LEAF: (L1, table(*leaf))}
     else:
-        tables = {ROOT: (L3 | PIN, table(SECOND, THIRD)),
+        # Xen wants the fourth, in which it has mappings of its own.
+        tables = {ROOT: (L3 | PIN, table(SECOND, None, None, THIRD)),
                   SECOND: (L2, table(LEAF)), THIRD: (L2, table(LEAF)),
                   LEAF: (L1, table(*leaf))}
     if pfn in tables:

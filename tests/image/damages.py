@@ -627,10 +627,10 @@ def entry_offset(im, pfn, index):
             index * 8)
 
 
-def set_entry(im, table, index, pfn, nth=None):
+def set_entry(im, table, index, pfn, flags=b.PRESENT):
     where = entry_offset(im, table, index) - im.body_offset(
         "PAGE_DATA", table // 10)
-    im.poke("PAGE_DATA", where, struct.pack("<Q", pfn << 12 | b.PRESENT),
+    im.poke("PAGE_DATA", where, struct.pack("<Q", pfn << 12 | flags),
             table // 10)
     return entry_offset(im, table, index)
 
@@ -744,3 +744,33 @@ def _(im):
     far = [(n * 4096, b.XTAB, None) for n in range(700)]
     im.parts[im.at("PAGE_DATA")] = b.page_data(im, far)
     return im.body_offset("PAGE_DATA") + 8 + 640 * 8
+
+
+@damage("page table entry of a plain page", "G12",
+        "frame 0x4: entry 1 is of a frame that is no page table", **PV)
+def _(im):
+    return set_entry(im, b.SECOND, 1, 9)
+
+
+@damage("page table entry of a table two levels below", "G12",
+        "frame 0x5: entry 1 is of a frame that is no page table", **PV)
+def _(im):
+    return set_entry(im, b.THIRD, 1, b.LEAF)
+
+
+@damage("page table entry of its own level, writable", "G12",
+        "frame 0x3: entry 255 is of a frame that is no page table", **PV)
+def _(im):
+    return set_entry(im, b.ROOT, 255, b.USER_ROOT)
+
+
+@damage("page table entry of a superpage", "G12",
+        "frame 0x4: entry 511 is of a superpage", **PV)
+def _(im):
+    return set_entry(im, b.SECOND, 511, b.LEAF, b.PRESENT | 0x80)
+
+
+@damage("page table of level 3 without its fourth entry, 32-bit", "G12",
+        "frame 0x3: entry 3 is not present", **PV32)
+def _(im):
+    return set_entry(im, b.ROOT, 3, b.THIRD, 0)

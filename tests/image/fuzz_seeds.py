@@ -11,6 +11,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import build_image as b                                     # noqa: E402
+from pv_guest import PvGuest, to                            # noqa: E402
 
 SEEDS = HERE.parent / "fuzz" / "seeds" / "image"
 KINDS = {
@@ -53,6 +54,20 @@ def thin(im, keep):
     return im
 
 
+def tables(width):
+    """Nothing but page tables, of which one is stale, and one page that
+    is start info, GDT and P2M table."""
+    g = PvGuest(width, 8)
+    g.p2m_frames, g.free = [0], 1
+    g.pages = {0: g.pages[0]}
+    g.vcpus = [(g.tree(pin=False)[-1], None)]
+    g.table(1, {0: to(0), 1: to(1)})
+    im = g.image("libxc")
+    im.part("VCPU_BASIC").body = bytes(8) + b.context(
+        width, 0, (0,), cr3=g.vcpus[0][0], cr1=0)
+    return im
+
+
 def main():
     SEEDS.mkdir(parents=True, exist_ok=True)
     for name, kw in KINDS.items():
@@ -61,6 +76,8 @@ def main():
             im.part("HVM_CONTEXT").body = (
                 b"\1\0\0\0\x18\0\0\0" + bytes(24) + bytes(8))
         (SEEDS / name).write_bytes(im.bytes())
+    for width in (8, 4):
+        (SEEDS / f"pv-tables-{width}").write_bytes(tables(width).bytes())
 
 
 main()

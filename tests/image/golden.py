@@ -29,8 +29,11 @@ SYNTHETIC = {
                   "carrier": "libxl", "live": True},
     "pv-libxl": {"guest": "pv", "record": "MANDATORY", "carrier": "libxl",
                  "container": "libxl"},
+    # Without the fourth entry of its root: G12.
     "pv32-v2-libxc": {"guest": "pv", "width": 4, "version": 2,
                       "record": "MANDATORY"},
+    "pv32-v2-fourth": {"guest": "pv", "width": 4, "version": 2,
+                       "record": "MANDATORY"},
 }
 
 

@@ -307,7 +307,7 @@ def test_each_damage_is_found_and_named(d, tmp_path):
     assert run("verify", data) == (status, out)
 
 
-IN_PAGES = {"G3", "G4", "G5"}
+IN_PAGES = {"G3", "G4", "G5", "G12"}
 
 
 @pytest.mark.parametrize("d", DAMAGES, ids=lambda d: d.name)

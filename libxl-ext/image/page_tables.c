@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Which page tables of a PV guest are validated?  A walk over them, in
+ * their last version, from all that holds one; rule G12 and the
+ * findings P1 and P2 of docs/image.md, "Page state".
+ *
+ * What it relies on, from reading Xen 4.6 to 4.20:
+ * - A table stays validated while something holds it: its own pin, a
+ *   vcpu that has it loaded (cr3; in a 64-bit guest also ctrlreg[1],
+ *   the user's), an entry of a validated table one level above, or a
+ *   read-only entry of one of its own level (a linear page table; not
+ *   of level 3 in a 32-bit guest).  An entry of level 1 maps a page and
+ *   validates nothing.
+ * - The type in the stream is what XEN_DOMCTL_getpageframeinfo3 says.
+ *   Up to Xen 4.15 that is what a page was last, validated or not.
+ *   Since 4.16 (commit 0a87e677f4f4, "x86/PV: make post-migration page
+ *   state consistent") one that is not validated is NOTAB.
+ * - Entries in the stream name frames of the guest, not of the machine;
+ *   libxenguest refuses to save a present one that it cannot translate,
+ *   and any superpage, which Xen refuses in tables of a PV guest too.
+ * - Slots 256 to 271 of level 4 are Xen's, and so are all of level 3 but
+ *   four in a 32-bit guest, of which the last must be there.  Xen's own
+ *   slots of level 2 are zero in the stream.
+ * - A vcpu that is offline holds what it had loaded, and libxenguest
+ *   saves no registers of it.
+ *
+ * Tables that are reached and not read yet are a list through their
+ * entries in the map, so the walk needs no memory of its own, however
+ * deep linear page tables go; each is read at most once.
+ */
+#include <errno.h>
+
+#include "image/reader.h"
+
+#define XEN_L4_FIRST    256U
+#define XEN_L4_LAST     271U
+#define PAE_L3_ENTRIES  4U
+
+struct walk {
+    struct lxe__reader *r;
+    unsigned int mark;          /* LXE_FRAME_* that is given */
+    bool busy;                  /* there is a list, which begins at */
+    uint64_t head;
+    bool unknown;               /* the contents of a table are not kept */
+};
+
+/* Is a rule broken that says something of the guest's memory? */
+static bool is_broken(const struct lxe__reader *r)
+{
+    unsigned int i;
+
+    for (i = 0; i < LXE_NR_RULES; i++)
+        if (r->rule_seen[i / 32] & 1U << i % 32 &&
+            (i < LXE_RULE_M1 || i > LXE_RULE_M6))
+            return true;
+    return false;
+}
+
+static unsigned int level_of(const struct lxe__frame *f)
+{
+    return f->type & LXE_PAGE_LEVEL;
+}
+
+/* The last of the list names itself. */
+static void reach(struct walk *w, uint64_t pfn, struct lxe__frame *f)
+{
+    if (f->flags & (LXE_FRAME_REACHED | LXE_FRAME_HELD))
+        return;
+    f->flags |= w->mark;
+    if (level_of(f) == 1)
+        return;
+    f->next = w->busy ? w->head : pfn;
+    w->head = pfn;
+    w->busy = true;
+}
+
+/* Does Xen look at this slot of a table? */
+static bool is_guest_slot(const struct lxe__reader *r, unsigned int level,
+                          unsigned int slot)
+{
+    if (level == 4)
+        return slot < XEN_L4_FIRST || slot > XEN_L4_LAST;
+    return level != 3 || r->out->pv_width == 8 || slot < PAE_L3_ENTRIES;
+}
+
+/* May an entry refer to a table of its own level? */
+static bool is_linear(const struct lxe__reader *r, unsigned int level,
+                      uint64_t pte)
+{
+    return !(pte & LXE_PTE_RW) && (level != 3 || r->out->pv_width == 8);
+}
+
+/* G12 is of tables that a restore validates. */
+static void bad_entry(struct walk *w, uint64_t table, unsigned int slot,
+                      uint64_t offset, const char *what)
+{
+    if (w->mark == LXE_FRAME_REACHED)
+        lxe__fault_note(w->r, LXE_RULE_G12, offset, "page table in frame"
+                        " 0x%llx: entry %u %s: Xen will not validate it",
+                        (unsigned long long)table, slot, what);
+}
+
+static void follow(struct walk *w, uint64_t table, unsigned int level,
+                   unsigned int slot, uint64_t pte, uint64_t offset)
+{
+    uint64_t pfn = lxe__pte_frame(pte);
+    struct lxe__frame *f = lxe__map_find(&w->r->map, pfn);
+
+    if (pte & LXE_PTE_SUPERPAGE) {
+        bad_entry(w, table, slot, offset, "is of a superpage");
+        return;
+    }
+    /* A frame that is not there is G4's or G5's. */
+    if (!f || !(f->flags & LXE_FRAME_NAMED) ||
+        !lxe__page_is_populated(f->type))
+        return;
+    if (lxe__page_is_table(f->type) &&
+        (level_of(f) == level - 1 ||
+         (level_of(f) == level && is_linear(w->r, level, pte))))
+        reach(w, pfn, f);
+    else
+        bad_entry(w, table, slot, offset, "is of a frame that is no page"
+                  " table of the level below");
+}
+
+static int read_table(struct walk *w, uint64_t pfn,
+                      const struct lxe__frame *f)
+{
+    bool pae = w->r->out->pv_width == 4;
+    unsigned int i, level = level_of(f);
+    uint8_t page[LXE_PAGE_SIZE];
+    uint64_t at, pte;
+
+    if (lxe__source_again(&w->r->src, f->what, page, sizeof(page), &at,
+                          w->r->err))
+        return -1;
+    for (i = 0; i < LXE_PAGE_SIZE / 8; i++) {
+        if (!is_guest_slot(w->r, level, i))
+            continue;
+        pte = lxe__get64(page + i * 8, false);
+        if (pte & LXE_PTE_PRESENT)
+            follow(w, pfn, level, i, pte, at + i * 8);
+        else if (pae && level == 3 && i == PAE_L3_ENTRIES - 1)
+            bad_entry(w, pfn, i, at + i * 8, "is not present, which every"
+                      " table of level 3 of a 32-bit guest needs");
+    }
+    return 0;
+}
+
+static int read_tables(struct walk *w)
+{
+    struct lxe__frame *f;
+    uint64_t pfn;
+
+    while (w->busy) {
+        pfn = w->head;
+        f = lxe__map_find(&w->r->map, pfn);
+        w->busy = f->next != pfn;
+        w->head = f->next;
+        if (read_table(w, pfn, f))
+            return -1;
+    }
+    return 0;
+}
+
+static int each_table(struct walk *w,
+                      int (*fn)(void *user, uint64_t first,
+                                struct lxe__frame *frames))
+{
+    return lxe__map_each(&w->r->map, fn, w) ?
+           lxe__err_set(w->r->err, ENOMEM, "image: no memory") : 0;
+}
+
+/* Pins; and is what is in each table known? */
+static int reach_pinned(void *user, uint64_t first,
+                        struct lxe__frame *frames)
+{
+    struct walk *w = user;
+    unsigned int i;
+
+    for (i = 0; i < LXE_MAP_FRAMES; i++) {
+        if (!lxe__page_is_table(frames[i].type))
+            continue;
+        w->r->out->tables++;
+        if (!(frames[i].flags & LXE_FRAME_KEPT))
+            w->unknown = true;
+        if (frames[i].type & LXE_PAGE_PINNED)
+            reach(w, first + i, &frames[i]);
+    }
+    return 0;
+}
+
+static void reach_root(struct walk *w, uint64_t pfn)
+{
+    struct lxe__frame *f = lxe__map_find(&w->r->map, pfn);
+
+    /* G7 says that it is one. */
+    if (f && lxe__page_is_table(f->type))
+        reach(w, pfn, f);
+}
+
+static void reach_loaded(struct walk *w)
+{
+    const struct lxe__vcpu *v = w->r->vcpus;
+    uint32_t i;
+
+    for (i = 0; i < w->r->nr_vcpus; i++, v++) {
+        if (!v->offset)
+            continue;
+        reach_root(w, v->cr3);
+        if (v->cr1 & 1)         /* 0 in a 32-bit guest */
+            reach_root(w, v->cr1 >> 12);
+    }
+}
+
+/* May there be a vcpu of which the image has no registers? */
+static bool may_be_offline(const struct lxe__reader *r)
+{
+    return !r->config_vcpus || r->out->vcpus < r->config_vcpus;
+}
+
+/* What such a vcpu may have loaded. */
+static int reach_held(void *user, uint64_t first,
+                      struct lxe__frame *frames)
+{
+    struct walk *w = user;
+    unsigned int i;
+
+    for (i = 0; i < LXE_MAP_FRAMES; i++)
+        if (lxe__page_is_table(frames[i].type) &&
+            level_of(&frames[i]) == w->r->out->pv_levels)
+            reach(w, first + i, &frames[i]);
+    return 0;
+}
+
+/* Are types as Xen up to 4.15 says them?  0.x: a converted stream. */
+static bool is_old_xen(const struct libxl_ext_image *o)
+{
+    return o->xen_major < 4 || (o->xen_major == 4 && o->xen_minor < 16);
+}
+
+static int judge_frames(void *user, uint64_t first,
+                        struct lxe__frame *frames)
+{
+    struct walk *w = user;
+    struct libxl_ext_image *o = w->r->out;
+    unsigned int i;
+
+    for (i = 0; i < LXE_MAP_FRAMES; i++) {
+        struct lxe__frame *f = &frames[i];
+
+        if (!lxe__page_is_table(f->type) || f->flags & LXE_FRAME_REACHED)
+            continue;
+        if (f->flags & LXE_FRAME_HELD || !is_old_xen(o)) {
+            o->tables_held++;
+            continue;
+        }
+        f->flags |= LXE_FRAME_STALE;
+        if (o->tables_stale < LIBXL_EXT_IMAGE_STALE) {
+            o->stale[o->tables_stale].frame = first + i;
+            o->stale[o->tables_stale].type = f->type;
+        }
+        o->tables_stale++;
+    }
+    return 0;
+}
+
+int lxe__page_tables_walk(struct lxe__reader *r)
+{
+    struct walk w = { .r = r, .mark = LXE_FRAME_REACHED };
+
+    if (is_broken(r))
+        return 0;
+    if (each_table(&w, reach_pinned))
+        return -1;
+    if (w.unknown)
+        return 0;
+    reach_loaded(&w);
+    if (read_tables(&w))
+        return -1;
+    if (is_broken(r))
+        return 0;       /* something below was not reached */
+    w.mark = LXE_FRAME_HELD;
+    if (may_be_offline(r) &&
+        (each_table(&w, reach_held) || read_tables(&w)))
+        return -1;
+    if (each_table(&w, judge_frames))
+        return -1;
+    r->out->page_state_judged = true;
+    return 0;
+}
+
+void lxe__page_tables_conclude(struct lxe__reader *r)
+{
+    struct libxl_ext_image *o = r->out;
+
+    if (o->page_state_judged && !is_broken(r))
+        return;
+    o->page_state_judged = false;
+    o->tables = o->tables_held = o->tables_stale = 0;
+    memset(o->stale, 0, sizeof(o->stale));
+}

@@ -225,6 +225,7 @@ struct libxl_ext_image_conversion {
      */
     enum libxl_ext_image_carrier carrier;
     bool drop_superseded;       /* each frame once, in its final state */
+    bool page_state;            /* tables of P1 become plain pages */
     bool replace;               /* an output that exists is replaced */
     /*
      * Above 0: a descriptor that ends the conversion with ECANCELED as
@@ -239,6 +240,8 @@ struct libxl_ext_image_converted {
     uint64_t frames;            /* that the output names */
     uint64_t superseded_pages;  /* copies that were left out */
     uint64_t verify_pages;      /* left out with the verify pass */
+    uint64_t stale_tables;      /* became plain pages */
+    uint64_t stale_entries;     /* of theirs, cleared: in all copies */
     bool had_record, have_record, record_mandatory;
     enum libxl_ext_image_carrier had_carrier, carrier;
     uint64_t max_pages, tot_pages;      /* of the record, if any */

@@ -112,6 +112,8 @@ const struct command image_commands[] = {
                      " libxc, libxl or both" },
                    { "--drop-superseded", NULL, "each page once, as it is"
                      " at last" },
+                   { "--page-state", NULL, "tables that are not validated"
+                     " as plain pages" },
                    { "--force", NULL, "replace OUT" } },
       .run = image_convert },
     { .group = "image", .name = "diff", .args = "A B", .nr_args = 2,

@@ -13,7 +13,7 @@
 #include "image.h"
 
 /* Options by their number in the row. */
-enum { RECORD, MAX_PAGES, CARRIER, DROP_SUPERSEDED, FORCE };
+enum { RECORD, MAX_PAGES, CARRIER, DROP_SUPERSEDED, PAGE_STATE, FORCE };
 
 #define U(n) ((unsigned long long)(n))
 
@@ -100,7 +100,8 @@ static int take_signals(const struct command_call *call, sigset_t *old)
     return fd;
 }
 
-static void report(const struct libxl_ext_image_converted *d)
+static void report(const struct libxl_ext_image_conversion *how,
+                   const struct libxl_ext_image_converted *d)
 {
     printf("%llu bytes from %llu, %llu frames\n", U(d->size_out),
            U(d->size_in), U(d->frames));
@@ -108,6 +109,10 @@ static void report(const struct libxl_ext_image_converted *d)
         printf("left out: %llu superseded copies of pages, %llu pages of"
                " the verify pass\n", U(d->superseded_pages),
                U(d->verify_pages));
+    if (how->page_state)
+        printf("page state: %llu tables that are not validated became"
+               " plain pages, %llu of their entries cleared\n",
+               U(d->stale_tables), U(d->stale_entries));
     if (d->have_record)
         printf("memory record: %s, max_pages %llu, tot_pages %llu,"
                " carrier %s\n",
@@ -126,7 +131,7 @@ static int convert(const struct command_call *call, int fd,
 
     if (!libxl_ext_image_convert(fd, call->args[1], how, &done, error,
                                  sizeof(error))) {
-        report(&done);
+        report(how, &done);
         return EXIT_WELL;
     }
     if (errno == EBADMSG) {
@@ -145,6 +150,7 @@ int image_convert(const struct command_call *call)
 {
     struct libxl_ext_image_conversion how = {
         .drop_superseded = call->options & 1U << DROP_SUPERSEDED,
+        .page_state = call->options & 1U << PAGE_STATE,
         .replace = call->options & 1U << FORCE,
     };
     sigset_t old;

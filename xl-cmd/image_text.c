@@ -106,7 +106,8 @@ static void print_page_state(const struct libxl_ext_image *im)
     if (im->tables_stale)
         printf("finding P1: %llu of %llu page tables are not validated,"
                " the first in frame 0x%llx (%s): a restore rewrites their"
-               " entries, as if the guest still used them\n",
+               " entries, as if the guest still used them; xl-ext image"
+               " convert --page-state makes plain pages of them\n",
                U(im->tables_stale), U(im->tables), U(im->stale[0].frame),
                image_type_name(im->stale[0].type));
     if (im->tables_held)

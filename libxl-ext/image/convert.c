@@ -36,10 +36,10 @@ static int check_request(const struct libxl_ext_image_conversion *how,
                             " one of the two", how->max_pages
                             ? "max-pages" : "carrier");
     if (!how->max_pages && !how->carrier && !how->drop_superseded &&
-        how->record == LIBXL_EXT_IMAGE_RECORD_KEEP)
+        !how->page_state && how->record == LIBXL_EXT_IMAGE_RECORD_KEEP)
         return lxe__err_set(err, EINVAL, "image: nothing is to be changed:"
-                            " give --record, --max-pages, --carrier or"
-                            " --drop-superseded");
+                            " give --record, --max-pages, --carrier,"
+                            " --drop-superseded or --page-state");
     return 0;
 }
 
@@ -224,12 +224,14 @@ static bool is_same_file(const struct stat *a, const struct stat *b)
 /* Two passes: what was found must be there in the second one. */
 static int write_anew(struct lxe__convert *c)
 {
+    const char *option = c->how->drop_superseded ? "--drop-superseded"
+                                                 : "--page-state";
     struct stat before, after;
 
     if (!c->r->src.is_file)
-        return lxe__err_set(c->err, ESPIPE, "image: --drop-superseded"
-                            " reads the input twice, and it is no file:"
-                            " write it to a file first");
+        return lxe__err_set(c->err, ESPIPE, "image: %s reads the input"
+                            " twice, and it is no file: write it to a file"
+                            " first", option);
     c->r->locate = true;
     if (fstat(c->fd, &before))
         return lxe__err_set(c->err, errno, "image: fstat: %s",
@@ -237,10 +239,10 @@ static int write_anew(struct lxe__convert *c)
     if (lxe__reader_run(c->r) || lxe__convert_judge(c))
         return -1;
     if (c->in->checkpoints)
-        return lxe__err_set(c->err, EINVAL, "image: --drop-superseded: a"
-                            " stream of %llu checkpoints has a state of"
-                            " its pages at each: only one without them"
-                            " can be written anew", U(c->in->checkpoints));
+        return lxe__err_set(c->err, EINVAL, "image: %s: a stream of %llu"
+                            " checkpoints has a state of its pages at"
+                            " each: only one without them can be written"
+                            " anew", option, U(c->in->checkpoints));
     if (lxe__convert_pages(c))
         return -1;
     if (fstat(c->fd, &after) || !is_same_file(&before, &after))
@@ -264,6 +266,7 @@ static int convert(struct lxe__convert *c)
                     how->record == LIBXL_EXT_IMAGE_RECORD_MANDATORY;
     c->cut_record = c->put_record ||
                     how->record == LIBXL_EXT_IMAGE_RECORD_DROP;
+    c->twice = how->drop_superseded || how->page_state;
     c->in = malloc(sizeof(*c->in));
     if (!c->in)
         return lxe__err_set(c->err, ENOMEM, "image: no memory");
@@ -272,7 +275,7 @@ static int convert(struct lxe__convert *c)
         return -1;
     c->r->watch = &watch;
     c->r->src.stop_fd = how->stop_fd;
-    rc = how->drop_superseded ? write_anew(c) : copy(c);
+    rc = c->twice ? write_anew(c) : copy(c);
     /* Its map is as large as that of the output, which is read now. */
     lxe__reader_free(c->r);
     c->r = NULL;

@@ -8,8 +8,9 @@
  * convert_pages.c write it anew; convert_record.c says what the record
  * is; convert_check.c reads the output; convert.c gives it its name.
  *
- * A change of what frames are, such as the page state of R5, belongs
- * between the two passes of convert_pages.c: it changes the map.
+ * A change of what frames are belongs between the two passes, as the
+ * page state of convert_state.c does: it changes the map, and pages as
+ * they are written.
  */
 #ifndef LXE_IMAGE_CONVERT_H
 #define LXE_IMAGE_CONVERT_H
@@ -45,6 +46,7 @@ struct lxe__convert {
     struct lxe__reader *r;      /* of the input */
     struct libxl_ext_image *in; /* what it found */
 
+    bool twice;                 /* the input is read twice */
     bool cut_record;            /* an old one is left out */
     bool put_record;            /* a new one is written */
     struct lxe__record record;  /* that one */
@@ -78,8 +80,27 @@ void lxe__convert_encode(const struct lxe__convert *c, bool big,
  */
 int lxe__convert_judge(struct lxe__convert *c);
 
-/* convert_pages.c: writes the input anew, each frame once. */
+/* convert_pages.c: writes the input anew. */
 int lxe__convert_pages(struct lxe__convert *c);
+
+/* Octets of the input, from @from up to @to, as they are. */
+int lxe__convert_range(struct lxe__convert *c, uint64_t from, uint64_t to);
+
+/*
+ * convert_state.c: pages that are tables by their type and are not
+ * validated (P1).  _init, between the two passes, judges whether that is
+ * known (EINVAL) and makes plain pages of them in the map of the input;
+ * _page and _record are for the second pass.
+ */
+struct lxe__stale;
+int lxe__stale_init(struct lxe__convert *c, struct lxe__stale **stale_r);
+void lxe__stale_free(struct lxe__stale *s);     /* NULL is taken */
+
+/* What a table had in memory; good until the next call; NULL: error. */
+const uint8_t *lxe__stale_page(struct lxe__stale *s, const uint8_t *page);
+
+/* A PAGE_DATA record of the input, header and all, with all its copies. */
+int lxe__stale_record(struct lxe__stale *s, uint64_t at, uint32_t length);
 
 /* convert_check.c: is the output what was meant? */
 int lxe__convert_check(struct lxe__convert *c);

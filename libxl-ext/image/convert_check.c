@@ -36,7 +36,7 @@ static uint64_t same_kind(const struct lxe__convert *c, uint64_t at,
     unsigned int i;
 
     *patched_r = false;
-    for (i = 0; i < 2 && !c->how->drop_superseded; i++) {
+    for (i = 0; i < 2 && !c->twice; i++) {
         uint64_t from = places[i]->at, to = from + LXE_RECORD_IN_STREAM;
 
         if (!places[i]->put || at >= to)
@@ -98,6 +98,8 @@ static int check_guest(struct lxe__convert *c,
         memcmp(o->types, in->types, sizeof(o->types)))
         return failed(c, "frames or their types are not those of the"
                       " input");
+    if (c->how->page_state && (!o->page_state_judged || o->tables_stale))
+        return failed(c, "the page state is not as meant");
     if (o->have_record != c->done->have_record ||
         o->record_carrier != c->done->carrier)
         return failed(c, "the memory record is not as meant");

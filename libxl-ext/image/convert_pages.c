@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * An image written anew with each frame once, in its final state.  The
- * reader has judged the input and knows where the last contents of each
- * frame stand; here the records are walked a second time, and where the
- * first PAGE_DATA was stand all frames.
+ * An image written anew.  The reader has judged the input and knows
+ * where the last contents of each frame stand; here the records are
+ * walked a second time.  With drop_superseded all frames stand where the
+ * first PAGE_DATA was, each once, in its final state; else all copies
+ * stay where they were.
  *
  * What a restore makes of several copies is in docs/image.md,
  * "Superseded copies".
@@ -24,6 +25,7 @@ struct pages {
     struct lxe__convert *c;
     struct lxe__window win;
     struct lxe__digest *state;
+    struct lxe__stale *stale;   /* NULL: types stay as they are */
     bool again;                 /* the second pass, types only */
     uint32_t nr, nr_data;
     uint64_t entries[BATCH];
@@ -67,6 +69,8 @@ static int put_batch(struct pages *b)
         page = NULL;
         if (lxe__page_has_data(b->entries[i] >> 60)) {
             page = lxe__window_page(&b->win, b->places[data++], c->err);
+            if (page && b->stale && b->frames[i]->flags & LXE_FRAME_STALE)
+                page = lxe__stale_page(b->stale, page);
             if (!page || lxe__outfile_write(&c->out, page, LXE_PAGE_SIZE,
                                             c->err))
                 return -1;
@@ -128,8 +132,7 @@ static int put_pages(struct pages *b)
     return 0;
 }
 
-/* Octets of the input, from @from up to @to, as they are. */
-static int put_range(struct lxe__convert *c, uint64_t from, uint64_t to)
+int lxe__convert_range(struct lxe__convert *c, uint64_t from, uint64_t to)
 {
     uint8_t piece[16 << 10];
     uint64_t at;
@@ -164,6 +167,7 @@ static int put_records(struct pages *b, uint64_t *at)
 {
     struct lxe__convert *c = b->c;
     bool big = c->in->big_endian, verify = false, done = false;
+    const bool drop = c->how->drop_superseded;
     uint64_t sent = 0, verified = 0, next, from;
     uint8_t head[LXE_LIBXC_RHDR_LEN];
     uint32_t type, length;
@@ -179,21 +183,26 @@ static int put_records(struct pages *b, uint64_t *at)
             return lxe__err_set(c->err, EBUSY, "image: the input was"
                                 " changed while it was converted: wait"
                                 " until its writer is done");
-        if (type == LXE_LIBXC_REC_VERIFY) {
+        if (type == LXE_LIBXC_REC_VERIFY && drop) {
             verify = true;
-        } else if (type == LXE_LIBXC_REC_PAGE_DATA) {
+        } else if (type == LXE_LIBXC_REC_PAGE_DATA && drop) {
             if (count_pages(c, *at + sizeof(head), length,
                             verify ? &verified : &sent) ||
                 (!done && put_pages(b)))
                 return -1;
             done = true;
-        } else if (put_range(c, *at, next)) {
+        } else if (type == LXE_LIBXC_REC_PAGE_DATA) {
+            if (lxe__stale_record(b->stale, *at, length))
+                return -1;
+        } else if (lxe__convert_range(c, *at, next)) {
             return -1;
         }
         *at = next;
     } while (type != LXE_LIBXC_REC_END);
-    c->done->superseded_pages = sent - b->written;
-    c->done->verify_pages = verified;
+    if (drop) {
+        c->done->superseded_pages = sent - b->written;
+        c->done->verify_pages = verified;
+    }
     return 0;
 }
 
@@ -213,13 +222,15 @@ static int put_all(struct pages *b)
     struct lxe__convert *c = b->c;
     uint64_t at = c->libxc.cut_to;
 
+    if (c->how->page_state && lxe__stale_init(c, &b->stale))
+        return -1;
     /* A bare libxc stream has no place in libxl's: that is all zero. */
-    if (put_range(c, 0, c->libxl.cut_from) ||
+    if (lxe__convert_range(c, 0, c->libxl.cut_from) ||
         put_record(c, &c->libxl) ||
-        put_range(c, c->libxl.cut_to, c->libxc.cut_from) ||
+        lxe__convert_range(c, c->libxl.cut_to, c->libxc.cut_from) ||
         put_record(c, &c->libxc))
         return -1;
-    if (put_records(b, &at) || put_range(c, at, c->in->size))
+    if (put_records(b, &at) || lxe__convert_range(c, at, c->in->size))
         return -1;
     c->done->frames = c->in->frames;
     c->state = lxe__digest_sum(b->state);
@@ -242,6 +253,7 @@ int lxe__convert_pages(struct lxe__convert *c)
     if (b) {
         lxe__window_dispose(&b->win);
         lxe__digest_free(b->state);
+        lxe__stale_free(b->stale);
     }
     free(b);
     return rc;

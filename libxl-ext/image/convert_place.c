@@ -44,7 +44,7 @@ static int leave_room(struct lxe__convert *c,
     static const uint8_t room[LXE_RECORD_IN_STREAM];
 
     place->at = c->out.written;
-    return !place->put || c->how->drop_superseded ? 0 :
+    return !place->put || c->twice ? 0 :
            lxe__outfile_write(&c->out, room, sizeof(room), c->err);
 }
 

@@ -300,3 +300,25 @@ void lxe__page_tables_conclude(struct lxe__reader *r)
     o->tables = o->tables_held = o->tables_stale = 0;
     memset(o->stale, 0, sizeof(o->stale));
 }
+
+static int reset_frames(void *user, uint64_t first,
+                        struct lxe__frame *frames)
+{
+    struct libxl_ext_image *o = user;
+    unsigned int i;
+
+    (void)first;
+    for (i = 0; i < LXE_MAP_FRAMES; i++)
+        if (frames[i].flags & LXE_FRAME_STALE) {
+            o->types[frames[i].type]--;
+            o->types[LXE_PAGE_NOTAB]++;
+            frames[i].type = frames[i].data_type = LXE_PAGE_NOTAB;
+        }
+    return 0;
+}
+
+int lxe__page_tables_reset(struct lxe__reader *r)
+{
+    return lxe__map_each(&r->map, reset_frames, r->out) ?
+           lxe__err_set(r->err, ENOMEM, "image: no memory") : 0;
+}

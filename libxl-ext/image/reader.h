@@ -264,6 +264,8 @@ void lxe__pass_end(struct lxe__reader *r, uint64_t offset);
 int lxe__page_tables_walk(struct lxe__reader *r);
 /* Behind the last rule on pages: does what was found count? */
 void lxe__page_tables_conclude(struct lxe__reader *r);
+/* Makes plain pages of those of P1, in the map and in *r->out. */
+int lxe__page_tables_reset(struct lxe__reader *r);
 
 /* pv_rules.c, duplicates.c, verdict.c */
 int lxe__pv_judge(struct lxe__reader *r);

@@ -85,6 +85,22 @@ static void carry(int fd, const struct libxl_ext_image *im)
     }
 }
 
+/* Of the same length; the tables of P1 are none now, no other is. */
+static void plain_pages(const struct libxl_ext_image *was)
+{
+    static struct libxl_ext_image im;
+    int fd = open(out, O_RDONLY | O_CLOEXEC);
+    struct lxe__err err;
+
+    lxe__err_init(&err);
+    must(fd >= 0 && lxe__image_read(fd, 0, &im, &err) == 0);
+    must(im.page_state_judged && !im.tables_stale && !im.nr_faults);
+    must(im.tables == was->tables - was->tables_stale);
+    must(im.tables_held == was->tables_held && im.size == was->size);
+    close(fd);
+    unlink(out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct libxl_ext_image_conversion drop = {
@@ -93,6 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .record = LIBXL_EXT_IMAGE_RECORD_DROP,
     }, limit = {
         .max_pages = 1 << 20, .drop_superseded = true,
+    }, state = {
+        .page_state = true,
     };
     static struct libxl_ext_image im;
     int fd = file_of(data, size), code;
@@ -116,6 +134,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(!code || code == EBADMSG || code == EINVAL);
     unlink(out);
     carry(fd, &im);
+    code = convert(fd, &state);
+    must(im.nr_faults ? code == EBADMSG : !code || code == EINVAL);
+    must(!code || !im.page_state_judged || im.checkpoints ||
+         im.nr_faults);
+    if (!code)
+        plain_pages(&im);
     close(fd);
     return 0;
 }

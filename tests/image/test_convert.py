@@ -580,7 +580,7 @@ def test_no_record_is_added_without_a_configuration(container, place):
     ({}, ["--max-pages", str((1 << 40) + 1)], "above the bound"),
     ({}, ["--max-pages", "9", "--max-pages", "9"], "given twice"),
     ({}, ["--force=yes", "--record=drop"], "takes no value"),
-    ({}, ["--page-state"], "no option --page-state"),
+    ({}, ["--page-state"], "of the page tables of PV guests"),
     ({"record": b.OPTIONAL}, ["--record=drop", "--max-pages", "99"],
      "--max-pages is of the memory record, which --record drop"),
     ({"record": b.OPTIONAL}, ["--record=drop", "--carrier", "libxl"],

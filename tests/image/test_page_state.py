@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 """Page state of PV guests: which page tables are validated is found as
-a second walk in Python finds it.
+a second walk in Python finds it, and what --page-state makes of the
+others is what they had in memory.
 
 The last test runs random guests: LXE_SEED=N repeats the first of them,
 and a failure names the seed of its guest.
@@ -15,7 +16,8 @@ import pytest
 import build_image as b
 from final_state import read_state
 from page_walk import Guest
-from pv_guest import READ_ONLY, START_INFO, PvGuest, random_guest, to
+from pv_guest import READ_ONLY, START_INFO, PvGuest, page_of, random_guest, to
+from test_convert import compare, place                     # noqa: F401
 from test_verify import XL_EXT, built, run                  # noqa: F401
 
 BOTH = pytest.mark.parametrize("width", [8, 4], ids=["64-bit", "32-bit"])
@@ -285,11 +287,14 @@ def test_without_a_configuration_an_offline_vcpu_may_hold_a_root():
 @pytest.mark.parametrize("xen, old", [
     ((0, 1), True), ((4, 6), True), ((4, 15), True), ((4, 16), False),
     ((4, 20), False), ((5, 0), False), ((3, 99), True)])
-def test_a_new_xen_calls_tables_only_what_is_validated(xen, old):
+def test_a_new_xen_calls_tables_only_what_is_validated(xen, old, place):
     g = PvGuest(xen=xen)
     g.vcpus = [(g.tree()[-1], None)]
     other = g.table(2, {0: to(9)})
     judged(g, [other] if old else [], int(not old))
+    data = g.image().bytes()
+    out = place(data).convert("--page-state")
+    assert (out == data) == (not old)
 
 
 # ---- what is said --------------------------------------------------
@@ -333,13 +338,176 @@ def test_only_the_first_stale_tables_are_named():
     assert said(state_of(g)) == (stale[:16], 20, 0)
 
 
+# ---- conversion ----------------------------------------------------
+
+def in_memory(g, page):
+    """As in_memory() of page_walk, from what the guest was made of."""
+    return Guest(read_state(g.image().bytes()), g.xen).in_memory(page)
+
+
+@BOTH
+@pytest.mark.parametrize("big", [False, True], ids=["little", "big"])
+def test_a_stale_table_becomes_what_it_was_in_memory(width, big, place):
+    g = PvGuest(width, big=big)
+    g.vcpus = [(g.tree()[-1], None)]
+    slots = {0: to(9), 7: to(START_INFO, 1 | 1 << 63), 8: 0xdead0,
+             511: to(2, READ_ONLY)}
+    stale = g.table(1, slots)
+    data = g.image().bytes()
+    at = place(data)
+    out = at.convert("--page-state")
+    assert "page state: 1 tables that are not validated" in at.said
+    assert "0 of their entries cleared" in at.said
+    was, now = read_state(data), read_state(out)
+    assert now.frames[stale].last == b.NOTAB
+    assert now.frames[stale].contents == page_of({
+        0: to(g.p2m[9]), 7: to(g.p2m[START_INFO], 1 | 1 << 63), 8: 0xdead0,
+        511: to(g.p2m[2], READ_ONLY)})
+    del was.frames[stale], now.frames[stale]
+    assert was.frames == now.frames and was.records == now.records
+    assert len(out) == len(data)
+    assert said(run("verify", out)[1]["page_state"]) == ([], 0, 0)
+    # Nothing else is different, and that is said by diff, too.
+    status, diff = compare(at.input, at.output)
+    assert status == 1 and not diff["records"] and not diff["facts"]
+    assert [(p["first"], p["count"], p["type_a"], p["type_b"])
+            for p in diff["pages"]] == [(stale, 1, "L1TAB", "NOTAB")]
+
+
+def test_an_entry_without_a_machine_frame_is_cleared_and_counted(place):
+    g = PvGuest(frames=30)
+    g.vcpus = [(g.tree()[-1], None)]
+    gone, foreign = g.hole(), 20
+    g.p2m[foreign] = 1 << 62 | foreign
+    stale = g.table(1, {0: to(gone), 1: to(foreign), 2: to(9)})
+    at = place(g.image().bytes())
+    out = at.convert("--page-state")
+    assert "1 tables" in at.said and "2 of their entries cleared" in at.said
+    assert read_state(out).frames[stale].contents == page_of(
+        {2: to(g.p2m[9])})
+
+
+def test_all_copies_of_all_passes_become_plain_pages(place):
+    g = PvGuest(frames=30)
+    g.vcpus = [(g.tree()[-1], None)]
+    stale = g.table(1, {0: to(9)})
+    g.first = {stale: (b.L2 | b.PIN, page_of({3: to(7)}))}
+    im = g.image()
+    im.parts[im.at("TSC_INFO"):im.at("TSC_INFO")] = [
+        im.record("VERIFY", b.VERIFY),
+        b.page_data(im, [(stale, *g.pages[stale]), (9, *g.pages[9])])]
+    data = im.bytes()
+    out = place(data).convert("--page-state")
+    assert len(out) == len(data)
+    assert [k for pfn, k in read_state(out).named if pfn == stale] == [0] * 3
+    assert page_of({3: to(g.p2m[7])}) in out
+    assert out.count(page_of({0: to(g.p2m[9])})) == 2
+    # A restore compares copies behind VERIFY: they are the same.
+    assert run("verify", out)[1]["verify_differs"] == 0
+
+
+def test_a_page_that_was_data_before_keeps_those_copies(place):
+    g = PvGuest(frames=30)
+    g.vcpus = [(g.tree()[-1], None)]
+    stale = g.table(1, {0: to(9)})
+    g.first = {stale: (b.NOTAB, page_of({3: to(7)}))}
+    out = place(g.image().bytes()).convert("--page-state")
+    assert page_of({3: to(7)}) in out
+
+
+def test_options_can_be_combined_with_page_state(place):
+    g = PvGuest(frames=30)
+    g.vcpus = [(g.tree()[-1], None)]
+    stale = g.table(1, {0: to(9)})
+    g.first = {stale: (b.L1, page_of({3: to(7)})),
+               9: (b.NOTAB, b.pattern(9, 9))}
+    data = g.image().bytes()
+    at = place(data)
+    alone = read_state(at.convert("--page-state"))
+    both = read_state(at.convert("--page-state", "--drop-superseded",
+                                 "--force"))
+    assert both.frames == alone.frames and both.copies == alone.copies - 2
+    out = at.convert("--page-state", "--record=optional", "--force")
+    state = read_state(out)
+    assert state.frames == alone.frames and state.memory
+    assert run("verify", out)[0] == 0
+    at.convert("--page-state", "--record", "drop", "--force")
+    at = place(with_bad_record(g).bytes())
+    assert "M4" in at.refused("--page-state", status=1, output=at.path / "no",
+                              left=("in", "out"))
+    assert at.convert("--page-state", "--record=drop",
+                      "--force") == place(data).convert("--page-state",
+                                                        "--force")
+
+
+@pytest.mark.parametrize("more", [[], ["--drop-superseded"]])
+@pytest.mark.parametrize("carrier", ["libxc", "libxl", "both"])
+def test_the_record_moves_along_with_page_state(carrier, more, place):
+    g = PvGuest(frames=30)
+    g.vcpus = [(g.tree()[-1], None)]
+    g.table(1, {0: to(9)})
+    data = with_both_records(g).bytes()
+    moved = place(place(data).convert("--carrier", carrier, "--force"))
+    two = moved.convert("--page-state", *more, "--force")
+    at = place(data)
+    assert at.convert("--page-state", "--carrier", carrier, *more,
+                      "--force") == two
+    assert f"carrier {carrier}" in at.said and "1 tables" in at.said
+
+
+def test_a_limit_that_is_too_low_can_be_mended_with_page_state(place):
+    g = PvGuest(frames=30)
+    g.vcpus = [(g.tree()[-1], None)]
+    g.table(1, {0: to(9)})
+    im = g.image()
+    im.parts.insert(im.at("dhdr") + 1, b.memory_record(
+        im, False, max_pages=20, tot_pages=20))
+    at = place(im.bytes())
+    assert "G9" in at.refused("--page-state", status=1)
+    assert at.convert("--page-state", "--record=drop",
+                      "--force") == place(g.image().bytes()).convert(
+                          "--page-state", "--force")
+
+
+@BOTH
+def test_without_stale_tables_nothing_changes(width, place):
+    for kw in ({}, {"live": True, "verify": True}, {"version": 2}):
+        data = b.build("pv", width=width, **kw).bytes()
+        at = place(data)
+        assert at.convert("--page-state", "--force") == data
+        assert "page state: 0 tables" in at.said
+
+
+def test_what_page_state_refuses(place):
+    assert "of PV guests" in place(
+        b.build("pvh").bytes()).refused("--page-state")
+    assert "3 checkpoints" in place(b.build(
+        "pv", checkpoints=3).bytes()).refused("--page-state")
+    at = place(b.build("pv").bytes())
+    assert "--page-state reads the input twice" in at.refused(
+        "--page-state", pipe=True)
+    im = b.build("pv", verify=True)
+    k = im.at("VERIFY") + 1
+    im.parts[k:im.at("TSC_INFO")] = b.batches(im, [
+        (p, *(e if p != 15 else (b.L1, b.table(8))))
+        for p, *e in b.pv_pages(8)])
+    assert "in the verify pass alone" in place(
+        im.bytes()).refused("--page-state")
+    assert run("verify", im.bytes())[1]["page_state"] == {"judged": False}
+    im = b.build("pv")
+    im.poke("VCPU_BASIC", 8 + b.CR3[8], bytes(8))
+    assert "breaks rule G7" in place(im.bytes()).refused(
+        "--page-state", status=1)
+
+
 # ---- random guests -------------------------------------------------
 
 SEED = int(os.environ.get("LXE_SEED", random.SystemRandom().getrandbits(32)))
 
 
 @pytest.mark.parametrize("nth", range(60))
-def test_random_guests_are_judged_as_in_python(nth, tmp_path):
+def test_random_guests_are_judged_and_converted_as_in_python(
+        nth, place, tmp_path):
     seed = SEED + nth
     g = random_guest(random.Random(seed))
     im = g.image()
@@ -352,5 +520,23 @@ def test_random_guests_are_judged_as_in_python(nth, tmp_path):
                                        len(held)), seed
     assert code == int(g.big), seed
 
-    (tmp_path / "file").mkdir()
-    assert run("verify", data, tmp_path / "file")[1] == out, seed
+    at = place(data)
+    assert run("verify", data, at.path)[1] == out, seed
+    (at.path / "image").unlink()
+    guest, cleared = Guest(state, g.xen), 0
+    want = {pfn: f.contents for pfn, f in state.frames.items()}
+    for pfn in stale:
+        want[pfn], lost = guest.in_memory(want[pfn])
+        cleared += lost
+    for options in (["--drop-superseded"], []):
+        new = read_state(at.convert("--page-state", "--force", *options))
+        assert new.records == state.records, seed
+        assert {p: f.contents for p, f in new.frames.items()} == want, seed
+        assert all(f.last == (0 if p in stale else state.frames[p].last)
+                   for p, f in new.frames.items()), seed
+        assert f"page state: {len(stale)} tables" in at.said, seed
+        if options:
+            assert f" {cleared} of their entries cleared" in at.said, seed
+        else:
+            assert [p for p, k in new.named if p in stale and k] == [], seed
+            assert len(at.output.read_bytes()) == len(data), seed

@@ -177,11 +177,13 @@ static bool is_stale(struct lxe__stale *s, uint64_t entry)
     return f && f->flags & LXE_FRAME_STALE;
 }
 
-/* Entries of a record, as the stream has them, into s->entries. */
-static int get_entries(struct lxe__stale *s, uint64_t place, uint32_t nr)
+/* The next *@nr_r of @left entries of a record, into s->entries. */
+static int get_entries(struct lxe__stale *s, uint64_t place, uint32_t left,
+                       uint32_t *nr_r)
 {
-    uint32_t i;
+    uint32_t i, nr = left < PIECE ? left : PIECE;
 
+    *nr_r = nr;
     if (again(s, place, s->entries, nr * 8))
         return -1;
     for (i = 0; i < nr; i++)
@@ -197,8 +199,7 @@ static int put_entries(struct lxe__stale *s, uint64_t place,
     uint32_t i, n;
 
     for (; count; count -= n, place += n * 8) {
-        n = count < PIECE ? count : PIECE;
-        if (get_entries(s, place, n))
+        if (get_entries(s, place, count, &n))
             return -1;
         for (i = 0; i < n; i++) {
             if (is_stale(s, s->entries[i]))
@@ -232,8 +233,7 @@ static int put_contents(struct lxe__stale *s, uint64_t place,
     uint32_t i, n;
 
     for (; count; count -= n, place += n * 8) {
-        n = count < PIECE ? count : PIECE;
-        if (get_entries(s, place, n))
+        if (get_entries(s, place, count, &n))
             return -1;
         for (i = 0; i < n; i++) {
             if (is_stale(s, s->entries[i])) {

@@ -6,8 +6,9 @@ host    dom0 of a lab (session): the one named by LAB_NAME, if that is
 guest   factory of test guests; see xenlab/guest.py for its arguments
 
 Every test starts with no guests, no journals and an empty `xl dmesg`.
-A run that the emulator spoilt (LabVoid, or a triple fault in Xen's own
-text) is repeated at most twice, counted and reported; it never passes.
+A run that the emulator spoilt (LabVoid, a triple fault in Xen's own
+text, or Xen's timers that stood still) is repeated at most twice, counted
+and reported; it never passes.
 
 LXE_BUILD   directory of the project's programs (build/debug), copied to
             /opt/libxl-ext in dom0 if it exists

@@ -15,8 +15,8 @@
 /* The order in which they are shown; overrides are no value. */
 static const enum lxe__policy_key shown[] = {
     LXE_KEY_MEMORY_BUMP, LXE_KEY_MEMORY_BUMP_LIMIT, LXE_KEY_FREEZE,
-    LXE_KEY_FREEZE_METHOD, LXE_KEY_FREEZE_TIMEOUT, LXE_KEY_CLAIM,
-    LXE_KEY_STOCK_HELPER, LXE_KEY_QEMU,
+    LXE_KEY_FREEZE_METHOD, LXE_KEY_FREEZE_TIMEOUT, LXE_KEY_LINK_TIMEOUT,
+    LXE_KEY_CLAIM, LXE_KEY_STOCK_HELPER, LXE_KEY_QEMU,
 };
 #define NR_SHOWN (sizeof(shown) / sizeof(shown[0]))
 
@@ -54,6 +54,9 @@ static void value_text(const struct lxe__policy *p,
         return;
     case LXE_KEY_FREEZE_TIMEOUT:
         snprintf(text, len, "%u", p->freeze_timeout);
+        return;
+    case LXE_KEY_LINK_TIMEOUT:
+        snprintf(text, len, "%u", p->link_timeout);
         return;
     case LXE_KEY_CLAIM:
         snprintf(text, len, "%d", p->claim);

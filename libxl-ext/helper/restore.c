@@ -25,6 +25,7 @@
 #include "helper/helper.h"
 #include "memory/record.h"
 #include "report/convert.h"
+#include "stream/link.h"
 #include "stream/relay.h"
 
 struct restore {
@@ -32,6 +33,7 @@ struct restore {
     struct lxe__stream_head head;
     bool has_record;            /* in either carrier */
     struct lxe__record record;
+    struct lxe__link *link;
     struct lxe__relay *relay;
     bool claimed;
     struct lxe__err err;
@@ -68,6 +70,8 @@ static int read_head(struct restore *s, int fd)
     if (LXE_FAULT(RESTORE_BEFORE_RECORD, &s->err) ||
         lxe__caller_go(&s->h->caller, &s->h->proto, fd, libxl,
                        sizeof(libxl), &len, &s->err) ||
+        lxe__link_watch(&s->link, fd, s->h->policy.link_timeout,
+                        &s->err) ||
         lxe__stream_head_read(fd, &s->head, &s->err))
         return -1;
     if (len && s->head.has_record && agree(s, libxl, len))
@@ -275,7 +279,9 @@ int lxe__helper_restore(struct lxe__helper *h, struct lxe__restore_args *a)
         goto out;
     }
     saved = errno;
-    /* What the relay met is the cause of what libxenguest met. */
+    /* What the link or the relay met is the cause of what it met. */
+    lxe__link_end(s.link, &s.err);
+    s.link = NULL;
     lxe__relay_dispose(s.relay, &s.err);
     s.relay = NULL;
     lxe__err_set(&s.err, saved, "restore: dom %u: libxenguest: %s",
@@ -283,6 +289,7 @@ int lxe__helper_restore(struct lxe__helper *h, struct lxe__restore_args *a)
 
  out:
     lxe__relay_dispose(s.relay, rc ? &s.err : NULL);
+    lxe__link_end(s.link, NULL);
     release_claim(&s);
     if (rc)
         LXE_ERROR(&h->proto.logger, "%s", s.err.msg);

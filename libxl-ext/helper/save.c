@@ -32,6 +32,7 @@
 #include "memory/record.h"
 #include "report/convert.h"
 #include "stream/libxc_format.h"
+#include "stream/link.h"
 #include "stream/relay.h"
 
 struct save {
@@ -41,6 +42,7 @@ struct save {
     uint64_t held;              /* the limit that may not be exceeded */
     uint64_t room;              /* pages that the destination takes in */
     struct lxe__freeze *freeze;
+    struct lxe__link *link;
     struct lxe__relay *relay;
     bool in_stream;             /* the relay is out of the way, or none */
     bool mandatory;
@@ -174,6 +176,8 @@ static int prepare(struct save *s)
                            bytes + LXE_LIBXC_RHDR_LEN, LXE_RECORD_LEN,
                            s->mandatory, s->a->fd, &libxc_carrier,
                            &s->err) ||
+        lxe__link_watch(&s->link, s->a->fd, h->policy.link_timeout,
+                        &s->err) ||
         catch_sigterm(s->a->fd, &s->err))
         return -1;
     s->in_stream = !libxc_carrier;
@@ -460,7 +464,9 @@ int lxe__helper_save(struct lxe__helper *h, const struct lxe__save_args *a)
         goto out;
     }
     saved = errno;
-    /* What the relay met is the cause of what libxenguest met. */
+    /* What the link or the relay met is the cause of what it met. */
+    lxe__link_end(s.link, &s.err);
+    s.link = NULL;
     lxe__relay_dispose(s.relay, &s.err);
     s.relay = NULL;
     lxe__err_set(&s.err, saved, "save: dom %u: libxenguest: %s",
@@ -473,6 +479,7 @@ int lxe__helper_save(struct lxe__helper *h, const struct lxe__save_args *a)
     if (rc && s.freeze && lxe__freeze_thaw(s.freeze, &thaw_err))
         LXE_ERROR(&h->proto.logger, "%s", thaw_err.msg);
     lxe__relay_dispose(s.relay, NULL);
+    lxe__link_end(s.link, NULL);
     if (rc)
         LXE_ERROR(&h->proto.logger, "%s", s.err.msg);
     lxe__caller_end(&h->caller, rc ? &s.err : NULL);

@@ -38,6 +38,7 @@ void lxe__policy_init(struct lxe__policy *p)
     p->freeze = LXE_FREEZE_REQUIRE;
     p->freeze_method = LXE_METHOD_AUTO;
     p->freeze_timeout = 10000;
+    p->link_timeout = 30000;
     p->claim = true;
 }
 

@@ -44,6 +44,7 @@ struct lxe__policy {
     enum lxe__freeze_mode freeze;
     enum lxe__freeze_method freeze_method;
     unsigned freeze_timeout;            /* milliseconds for all backends */
+    unsigned link_timeout;              /* milliseconds; 0: the kernel's */
     bool claim;                         /* claim pages before a restore */
     char *stock_helper;                 /* path, or NULL: look for it */
     char *qemu;                         /* path, or NULL: look for it */
@@ -77,6 +78,7 @@ enum lxe__policy_key {
     LXE_KEY_FREEZE,
     LXE_KEY_FREEZE_METHOD,
     LXE_KEY_FREEZE_TIMEOUT,
+    LXE_KEY_LINK_TIMEOUT,
     LXE_KEY_CLAIM,
     LXE_KEY_STOCK_HELPER,
     LXE_KEY_QEMU,

@@ -30,6 +30,7 @@ static const char *const keys[LXE_NR_KEYS] = {
     [LXE_KEY_FREEZE] = "freeze",
     [LXE_KEY_FREEZE_METHOD] = "freeze_method",
     [LXE_KEY_FREEZE_TIMEOUT] = "freeze_timeout",
+    [LXE_KEY_LINK_TIMEOUT] = "link_timeout",
     [LXE_KEY_CLAIM] = "claim",
     [LXE_KEY_STOCK_HELPER] = "stock_helper",
     [LXE_KEY_QEMU] = "qemu",
@@ -351,13 +352,14 @@ static int get_all(const struct reader *r, struct lxe__policy *p,
     unsigned bump = p->memory_bump, freeze = p->freeze;
     unsigned method = p->freeze_method;
     long limit = p->memory_bump_limit, timeout = p->freeze_timeout;
-    long claim = p->claim;
+    long link = p->link_timeout, claim = p->claim;
 
     if (get_word(r, "memory_bump", lxe__bump_words, 3, &bump) ||
         get_number(r, "memory_bump_limit", 0, LIMIT_MAX, &limit) ||
         get_word(r, "freeze", lxe__freeze_words, 3, &freeze) ||
         get_word(r, "freeze_method", lxe__method_words, 3, &method) ||
         get_number(r, "freeze_timeout", 1, TIMEOUT_MAX, &timeout) ||
+        get_number(r, "link_timeout", 0, TIMEOUT_MAX, &link) ||
         get_number(r, "claim", 0, 1, &claim) ||
         get_path(r, "stock_helper", &p->stock_helper) ||
         get_path(r, "qemu", &p->qemu))
@@ -367,6 +369,7 @@ static int get_all(const struct reader *r, struct lxe__policy *p,
     p->freeze = freeze;
     p->freeze_method = method;
     p->freeze_timeout = timeout;
+    p->link_timeout = link;
     p->claim = claim;
     return get_overrides(r, p, name);
 }

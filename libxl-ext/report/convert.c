@@ -101,6 +101,7 @@ int lxe__to_policy(libxl_ext_policy *to, const struct lxe__policy *p,
     to->freeze = (libxl_ext_freeze_mode)p->freeze;
     to->freeze_method = (libxl_ext_freeze_method)p->freeze_method;
     to->freeze_timeout = p->freeze_timeout;
+    to->link_timeout = p->link_timeout;
     to->claim = p->claim;
     return lxe__to_string(&to->stock_helper, p->stock_helper, err) ||
            lxe__to_string(&to->qemu, p->qemu, err) ||

@@ -159,6 +159,7 @@ def test_each_value_says_where_it_comes_from(config):
         "freeze": ("try", "file", 3, 0, None),
         "freeze_method": ("auto", "default", 0, 0, None),
         "freeze_timeout": ("10000", "default", 0, 0, None),
+        "link_timeout": ("30000", "default", 0, 0, None),
         "claim": ("1", "default", 0, 0, None),
         "stock_helper": ("/b/helper", "environment", 0, 0,
                          "LIBXL_EXT_STOCK_HELPER"),

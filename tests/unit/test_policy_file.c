@@ -64,13 +64,14 @@ static void every_key_is_read(void)
         "# a comment with nonsense = 1\n"
         "memory_bump = \"track\"\nmemory_bump_limit = 123\n"
         "freeze=\"try\"; freeze_method = 'detach'\n"
-        "freeze_timeout = 2500\nclaim = 0\n"
+        "freeze_timeout = 2500\nlink_timeout = 0\nclaim = 0\n"
         "stock_helper = \"/a/b\"\nqemu = \"/c\"\n", "web", &p, &err), 0);
     CU_ASSERT_EQUAL(p.memory_bump, LXE_BUMP_TRACK);
     CU_ASSERT_EQUAL(p.memory_bump_limit, 123);
     CU_ASSERT_EQUAL(p.freeze, LXE_FREEZE_TRY);
     CU_ASSERT_EQUAL(p.freeze_method, LXE_METHOD_DETACH);
     CU_ASSERT_EQUAL(p.freeze_timeout, 2500);
+    CU_ASSERT_EQUAL(p.link_timeout, 0);
     CU_ASSERT_FALSE(p.claim);
     CU_ASSERT_STRING_EQUAL(p.stock_helper, "/a/b");
     CU_ASSERT_STRING_EQUAL(p.qemu, "/c");
@@ -172,6 +173,8 @@ static void what_is_wrong_is_named(void)
     refused("freeze_method = \"hope\"\n", "hope", "\"prove\"");
     refused("freeze_timeout = 0\n", "freeze_timeout is 0",
             "from 1 to 600000");
+    refused("link_timeout = 600001\n", "link_timeout is 600001",
+            "from 0 to 600000");
     refused("claim = 2\n", "claim is 2", "from 0 to 1");
     refused("qemu = \"bin/qemu\"\n", "bin/qemu", "absolute");
     refused("memory_bump_overrides = [ \"web=often\" ]\n", "web=often",

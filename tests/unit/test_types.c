@@ -49,6 +49,7 @@ static void the_defaults_are_those_of_the_policy(void)
     CU_ASSERT_EQUAL((int)public.freeze, (int)p.freeze);
     CU_ASSERT_EQUAL((int)public.freeze_method, (int)p.freeze_method);
     CU_ASSERT_EQUAL(public.freeze_timeout, p.freeze_timeout);
+    CU_ASSERT_EQUAL(public.link_timeout, p.link_timeout);
     CU_ASSERT_EQUAL(public.claim, p.claim);
 }
 
@@ -109,6 +110,8 @@ static void the_bounds_are_those_of_the_policy_file(void)
         { "freeze_timeout", "0", 0 }, { "freeze_timeout", "1", 1 },
         { "freeze_timeout", "600000", 1 },
         { "freeze_timeout", "600001", 0 },
+        { "link_timeout", "0", 1 }, { "link_timeout", "600000", 1 },
+        { "link_timeout", "600001", 0 },
     };
     struct lxe__policy p;
     libxl_ext_policy q;

@@ -35,7 +35,7 @@ static int open_way(struct guest *g, struct transport *t, const char *host)
     char remote[256];
 
     snprintf(remote, sizeof(remote), RECEIVE, e, e);
-    if (!transport_open(t, shell ? shell : "ssh", host,
+    if (!transport_open(t, shell, host,
                         receive ? receive : remote))
         return 0;
     guest_error(g, "cannot start %s: %s", shell ? shell : "ssh",
@@ -55,7 +55,7 @@ static int ask_once(struct guest *g, const char *host, const char *uuid)
 
     snprintf(remote, sizeof(remote), "exec xl-ext migrate-receive --ask"
              " %s", uuid);
-    if (transport_open(&t, shell ? shell : "ssh", host, remote))
+    if (transport_open(&t, shell, host, remote))
         return -1;
     while (have < (ssize_t)sizeof(said) - 1 &&
            (n = read(t.from, said + have, sizeof(said) - 1 - have)) > 0)
@@ -244,7 +244,7 @@ static int precheck(struct guest *g, uint32_t domid, const char *host)
     if (!config || guest_timeout(g, call->values[PRECHECK_OPT_TIMEOUT],
                                  &params.timeout))
         goto out;
-    if (transport_open(&t, shell ? shell : "ssh", host,
+    if (transport_open(&t, shell, host,
                        receive ? receive : remote)) {
         guest_error(g, "cannot start %s: %s", shell ? shell : "ssh",
                     strerror(errno));

@@ -43,6 +43,8 @@ int transport_open(struct transport *t, const char *shell,
 
     t->pid = -1;
     t->to = t->from = -1;
+    if (!shell)
+        shell = TRANSPORT_SSH;
     if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
         goto fail;
     t->pid = fork();

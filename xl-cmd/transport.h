@@ -8,15 +8,20 @@
 
 #include <sys/types.h>
 
+/* A link that is cut would else be noticed when TCP gives up, after a
+   quarter of an hour. */
+#define TRANSPORT_SSH "ssh -o ServerAliveInterval=10"                   \
+                      " -o ServerAliveCountMax=3"
+
 struct transport {
     pid_t pid;                  /* -1: none */
     int to, from;
 };
 
 /*
- * Runs @shell with @host and @remote behind it, quoted for a shell that
- * hears them (@shell of "": @host is the command itself, as with
- * "xl migrate -s ''").  0, or -1 with errno.
+ * Runs @shell (NULL: TRANSPORT_SSH) with @host and @remote behind it,
+ * quoted for a shell that hears them (@shell of "": @host is the command
+ * itself, as with "xl migrate -s ''").  0, or -1 with errno.
  */
 int transport_open(struct transport *t, const char *shell,
                    const char *host, const char *remote);

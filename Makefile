@@ -6,7 +6,9 @@
 # check-unit     unit tests with sanitizers; no root, no hypervisor
 # check-fuzz     a short run of the fuzzers; needs clang, no root
 # check          unit tests, then the lab scenarios: the one test command
-# check-all      the same with every fault point and every guest kind
+# check-all      the same with every fault point and every guest kind, on
+#                each Debian and Xen of the lab (in build/NAME, if not
+#                this machine's)
 # demo           stock Xen against libxl-ext on the three defects
 # bench          speed and memory figures, build/bench*.json
 # lint           cppcheck, clang-tidy, direction of includes
@@ -32,7 +34,10 @@ SYSCONFDIR  ?= /etc/xen
 DEPS        ?= build-aux/deps.sh
 PYTHON      ?= /usr/bin/python3
 
-BUILD       ?= build/release
+# Where builds go: another directory for each Debian release that one
+# tree is built in.
+OUT         ?= build
+BUILD       ?= $(OUT)/release
 CC          ?= gcc
 CFLAGS      ?= -O2 -g
 WARNINGS    := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
@@ -95,9 +100,9 @@ UNIT_OBJS   := $(UNIT_SRCS:%.c=$(BUILD)/%.o) $(IDL_TESTS:%.c=%.o)
         bench lint lint-idl install clean deps deps-build deb check-deb \
         FORCE
 
-all: deps-build ; @$(MAKE) -s programs BUILD=build/release
+all: deps-build ; @$(MAKE) -s programs BUILD=$(OUT)/release
 debug: deps-build
-	@$(MAKE) -s programs BUILD=build/debug FLAVOUR_CFLAGS=-DLXE_DEBUG
+	@$(MAKE) -s programs BUILD=$(OUT)/debug FLAVOUR_CFLAGS=-DLXE_DEBUG
 programs: $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/xl-ext $(SOLIB)
 
 $(BUILD)/_config.h: build-aux/configure.sh
@@ -172,16 +177,16 @@ $(BUILD)/unit: $(UNIT_OBJS) $(UNIT_EXTRA) $(LIB)
 	    -o $@ $^ -lcunit $(guardian_LIBS) $(XEN_LIBS) $(IMAGE_LIBS)
 
 check-unit: deps-build
-	@$(MAKE) -s build/asan/unit BUILD=build/asan \
+	@$(MAKE) -s $(OUT)/asan/unit BUILD=$(OUT)/asan \
 	    SYSCONFDIR=/nonexistent \
 	    FLAVOUR_CFLAGS="-DLXE_DEBUG -fsanitize=address,undefined \
 	    -fno-sanitize-recover=all"
-	build/asan/unit
+	$(OUT)/asan/unit
 
 # What a run finds grows the corpus under build/; the committed seeds
 # are only read.  A crash leaves its input there and fails the target.
 FUZZ_SECONDS ?= 20
-FUZZ        := build/fuzz
+FUZZ        := $(OUT)/fuzz
 FUZZ_CC     := clang -std=gnu11 $(WARNINGS) -O1 -g -Ilibxl-ext -Iinclude \
                -I$(FUZZ)/idl -fsanitize=fuzzer,address,undefined \
                -fno-sanitize-recover=all
@@ -242,19 +247,19 @@ check-deb: deb
 lint:
 	@$(DEPS) build-aux/packages build-aux/packages-lint
 	@build-aux/check-includes.sh
-	@$(MAKE) -s build/lint/_config.h lint-idl BUILD=build/lint
+	@$(MAKE) -s $(OUT)/lint/_config.h lint-idl BUILD=$(OUT)/lint
 	cppcheck --quiet --error-exitcode=1 --std=c11 \
 	    --enable=warning,performance,portability \
 	    --inline-suppr --suppress=missingIncludeSystem \
-	    -DLXE_DEBUG -Ilibxl-ext -Iinclude -Ibuild/lint -Ibuild/lint/idl \
+	    -DLXE_DEBUG -Ilibxl-ext -Iinclude -I$(OUT)/lint -I$(OUT)/lint/idl \
 	    libxl-ext xl-cmd
 	# One at a time: clang-tidy 14 mistakes va_start in the second of
 	# several files.
 	for f in $(LIB_SRCS) $(helper_SRCS) $(guardian_SRCS) $(qemu_SRCS) \
 	    $(cmd_SRCS); do \
 	    clang-tidy --quiet $$f -- $(filter-out -MMD -MP -Werror \
-	        -Ibuild/release%,$(LXE_CFLAGS)) -DLXE_DEBUG -Ibuild/lint \
-	        -Ibuild/lint/idl \
+	        -I$(OUT)/release%,$(LXE_CFLAGS)) -DLXE_DEBUG -I$(OUT)/lint \
+	        -I$(OUT)/lint/idl \
 	        2>/dev/null || exit 1; \
 	done
 
@@ -272,17 +277,17 @@ lint-idl: $(IDL_OUT)
 install: all
 	install -d $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(SBINDIR) \
 	    $(DESTDIR)$(SYSCONFDIR)
-	install -m 755 $(PROGRAMS:%=build/release/%) \
+	install -m 755 $(PROGRAMS:%=$(OUT)/release/%) \
 	    $(DESTDIR)$(LIBEXECDIR)
-	install -m 755 build/release/xl-ext $(DESTDIR)$(SBINDIR)
+	install -m 755 $(OUT)/release/xl-ext $(DESTDIR)$(SBINDIR)
 	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(INCLUDEDIR) \
 	    $(DESTDIR)$(PKGCONFIGDIR)
-	install -m 644 build/release/libxlext.so.$(VERSION) \
+	install -m 644 $(OUT)/release/libxlext.so.$(VERSION) \
 	    $(DESTDIR)$(LIBDIR)
 	ln -sf libxlext.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libxlext.so
 	install -m 644 $(PUBLIC_HDRS) \
-	    build/release/idl/_libxl_ext_types.h $(DESTDIR)$(INCLUDEDIR)
+	    $(OUT)/release/idl/_libxl_ext_types.h $(DESTDIR)$(INCLUDEDIR)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	    -e 's|@VERSION@|$(VERSION)|' build-aux/xlext.pc.in \
@@ -299,7 +304,7 @@ install: all
 	    $(DESTDIR)$(MANDIR)/man5
 	install -m 644 docs/libxl-ext.7 $(DESTDIR)$(MANDIR)/man7
 	install -m 644 docs/xl-ext.8 $(DESTDIR)$(MANDIR)/man8
-	build/release/xl-ext --completion bash \
+	$(OUT)/release/xl-ext --completion bash \
 	    > $(DESTDIR)$(COMPLETIONDIR)/xl-ext
 	test -e $(DESTDIR)$(SYSCONFDIR)/libxl-ext.conf || \
 	    install -m 644 docs/libxl-ext.conf.example \

@@ -10,8 +10,9 @@ A run that the emulator spoilt (LabVoid, a triple fault in Xen's own
 text, or Xen's timers that stood still) is repeated at most twice, counted
 and reported; it never passes.
 
-LXE_BUILD   directory of the project's programs (build/debug), copied to
-            /opt/libxl-ext in dom0 if it exists
+LXE_BUILD   directory of the project's programs (build/debug, or what
+            `lab make --flavour F debug` makes), copied to /opt/libxl-ext
+            in dom0 if it exists
 LAB_NAME, LAB_FLAVOUR, LAB_SMP
 """
 
@@ -25,7 +26,7 @@ from _pytest.runner import runtestprotocol
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from xenlab import flavours, paths                      # noqa: E402
+from xenlab import buildroot, flavours                  # noqa: E402
 from xenlab.guest import Guest                          # noqa: E402
 from xenlab.lab import Lab                              # noqa: E402
 from xenlab.proc import LabError, LabVoid, say          # noqa: E402
@@ -50,8 +51,27 @@ def pytest_keyboard_interrupt(excinfo):
     _interrupted = True
 
 
+# What the report says it was tested on: name and the command for it.
+VERSIONS = {
+    "debian": "cat /etc/debian_version",
+    "xen": "xl info | sed -n 's/^xen_version *: //p'",
+    "tools": "dpkg-query -W -f '${Version}' xenstore-utils",
+    "linux": "uname -r",
+    "qemu": "dpkg-query -W -f '${Version}' qemu-system-xen",
+}
+
+
+def record_versions(lab, record):
+    record("flavour", lab.flavour.name)
+    out = lab.host.run("\n".join(f"echo \"{name} $({command})\""
+                                for name, command in VERSIONS.items())).out
+    for line in out.splitlines():
+        name, _, value = line.partition(" ")
+        record(name, value)
+
+
 @pytest.fixture(scope="session")
-def lab():
+def lab(record_testsuite_property):
     global _lab
     name = os.environ.get("LAB_NAME")
     flavour = flavours.FLAVOURS[os.environ.get("LAB_FLAVOUR",
@@ -64,6 +84,7 @@ def lab():
                            keep=False)
     if not _lab.host.control.exists():
         _lab.host.connect()
+    record_versions(_lab, record_testsuite_property)
     try:
         yield _lab
     finally:
@@ -74,7 +95,7 @@ def lab():
 @pytest.fixture(scope="session")
 def host(lab):
     build = Path(os.environ.get("LXE_BUILD") or
-                 paths.CHECKOUT / "build/debug")
+                 buildroot.programs(lab.flavour))
     if build.is_dir():
         names = lab.host.deploy(build)
         say(f"deployed {', '.join(names)} from {build}")

@@ -6,6 +6,8 @@ One module per subject:
     paths      where caches and running labs live
     proc       processes, locks, errors
     cache      artefacts built once, whole or not at all
+    buildroot  where programs for a dom0 of another release are built
+    hypervisor Xen with shadow paging, where Debian's has none
     image      the dom0 file system
     payload    what is pushed into dom0: test guest and tools
     machine    the QEMU process

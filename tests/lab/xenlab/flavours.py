@@ -25,6 +25,7 @@ class Flavour:
     spec_ctrl: str      # see below
     memory: int         # MiB, of the whole emulated machine
     dom0_memory: int    # MiB
+    build_xen: bool     # Debian's has no shadow paging: hypervisor.py
 
     # Lazy FPU switching corrupts SSE registers of PV guests under
     # emulation, which looks like a migration bug and is none.
@@ -50,10 +51,12 @@ class Flavour:
 FLAVOURS = {f.name: f for f in (
     Flavour(name="bookworm", suite="bookworm", xen="4.17",
             module_suffix=".ko", includes=(),
-            spec_ctrl="eager-fpu", memory=4096, dom0_memory=1536),
+            spec_ctrl="eager-fpu", memory=4096, dom0_memory=1536,
+            build_xen=False),
     Flavour(name="trixie", suite="trixie", xen="4.20",
             module_suffix=".ko.xz", includes=(),
-            spec_ctrl="eager-fpu", memory=4096, dom0_memory=1536),
+            spec_ctrl="eager-fpu", memory=4096, dom0_memory=1536,
+            build_xen=True),
 )}
 
 DEFAULT = "bookworm"

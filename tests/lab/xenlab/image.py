@@ -13,7 +13,7 @@ import subprocess
 import zlib
 from pathlib import Path
 
-from . import cache, paths
+from . import cache, hypervisor, paths
 from .proc import LabError, call, step
 
 DOM0 = paths.LAB / "dom0"       # files copied into dom0 as they are
@@ -134,14 +134,18 @@ def _one(where, pattern):
 
 
 def _boot_files(flavour, root, out):
-    with gzip.open(root / flavour.xen_image) as f:
-        (out / "xen").write_bytes(f.read())
     config = _one(root / "boot", f"xen-{flavour.xen}-*.config").read_text()
-    if "CONFIG_SHADOW_PAGING=y" not in config:
+    if hypervisor.SHADOW in config:
+        with gzip.open(root / flavour.xen_image) as f:
+            (out / "xen").write_bytes(f.read())
+    elif flavour.build_xen:
+        shutil.copy(hypervisor.get(flavour, config) / "xen", out / "xen")
+    else:
         raise LabError(
             "this build of Xen has no shadow paging, without which HVM "
             "guests fail under emulation and PV guests cannot migrate "
-            "live; pin another version in xenlab/image.py")
+            "live; pin another version in xenlab/image.py, or set "
+            f"build_xen of flavour {flavour.name}")
     shutil.copy(_one(root / "boot", "vmlinuz-*"), out / "vmlinuz")
     shutil.copy(_one(root / "boot", "initrd.img-*"), out / "initrd")
     # Unpacking a kernel costs 6 s and more of each guest's start.

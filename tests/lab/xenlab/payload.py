@@ -9,7 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
-from . import cache, paths
+from . import buildroot, cache, paths
 from .host import LABDIR
 from .proc import call
 
@@ -24,16 +24,18 @@ def get(flavour, base):
     key = cache.digest(base.name, Path(__file__),
                        [p.name for p in sources], *sources)
     return cache.artefact(f"payload-{flavour.name}-{key}",
-                          lambda tmp: _build(base, tmp), "the test guest")
+                          lambda tmp: _build(flavour, base, tmp),
+                          "the test guest")
 
 
-def _build(base, out):
+def _build(flavour, base, out):
     log = out / "payload.log"
-    call(["gcc", *CFLAGS, "-static", "-pthread", "-o", out / "churn",
-          paths.GUEST_SRC / "churn.c"], log=log)
-    for src in sorted(paths.TOOLS_SRC.glob("*.c")):
-        call(["gcc", *CFLAGS, "-o", out / src.stem, src, "-lxenctrl"],
-             log=log)
+    with buildroot.opened(flavour, out) as inside:
+        call(inside("gcc", *CFLAGS, "-static", "-pthread", "-o",
+                    out / "churn", paths.GUEST_SRC / "churn.c"), log=log)
+        for src in sorted(paths.TOOLS_SRC.glob("*.c")):
+            call(inside("gcc", *CFLAGS, "-o", out / src.stem, src,
+                        "-lxenctrl"), log=log)
     for src in sorted(paths.TOOLS_SRC.iterdir()):
         if os.access(src, os.X_OK):
             shutil.copy(src, out / src.name)

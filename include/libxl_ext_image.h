@@ -76,7 +76,8 @@ struct libxl_ext_image_pass {
     uint64_t named;             /* frames that its records name */
     uint64_t data;              /* of these, sent with contents */
     uint64_t again;             /* of these, sent with contents before */
-    uint64_t unchanged;         /* of these, with the same contents */
+    uint64_t unchanged;         /* of these, with the same contents;
+                                   where all was read, else 0 */
     bool verify;                /* behind a VERIFY record */
 };
 
@@ -93,7 +94,7 @@ struct libxl_ext_image_record {
 
 enum libxl_ext_image_cell_kind {
     LIBXL_EXT_IMAGE_CELL_PLAIN, /* a page with contents */
-    LIBXL_EXT_IMAGE_CELL_ZERO,  /* all zero; full reading only */
+    LIBXL_EXT_IMAGE_CELL_ZERO,  /* all zero; where all was read */
     LIBXL_EXT_IMAGE_CELL_TABLE, /* a page table */
     LIBXL_EXT_IMAGE_CELL_EMPTY, /* allocated, without contents */
     LIBXL_EXT_IMAGE_CELL_HOLE,  /* named and not there */
@@ -109,6 +110,7 @@ struct libxl_ext_image {
     enum libxl_ext_image_container container;
     uint64_t size;              /* bytes that were read or passed over */
     bool quick;                 /* page contents were not looked at */
+    bool all_read;              /* all of them were, rule or no rule */
 
     /* Who: from xl's JSON configuration; empty where there is none. */
     char name[256];
@@ -149,7 +151,8 @@ struct libxl_ext_image {
     uint64_t first_frame, last_frame;
     uint64_t types[LIBXL_EXT_IMAGE_TYPES];  /* by type, 0 to 15 */
     uint64_t populated;         /* that a restore allocates */
-    uint64_t zero_pages;        /* full reading only */
+    /* Where all was read, else 0. */
+    uint64_t zero_pages;
     uint64_t duplicate_pages;   /* as some other; zero pages and page
                                    tables are not counted */
     uint64_t verify_differs;    /* changed at the verify pass */
@@ -188,8 +191,15 @@ struct libxl_ext_image {
     struct libxl_ext_image_verdict ext;     /* one with it */
 };
 
-/* Page contents are passed over; of a file they are not even read. */
+/*
+ * How much is looked at of what is in pages.  Without a flag all of it:
+ * where it is the same, and that the storage still gives it.  Of a file
+ * what is passed over is not even read.
+ */
+/* Nothing; rules on contents are not asked. */
 #define LIBXL_EXT_IMAGE_QUICK (1U << 0)
+/* Only what a rule speaks of: the page tables of PV guests. */
+#define LIBXL_EXT_IMAGE_RULES (1U << 1)
 
 /*
  * Reads the image at @fd, from where it stands to its end: a file (its

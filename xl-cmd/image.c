@@ -73,13 +73,26 @@ static int show(const struct command_call *call, unsigned int flags,
     return rc;
 }
 
-enum { VERIFY_QUICK = 1 << 0, VERIFY_JSON = 1 << 1 };
+enum {
+    VERIFY_QUICK = 1 << 0, VERIFY_READ_ALL = 1 << 1, VERIFY_JSON = 1 << 2
+};
 
 static int image_verify(const struct command_call *call)
 {
-    return show(call, call->options & VERIFY_QUICK
-                ? LIBXL_EXT_IMAGE_QUICK : 0,
-                call->options & VERIFY_JSON, NULL, image_print_verdict);
+    unsigned int flags = LIBXL_EXT_IMAGE_RULES;
+
+    if (call->options & VERIFY_QUICK)
+        flags = LIBXL_EXT_IMAGE_QUICK;
+    if (call->options & VERIFY_READ_ALL) {
+        if (flags == LIBXL_EXT_IMAGE_QUICK) {
+            command_error(call, "--quick and --read-all exclude each"
+                          " other: give one of the two");
+            return EXIT_CANNOT;
+        }
+        flags = 0;
+    }
+    return show(call, flags, call->options & VERIFY_JSON, NULL,
+                image_print_verdict);
 }
 
 enum { INSPECT_JSON = 1 << 0, INSPECT_PLOT = 1 /* its number */ };
@@ -100,6 +113,8 @@ const struct command image_commands[] = {
     { .group = "image", .name = "verify", .args = "FILE|-", .nr_args = 1,
       .help = "say whether an image is whole and who would restore it",
       .options = { { "--quick", NULL, "do not look into pages" },
+                   { "--read-all", NULL, "read every byte, also where no"
+                     " rule speaks of it" },
                    { "--json", NULL, "as one JSON object" } },
       .run = image_verify },
     { .group = "image", .name = "convert", .args = "IN|- OUT",

@@ -80,7 +80,7 @@ static void put_passes(yajl_gen g, const struct libxl_ext_image *im)
         json_number(g, "named", p->named);
         json_number(g, "data", p->data);
         json_number(g, "again", p->again);
-        if (!im->quick)
+        if (im->all_read)
             json_number(g, "unchanged", p->unchanged);
         json_bool(g, "verify", p->verify);
         yajl_gen_map_close(g);
@@ -107,7 +107,7 @@ static void put_frames(yajl_gen g, const struct libxl_ext_image *im)
         if (im->types[i] && image_type_name(i))
             json_number(g, image_type_name(i), im->types[i]);
     yajl_gen_map_close(g);
-    if (!im->quick) {
+    if (im->all_read) {
         json_number(g, "zero_pages", im->zero_pages);
         json_number(g, "duplicate_pages", im->duplicate_pages);
         json_number(g, "verify_differs", im->verify_differs);
@@ -205,6 +205,7 @@ int image_print_json(const struct libxl_ext_image *im)
     json_number(g, "size", im->size);
     json_bool(g, "complete", im->complete);
     json_bool(g, "quick", im->quick);
+    json_bool(g, "all_read", im->all_read);
     put_guest(g, im);
     put_stream(g, im);
     put_limits(g, im);

@@ -136,9 +136,12 @@ void image_print_verdict(const struct libxl_ext_image *im)
                U(im->faults[i].offset), im->faults[i].text);
     if (im->nr_faults)
         printf("faults: %llu\n", U(im->nr_faults));
+    else if (im->all_read)
+        printf("no rule is broken; all %llu bytes were read\n",
+               U(im->size));
     else
-        printf("no rule is broken%s\n",
-               im->quick ? "; pages were not looked at" : "");
+        printf("no rule is broken; %s were not looked at\n", im->quick
+               ? "pages" : "contents that no rule speaks of");
     print_page_state(im);
     print_host("a stock host", &im->stock);
     print_host("a libxl-ext host", &im->ext);

@@ -9,6 +9,8 @@
 
 #include "image/image.h"
 
+#define FLAGS (LIBXL_EXT_IMAGE_QUICK | LIBXL_EXT_IMAGE_RULES)
+
 /* Always -1: the error as the callers of these calls want it. */
 static int failed(const struct lxe__err *err, char *error,
                   size_t error_len)
@@ -28,9 +30,9 @@ int libxl_ext_image_read(int fd, unsigned int flags,
     int rc;
 
     lxe__err_init(&err);
-    if (flags & ~LIBXL_EXT_IMAGE_QUICK)
+    if (flags & ~FLAGS)
         rc = lxe__err_set(&err, EINVAL, "image: flags 0x%x have bits"
-                          " outside 0x%x", flags, LIBXL_EXT_IMAGE_QUICK);
+                          " outside 0x%x", flags, FLAGS);
     else if (!image)
         rc = lxe__err_set(&err, ENOMEM, "image: no memory");
     else

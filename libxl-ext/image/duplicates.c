@@ -87,7 +87,7 @@ int lxe__duplicates_count(struct lxe__reader *r)
     struct table t = { .nr_slots = TABLE_MIN };
     int rc = 0;
 
-    if (r->out->quick || r->locate)
+    if (!r->out->all_read || r->locate)
         return 0;
     while (t.nr_slots < TABLE_MAX && t.nr_slots / 2 < r->map.named)
         t.nr_slots *= 2;

@@ -98,6 +98,7 @@ struct lxe__reader *lxe__reader_new(int fd, unsigned int flags,
     memset(out, 0, sizeof(*out));
     out->config_target_kb = out->config_max_kb = UINT64_MAX;
     out->quick = flags & LIBXL_EXT_IMAGE_QUICK;
+    out->all_read = !flags;
     r = calloc(1, sizeof(*r));
     if (!r) {
         lxe__err_set(err, ENOMEM, "image: no memory");
@@ -105,7 +106,7 @@ struct lxe__reader *lxe__reader_new(int fd, unsigned int flags,
     }
     r->out = out;
     r->err = err;
-    if (lxe__source_init(&r->src, fd, out->quick, err)) {
+    if (lxe__source_init(&r->src, fd, !out->all_read, err)) {
         lxe__reader_free(r);
         return NULL;
     }

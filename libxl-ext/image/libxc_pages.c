@@ -288,6 +288,13 @@ static int read_table(struct lxe__reader *r, struct lxe__frame *f,
                             r->err);
 }
 
+/* Does a rule speak of what is in it? */
+static bool is_judged(const struct lxe__reader *r, uint64_t entry)
+{
+    return !r->out->hvm && !r->seen_verify && !(entry & E_OUTSIDE) &&
+           lxe__page_is_table(TYPE_OF(entry));
+}
+
 static int read_page(struct lxe__reader *r, uint64_t entry)
 {
     uint64_t at = r->src.offset, pfn = entry & PFN_MASK, hash;
@@ -302,8 +309,10 @@ static int read_page(struct lxe__reader *r, uint64_t entry)
     f = lxe__map_find(&r->map, pfn);
     if (!r->seen_verify)
         f->data_type = TYPE_OF(entry);
+    if (is_judged(r, entry))
+        return read_table(r, f, pfn, p, at);
     if (!r->out->hvm && lxe__page_is_table(TYPE_OF(entry)))
-        return r->seen_verify ? 0 : read_table(r, f, pfn, p, at);
+        return 0;
     if (r->locate) {
         if (!r->seen_verify) {
             f->what = at;
@@ -326,9 +335,37 @@ static int read_page(struct lxe__reader *r, uint64_t entry)
     return 0;
 }
 
+/*
+ * The pages behind the entries.  Where not all are read, only tables
+ * that a rule judges are; and what was one before is none any more.
+ */
+static int read_contents(struct lxe__reader *r, uint32_t nr)
+{
+    uint64_t entry, skip = 0;
+    uint32_t i;
+
+    for (i = 0; i < nr && !r->out->quick; i++) {
+        entry = r->data_pfns[i];
+        if (!r->out->all_read && !is_judged(r, entry)) {
+            skip += LXE_PAGE_SIZE;
+            if (entry & E_AGAIN && !r->seen_verify)
+                lxe__map_find(&r->map, entry & PFN_MASK)->flags &=
+                    ~LXE_FRAME_KEPT;
+            continue;
+        }
+        if ((skip && lxe__pass_over(r, skip, "PAGE_DATA")) ||
+            read_page(r, entry))
+            return -1;
+        skip = 0;
+    }
+    if (r->out->quick)
+        skip = (uint64_t)nr * LXE_PAGE_SIZE;
+    return lxe__pass_over(r, skip, "PAGE_DATA");
+}
+
 int lxe__page_data_read(struct lxe__reader *r, const struct lxe__rec *rec)
 {
-    uint32_t count, reserved, i, nr = 0;
+    uint32_t count, reserved, nr = 0;
     const uint8_t *p;
 
     if (rec->length < 8)
@@ -353,13 +390,7 @@ int lxe__page_data_read(struct lxe__reader *r, const struct lxe__rec *rec)
         return lxe__err_set(r->err, ENOMEM, "image: no memory");
     if (read_entries(r, rec, count, &nr))
         return -1;
-    if (r->out->quick)
-        return lxe__pass_over(r, (uint64_t)nr * LXE_PAGE_SIZE,
-                              "PAGE_DATA");
     if (!r->zero_hash)
         r->zero_hash = XXH3_64bits(zeroes, sizeof(zeroes));
-    for (i = 0; i < nr; i++)
-        if (read_page(r, r->data_pfns[i]))
-            return -1;
-    return 0;
+    return read_contents(r, nr);
 }

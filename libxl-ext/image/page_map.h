@@ -32,9 +32,9 @@
 
 struct lxe__frame {
     /*
-     * A hash of the contents; of a page table the handle that
-     * lxe__source_keep() gave; where the reader locates, the place of
-     * the contents in the image; nothing in a quick reading.
+     * Of a page table the handle that lxe__source_keep() gave; where the
+     * reader locates, the place of the contents in the image; else a
+     * hash of them where all is read, and nothing where it is not.
      */
     uint64_t what;
     union {

@@ -27,6 +27,7 @@ int lxe__source_init(struct lxe__source *s, int fd, bool sparse,
     memset(s, 0, sizeof(*s));
     s->fd = fd;
     s->kept_fd = -1;
+    s->sparse = sparse;
     s->fill = sparse ? FILL_SPARSE : BUF_LEN;
     if (fstat(fd, &st))
         return lxe__err_set(err, errno, "image: fstat: %s",
@@ -145,13 +146,14 @@ void lxe__source_advance(struct lxe__source *s, size_t len)
 int lxe__source_skip(struct lxe__source *s, uint64_t len, uint64_t *done_r,
                      struct lxe__err *err)
 {
+    bool seek = s->is_file && s->sparse && !s->tap;
     uint64_t done = s->tail - s->head;
     size_t have;
 
     if (done > len)
         done = len;
     lxe__source_advance(s, done);
-    if (s->is_file && !s->tap && done < len) {
+    if (seek && done < len) {
         uint64_t left = s->size > s->offset ? s->size - s->offset : 0;
 
         if (left > len - done)
@@ -160,7 +162,7 @@ int lxe__source_skip(struct lxe__source *s, uint64_t len, uint64_t *done_r,
         s->offset += left;
         done += left;
     }
-    while ((!s->is_file || s->tap) && done < len) {
+    while (!seek && done < len) {
         if (!lxe__source_peek(s, 1, &have, err))
             return -1;
         if (!have)

@@ -28,6 +28,7 @@ struct lxe__source {
     uint64_t offset;    /* of the next byte to be handed out */
     uint8_t *buf;
     size_t head, tail;  /* what is in the buffer and not handed out */
+    bool sparse;        /* what is skipped of a file is not read */
     size_t fill;        /* as much is read at a time */
     int kept_fd;        /* -1 until something is kept from a pipe */
     uint64_t kept_len;
@@ -35,9 +36,9 @@ struct lxe__source {
     /* To be set behind _init by who wants them. */
     int stop_fd;        /* above 0: reading ends when it is readable */
     /*
-     * Gets every byte that is handed out, in order; also those of a
-     * file that are skipped, which are read then.  0, or -1 with the
-     * error in the struct lxe__err of the reading, which ends it.
+     * Gets every byte that is handed out or skipped, in order; so all of
+     * a file are read then.  0, or -1 with the error in the struct
+     * lxe__err of the reading, which ends it.
      */
     int (*tap)(void *user, const uint8_t *data, size_t len);
     void *tap_user;
@@ -45,8 +46,9 @@ struct lxe__source {
 };
 
 /*
- * @sparse: most of the image will be skipped, so read little ahead.
- * @fd stays the caller's.
+ * @sparse: what will be skipped of a file need not be read, and it is
+ * most of it, so read little ahead.  Else every byte is read, skipped or
+ * not.  @fd stays the caller's.
  */
 int lxe__source_init(struct lxe__source *s, int fd, bool sparse,
                      struct lxe__err *err);
@@ -67,7 +69,7 @@ void lxe__source_advance(struct lxe__source *s, size_t len);
 
 /*
  * Passes over @len bytes or to the end; *@done_r says how many were
- * there.  Of a file they are not read.
+ * there.
  */
 int lxe__source_skip(struct lxe__source *s, uint64_t len, uint64_t *done_r,
                      struct lxe__err *err);

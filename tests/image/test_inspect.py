@@ -92,7 +92,7 @@ def test_passes_of_a_live_save():
 def test_frames_that_changed_before_the_verify_pass_are_counted():
     im = b.build("pvh", verify=True)
     im.poke("PAGE_DATA", 8 + 80 + 100, b"!", nth=4)
-    status, out = run("verify", im.bytes())
+    status, out = run("inspect", im.bytes())
     assert (status, out["verify_differs"]) == (0, 1)
     assert out["passes"][1]["unchanged"] == 35
 
@@ -236,6 +236,9 @@ def test_an_image_that_does_not_begin_at_the_start_of_its_file(tmp_path):
     (["image", "verify", "/"], "cannot read /"),
     (["image", "mend", "a"], "no command image mend"),
     (["image", "verify", "--quick=1", "a"], "--quick takes no value"),
+    (["image", "verify", "--read-all", "--quick", "a"],
+     "--quick and --read-all exclude each other"),
+    (["image", "inspect", "--read-all", "a"], "no option --read-all"),
     (["image", "inspect", "--plot"], "--plot needs its FILE"),
     (["image", "inspect", "a", "--plot", "b", "--plot=c"],
      "--plot is given twice"),

@@ -403,7 +403,7 @@ def test_all_copies_of_all_passes_become_plain_pages(place):
     assert page_of({3: to(g.p2m[7])}) in out
     assert out.count(page_of({0: to(g.p2m[9])})) == 2
     # A restore compares copies behind VERIFY: they are the same.
-    assert run("verify", out)[1]["verify_differs"] == 0
+    assert run("inspect", out)[1]["verify_differs"] == 0
 
 
 def test_a_page_that_was_data_before_keeps_those_copies(place):
@@ -476,6 +476,25 @@ def test_without_stale_tables_nothing_changes(width, place):
         at = place(data)
         assert at.convert("--page-state", "--force") == data
         assert "page state: 0 tables" in at.said
+
+
+@pytest.mark.parametrize("options", [[], ["--read-all"]], ids=len)
+def test_what_was_a_table_once_is_unknown_if_it_is_one_in_verify(
+        options, tmp_path):
+    """Its contents as a table are those of the first pass no more."""
+    for kinds, verify, known in (([b.L1], False, True),
+                                 ([b.L1, b.NOTAB], False, True),
+                                 ([b.L1, b.NOTAB, b.L1], True, False)):
+        im = b.build("pv")
+        new = [b.page_data(im, [(15, kind, b.table(8))]) for kind in kinds]
+        if verify:
+            new.insert(-1, im.record("VERIFY", b.VERIFY))
+        at = im.at("TSC_INFO")
+        im.parts[at:at] = new
+        for path in (tmp_path, None):
+            out = run("verify", im.bytes(), path, *options)[1]
+            assert out["faults"] == []
+            assert out["page_state"]["judged"] == known, kinds
 
 
 def test_what_page_state_refuses(place):

@@ -43,6 +43,26 @@ def run(command, data, tmp_path=None, *options):
     return p.returncode, json.loads(p.stdout)
 
 
+COUNTS = ("zero_pages", "duplicate_pages", "verify_differs")
+
+
+def without_counts(out):
+    """What is said where only rules are asked, of what is said where all
+    is read."""
+    assert out["all_read"]
+    return {k: v for k, v in out.items() if k not in COUNTS} | {
+        "all_read": False, "passes": [
+            {k: v for k, v in p.items() if k != "unchanged"}
+            for p in out["passes"]]}
+
+
+def named(out):
+    """Faults and fates without their words."""
+    return (out["nr_faults"], [(f["rule"], f["offset"])
+                               for f in out["faults"]],
+            [who["fate"] for who in out["restores"].values()])
+
+
 GUESTS = [{"guest": "hvm"}, {"guest": "pvh"}, {"guest": "pv"},
           {"guest": "pv", "width": 4}]
 WHOLE = [g | {"version": v, "live": live, "verify": verify, "record": rec,
@@ -68,6 +88,10 @@ def test_a_whole_image_passes(kw, tmp_path):
         "refused" if refused else "restored")
     assert out["restores"]["libxl_ext"]["fate"] == "restored"
     assert run("verify", data) == (status, out)
+    for place in (tmp_path, None):
+        every = run("verify", data, place, "--read-all")
+        assert (every[0], without_counts(every[1])) == (status, out)
+        assert run("inspect", data, place) == every
 
 
 IN_LIBXL = [g | {"version": v, "record": rec, "container": c,
@@ -305,6 +329,10 @@ def test_each_damage_is_found_and_named(d, tmp_path):
             f"{d.rule} at byte {offset}: ")
     # A pipe: the same verdict, word for word.
     assert run("verify", data) == (status, out)
+    # Reading all of it finds no more and no less.
+    every = run("verify", data, tmp_path, "--read-all")
+    assert (every[0], named(every[1])) == (status, named(out))
+    assert run("verify", data, None, "--read-all") == every
 
 
 IN_PAGES = {"G3", "G4", "G5", "G12"}

@@ -64,7 +64,7 @@ static void an_unknown_flag_is_refused(void)
     struct libxl_ext_image *im = NULL;
     char error[8];
 
-    CU_ASSERT_EQUAL(libxl_ext_image_read(0, 2, &im, error, sizeof(error)),
+    CU_ASSERT_EQUAL(libxl_ext_image_read(0, 4, &im, error, sizeof(error)),
                     -1);
     CU_ASSERT_EQUAL(errno, EINVAL);
     /* Cut to the room that there is, and ended. */

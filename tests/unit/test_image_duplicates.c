@@ -27,6 +27,7 @@ static uint64_t count(uint64_t nr, uint64_t every)
     CU_ASSERT_PTR_NOT_NULL_FATAL(r);
     CU_ASSERT_PTR_NOT_NULL_FATAL(out);
     lxe__err_init(&err);
+    out->all_read = true;
     r->out = out;
     r->err = &err;
     for (i = 0; i < nr; i++)
@@ -56,7 +57,7 @@ static void more_pages_than_the_table_holds(void)
 
 static void zero_pages_and_page_tables_do_not_count(void)
 {
-    struct libxl_ext_image out = { 0 };
+    struct libxl_ext_image out = { .all_read = true };
     struct lxe__err err = { 0 };
     struct lxe__reader r = { .out = &out, .err = &err };
     static const struct lxe__frame kinds[] = {

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""What of a file is read: verify reads what a rule speaks of, and does not
+mind a disk that has lost the rest; --read-all and inspect read all of it,
+and name the first byte that cannot be had."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import build_image as b
+from test_verify import XL_EXT, built                       # noqa: F401
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.fixture(scope="session")
+def bad_storage(tmp_path_factory):
+    """Runs xl-ext image on a file of which some bytes cannot be read."""
+    so = tmp_path_factory.mktemp("storage") / "bad_storage.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-Wall", "-Wextra",
+                    "-Werror", "-o", so, HERE / "bad_storage.c"],
+                   check=True)
+
+    def run(path, start, length, *args):
+        p = subprocess.run(
+            [XL_EXT, "image", *args, path], check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=os.environ | {"LD_PRELOAD": so, "BAD_FROM": str(start),
+                              "BAD_TO": str(start + length)})
+        return p.returncode, p.stdout.decode(), p.stderr.decode()
+    return run
+
+
+def lost(start):
+    return f"image: read at byte {start}: Input/output error"
+
+
+QUICK, RULES, ALL = ["verify", "--quick"], ["verify"], ["verify",
+                                                        "--read-all"]
+
+
+def check(bad_storage, tmp_path, im, start, length, reads):
+    """Those of reads fail there; the others do not notice."""
+    path = tmp_path / "image"
+    path.write_bytes(im.bytes())
+    for args in (QUICK, RULES, ALL, ["inspect"]):
+        said = bad_storage(path, start, length, *args)
+        if args in reads:
+            assert said[:2] == (2, "") and lost(start) in said[2], args
+        else:
+            assert said == bad_storage(path, 0, 0, *args), args
+            assert said[0] == 0
+
+
+def contents(im, nth):
+    """Where a PAGE_DATA record has its pages, and where it ends."""
+    p = im.part("PAGE_DATA", nth)
+    count = int.from_bytes(p.body[:4], "little")
+    return (im.body_offset("PAGE_DATA", nth) + 8 + 8 * count,
+            im.offset("PAGE_DATA", nth) + len(p.bytes()))
+
+
+@pytest.mark.parametrize("guest", ["hvm", "pvh", "pv"])
+def test_pages_that_no_rule_speaks_of_are_not_read(guest, bad_storage,
+                                                   tmp_path):
+    im = b.build(guest, live=True)
+    # Of the PV guest: frames 10 to 19, without a table.
+    start, end = contents(im, 1)
+    assert end - start >= 6 * b.PAGE
+    check(bad_storage, tmp_path, im, start, end - start,
+          [ALL, ["inspect"]])
+    check(bad_storage, tmp_path, im, end - 1, 1, [ALL, ["inspect"]])
+
+
+def test_page_tables_are_read_and_their_neighbours_are_not(bad_storage,
+                                                           tmp_path):
+    im = b.build("pv")
+    start = contents(im, 0)[0]
+    for pfn in range(10):
+        table = b.ROOT <= pfn <= b.USER_ROOT
+        check(bad_storage, tmp_path, im, start + pfn * b.PAGE, b.PAGE,
+              [RULES, ALL, ["inspect"]] if table else [ALL, ["inspect"]])
+
+
+@pytest.mark.parametrize("name", ["EMULATOR", "CPUID_POLICY"])
+def test_other_bodies_that_no_rule_speaks_of_are_read_with_all(
+        name, bad_storage, tmp_path):
+    im = b.build("hvm")
+    im.part(name).body += bytes(48 * 1000)
+    check(bad_storage, tmp_path, im, im.body_offset(name) + 40, 30000,
+          [ALL, ["inspect"]])
+
+
+@pytest.mark.parametrize("what", ["entries", "header"])
+def test_what_every_reading_needs_fails_in_each(what, bad_storage,
+                                                tmp_path):
+    im = b.build("pvh")
+    start = im.offset("PAGE_DATA", 2) + (16 if what == "entries" else 0)
+    check(bad_storage, tmp_path, im, start, 8,
+          [QUICK, RULES, ALL, ["inspect"]])
+
+
+def test_what_was_read_is_said(bad_storage, tmp_path):
+    im = b.build("pv")
+    path = tmp_path / "image"
+    path.write_bytes(im.bytes())
+    for args, words in ((QUICK, "pages were not looked at"),
+                        (RULES, "contents that no rule speaks of were not"
+                         " looked at"),
+                        (ALL, f"all {len(im.bytes())} bytes were read")):
+        assert f"no rule is broken; {words}\n" in bad_storage(
+            path, 0, 0, *args)[1]

@@ -77,25 +77,23 @@ static void end_cell(struct walk *w)
     memset(c, 0, sizeof(*c));
 }
 
-static int count_cells(void *user, uint64_t first,
-                       struct lxe__frame *frames)
+static void count_cells(void *user, uint64_t pfn, uint64_t nr,
+                        const struct lxe__frame *f)
 {
     struct walk *w = user;
-    uint64_t size = w->out->cell_frames, pfn;
-    unsigned int i;
+    uint64_t size = w->out->cell_frames, n;
 
-    for (i = 0; i < LXE_MAP_FRAMES; i++) {
-        if (!(frames[i].flags & LXE_FRAME_NAMED))
-            continue;
-        pfn = first + i;
+    for (; nr; nr -= n, pfn += n) {
         if (pfn >= w->cell.first + w->cell.frames) {
             end_cell(w);
             w->cell.first = pfn & ~(size - 1);
             w->cell.frames = size;
         }
-        w->cell.counts[kind_of(&frames[i])]++;
+        n = w->cell.first + size - pfn;
+        if (n > nr)
+            n = nr;
+        w->cell.counts[kind_of(f)] += n;
     }
-    return 0;
 }
 
 int lxe__cells_count(struct lxe__reader *r)
@@ -111,7 +109,7 @@ int lxe__cells_count(struct lxe__reader *r)
     for (;;) {
         w = (struct walk){ .out = out };
         memset(out->cells, 0, sizeof(out->cells));
-        if (lxe__map_each(&r->map, count_cells, &w))
+        if (lxe__map_each_alike(&r->map, count_cells, &w))
             return lxe__err_set(r->err, ENOMEM, "image: no memory");
         end_cell(&w);
         if (w.nr <= LIBXL_EXT_IMAGE_CELLS)

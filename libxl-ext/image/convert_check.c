@@ -124,7 +124,7 @@ static int check_fate(struct lxe__convert *c,
 }
 
 static int add_frames(void *user, uint64_t first,
-                      struct lxe__frame *frames)
+                      const struct lxe__frame *frames)
 {
     struct check *k = user;
     const uint8_t *page;

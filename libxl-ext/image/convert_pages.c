@@ -106,7 +106,7 @@ static int put_frame(struct pages *b, uint64_t pfn,
 }
 
 static int put_frames(void *user, uint64_t first,
-                      struct lxe__frame *frames)
+                      const struct lxe__frame *frames)
 {
     unsigned int i;
 

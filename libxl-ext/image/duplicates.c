@@ -14,28 +14,23 @@
 
 #include "image/reader.h"
 
-static int count_frames(void *user, uint64_t first,
-                        struct lxe__frame *frames)
+static void count_frames(void *user, uint64_t first, uint64_t nr,
+                         const struct lxe__frame *f)
 {
     struct libxl_ext_image *out = user;
-    const struct lxe__frame *f = frames;
 
-    for (; f < frames + LXE_MAP_FRAMES; f++) {
-        if (!(f->flags & LXE_FRAME_NAMED))
-            continue;
-        out->last_frame = first + (f - frames);
-        if (!out->frames++)
-            out->first_frame = out->last_frame;
-        out->types[f->type]++;
-        if (f->flags & LXE_FRAME_ZERO && lxe__page_has_data(f->type))
-            out->zero_pages++;
-    }
-    return 0;
+    if (!out->frames)
+        out->first_frame = first;
+    out->last_frame = first + nr - 1;
+    out->frames += nr;
+    out->types[f->type] += nr;
+    if (f->flags & LXE_FRAME_ZERO && lxe__page_has_data(f->type))
+        out->zero_pages += nr;
 }
 
 int lxe__frames_count(struct lxe__reader *r)
 {
-    if (lxe__map_each(&r->map, count_frames, r->out))
+    if (lxe__map_each_alike(&r->map, count_frames, r->out))
         return lxe__err_set(r->err, ENOMEM, "image: no memory");
     return 0;
 }
@@ -68,7 +63,7 @@ static void add_hash(struct table *t, uint64_t hash)
 }
 
 static int add_hashes(void *user, uint64_t first,
-                      struct lxe__frame *frames)
+                      const struct lxe__frame *frames)
 {
     const struct lxe__frame *f = frames;
     struct table *t = user;

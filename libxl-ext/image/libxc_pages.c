@@ -128,11 +128,8 @@ static int name_frame(struct lxe__reader *r, uint64_t *entry,
     pass = pass_of(r);
     pass->named++;
     f->pass = r->pass;
-    if (lxe__page_is_populated(type) &&
-        !(f->flags & LXE_FRAME_POPULATED)) {
-        f->flags |= LXE_FRAME_POPULATED;
+    if (lxe__page_is_populated(type) && !(f->flags & LXE_FRAME_POPULATED))
         r->out->populated++;
-    }
     if (lxe__page_has_data(type)) {
         pass->data++;
         if (f->flags & LXE_FRAME_DATA) {
@@ -144,10 +141,16 @@ static int name_frame(struct lxe__reader *r, uint64_t *entry,
                             " where they are compared and not kept",
                             (unsigned long long)(*entry & PFN_MASK));
         }
-        f->flags |= LXE_FRAME_DATA;
     }
+    f->flags |= lxe__frame_flags(type);
     f->type = type;     /* also behind VERIFY, as libxenguest does */
     return 0;
+}
+
+/* The last that the guest can have. */
+static uint64_t last_frame(const struct lxe__reader *r)
+{
+    return r->out->hvm ? LXE_IMAGE_PFN_MAX : r->max_pfn;
 }
 
 static int check_entry(struct lxe__reader *r, uint64_t *entry,
@@ -155,7 +158,7 @@ static int check_entry(struct lxe__reader *r, uint64_t *entry,
 {
     unsigned int type = TYPE_OF(*entry);
     uint64_t pfn = *entry & PFN_MASK;
-    uint64_t max = r->out->hvm ? LXE_IMAGE_PFN_MAX : r->max_pfn;
+    uint64_t max = last_frame(r);
 
     if (type >= 5 && type <= 8)
         return lxe__fault_stop(r, LXE_RULE_B6, offset, "PAGE_DATA: type"
@@ -186,29 +189,59 @@ static int check_entry(struct lxe__reader *r, uint64_t *entry,
     return name_frame(r, entry, offset);
 }
 
-/*
- * The commonest entry by far, in a tenth of the time: a plain page that
- * is next in the first pass.  False for any other, which check_entry()
- * judges.  In an ascending pass no frame was named before.
- */
-static bool is_next_plain(struct lxe__reader *r, uint64_t entry)
+/* How many of the @n entries at @p are of frames with contents? */
+static uint32_t count_data(const uint8_t *p, uint32_t n, bool big)
 {
-    struct lxe__frame *f;
+    uint32_t i, nr = 0;
+
+    for (i = 0, p += big ? 0 : 7; i < n; i++)
+        nr += lxe__page_has_data(p[i * 8] >> 4);
+    return nr;
+}
+
+/* How many of the @n entries at @p count up by one from the first on? */
+static inline uint32_t count_up(const uint8_t *p, uint32_t n, bool big)
+{
+    uint64_t first = lxe__get64(p, big);
+    uint32_t i = 1;
+
+    while (i < n && lxe__get64(p + i * 8, big) == first + i)
+        i++;
+    return i;
+}
+
+/* A loop for each byte order: the commonest entries are many. */
+static uint32_t count_ascending(const uint8_t *p, uint32_t n, bool big)
+{
+    return big ? count_up(p, n, true) : count_up(p, n, false);
+}
+
+/*
+ * The commonest entries by far, many at a time: frames that are next in
+ * the first pass, of one type that is no page table's, so that no rule
+ * is broken.  How many of the @n at @p are, and have been named; 0 where
+ * check_entry() must judge.
+ */
+static uint32_t name_run(struct lxe__reader *r, const uint8_t *p,
+                         uint32_t n)
+{
+    uint64_t entry = lxe__get64(p, r->out->big_endian);
+    uint64_t pfn = entry & PFN_MASK, max = last_frame(r);
+    unsigned int type = TYPE_OF(entry);
 
     if (r->pass != 1 || !r->pages_begun || r->seen_verify ||
-        entry != r->prev_pfn + 1 ||
-        entry > (r->out->hvm ? LXE_IMAGE_PFN_MAX : r->max_pfn))
-        return false;
-    f = lxe__map_get(&r->map, entry);
-    if (!f)
-        return false;
-    f->flags |= LXE_FRAME_DATA | LXE_FRAME_POPULATED;
-    f->pass = 1;
-    r->out->populated++;
-    r->out->passes[0].named++;
-    r->out->passes[0].data++;
-    r->prev_pfn = entry;
-    return true;
+        pfn != r->prev_pfn + 1 || pfn > max || entry & PFN_RESERVED ||
+        (type && type < LXE_PAGE_BROKEN))
+        return 0;
+    if (n > max - pfn)
+        n = max - pfn + 1;
+    n = count_ascending(p, n, r->out->big_endian);
+    n = lxe__map_add(&r->map, pfn, n, type);
+    r->prev_pfn += n;
+    r->out->passes[0].named += n;
+    r->out->passes[0].data += lxe__page_has_data(type) ? n : 0;
+    r->out->populated += lxe__page_is_populated(type) ? n : 0;
+    return n;
 }
 
 static int bad_length(struct lxe__reader *r, const struct lxe__rec *rec,
@@ -228,7 +261,7 @@ static int bad_length(struct lxe__reader *r, const struct lxe__rec *rec,
 static int read_entries(struct lxe__reader *r, const struct lxe__rec *rec,
                         uint32_t count, uint32_t *nr_r)
 {
-    uint32_t i, n, done, nr = 0;
+    uint32_t i, k, n, done, run, nr = 0;
     uint64_t at, entry;
     const uint8_t *p;
 
@@ -239,23 +272,24 @@ static int read_entries(struct lxe__reader *r, const struct lxe__rec *rec,
         if (!p)
             return -1;
         if (n == count) {
-            for (i = nr = 0; i < n; i++)
-                nr += lxe__page_has_data(TYPE_OF(
-                    lxe__get64(p + i * 8, r->out->big_endian)));
-            if (rec->length != 8 + 8ULL * n + (uint64_t)nr * LXE_PAGE_SIZE)
-                return bad_length(r, rec, count, nr);
-            nr = 0;
+            i = count_data(p, n, r->out->big_endian);
+            if (rec->length != 8 + 8ULL * n + (uint64_t)i * LXE_PAGE_SIZE)
+                return bad_length(r, rec, count, i);
         }
-        for (i = 0; i < n; i++) {
+        for (i = 0; i < n; i += run) {
             entry = lxe__get64(p + i * 8, r->out->big_endian);
-            if (!is_next_plain(r, entry) &&
-                check_entry(r, &entry, at + i * 8))
+            run = name_run(r, p + i * 8, n - i);
+            if (!run && check_entry(r, &entry, at + i * 8))
                 return -1;
+            if (!run)
+                run = 1;
             if (!lxe__page_has_data(TYPE_OF(entry)))
                 continue;
-            if (nr == DATA_MAX)
-                return bad_length(r, rec, count, nr + 1);
-            r->data_pfns[nr++] = entry;
+            if (run > DATA_MAX - nr)
+                return bad_length(r, rec, count, DATA_MAX + 1);
+            for (k = 0; r->data_pfns && k < run; k++)
+                r->data_pfns[nr + k] = entry + k;
+            nr += run;
         }
     }
     *nr_r = nr;
@@ -288,6 +322,12 @@ static int read_table(struct lxe__reader *r, struct lxe__frame *f,
                             r->err);
 }
 
+/* Is any page of the image looked at? */
+static bool looks_into(const struct lxe__reader *r)
+{
+    return r->out->all_read || !(r->out->quick || r->out->hvm);
+}
+
 /* Does a rule speak of what is in it? */
 static bool is_judged(const struct lxe__reader *r, uint64_t entry)
 {
@@ -306,7 +346,9 @@ static int read_page(struct lxe__reader *r, uint64_t entry)
         return -1;
     if (entry & E_OUTSIDE)
         return 0;
-    f = lxe__map_find(&r->map, pfn);
+    f = lxe__map_get(&r->map, pfn);
+    if (!f)
+        return lxe__err_set(r->err, ENOMEM, "image: no memory");
     if (!r->seen_verify)
         f->data_type = TYPE_OF(entry);
     if (is_judged(r, entry))
@@ -335,22 +377,38 @@ static int read_page(struct lxe__reader *r, uint64_t entry)
     return 0;
 }
 
+/* Where not all is read: what was a table before may be none now. */
+static int forget_table(struct lxe__reader *r, uint64_t entry)
+{
+    struct lxe__frame *f;
+
+    if (!(entry & E_AGAIN) || r->seen_verify)
+        return 0;
+    f = lxe__map_get(&r->map, entry & PFN_MASK);
+    if (!f)
+        return lxe__err_set(r->err, ENOMEM, "image: no memory");
+    f->flags &= ~LXE_FRAME_KEPT;
+    return 0;
+}
+
 /*
  * The pages behind the entries.  Where not all are read, only tables
- * that a rule judges are; and what was one before is none any more.
+ * that a rule judges are.
  */
 static int read_contents(struct lxe__reader *r, uint32_t nr)
 {
     uint64_t entry, skip = 0;
     uint32_t i;
 
-    for (i = 0; i < nr && !r->out->quick; i++) {
+    if (!r->data_pfns)
+        return lxe__pass_over(r, (uint64_t)nr * LXE_PAGE_SIZE,
+                              "PAGE_DATA");
+    for (i = 0; i < nr; i++) {
         entry = r->data_pfns[i];
         if (!r->out->all_read && !is_judged(r, entry)) {
             skip += LXE_PAGE_SIZE;
-            if (entry & E_AGAIN && !r->seen_verify)
-                lxe__map_find(&r->map, entry & PFN_MASK)->flags &=
-                    ~LXE_FRAME_KEPT;
+            if (forget_table(r, entry))
+                return -1;
             continue;
         }
         if ((skip && lxe__pass_over(r, skip, "PAGE_DATA")) ||
@@ -358,8 +416,6 @@ static int read_contents(struct lxe__reader *r, uint32_t nr)
             return -1;
         skip = 0;
     }
-    if (r->out->quick)
-        skip = (uint64_t)nr * LXE_PAGE_SIZE;
     return lxe__pass_over(r, skip, "PAGE_DATA");
 }
 
@@ -385,7 +441,7 @@ int lxe__page_data_read(struct lxe__reader *r, const struct lxe__rec *rec)
     if (reserved)
         lxe__fault_note(r, LXE_RULE_B3, rec->body + 4, "PAGE_DATA:"
                         " reserved octets 0x%08x are not zero", reserved);
-    if (!r->data_pfns &&
+    if (looks_into(r) && !r->data_pfns &&
         !(r->data_pfns = malloc(DATA_MAX * sizeof(*r->data_pfns))))
         return lxe__err_set(r->err, ENOMEM, "image: no memory");
     if (read_entries(r, rec, count, &nr))

@@ -8,6 +8,14 @@
  * in each map and make this allocate 4096 times what it has.  Therefore
  * what is allocated stays below LXE_MAP_SLACK plus 16 bytes for each
  * frame that was named; lxe__map_get() says so when that would not hold.
+ *
+ * In most images most frames are alike: named once, in ascending order,
+ * and of one type.  A map of which the first frames are so, and no others
+ * are named yet, has no memory of its own.  It is a part of a *run*,
+ * which is shared: LXE_MAP_FRAMES frames of that type, and behind them
+ * as many that are not named, so that every number of frames is a place
+ * to begin in it.  Who changes a frame, by lxe__map_get(), gets a map of
+ * his own first; that of a page table is never shared.
  */
 #ifndef LXE_IMAGE_PAGE_MAP_H
 #define LXE_IMAGE_PAGE_MAP_H
@@ -29,6 +37,7 @@
 #define LXE_PAGE_BROKEN  0xdU
 #define LXE_PAGE_XALLOC  0xeU
 #define LXE_PAGE_XTAB    0xfU
+#define LXE_PAGE_TYPES   16U
 
 struct lxe__frame {
     /*
@@ -59,6 +68,7 @@ struct lxe__frame {
 struct lxe__map_slot {
     uint64_t index;             /* pfn / LXE_MAP_FRAMES */
     struct lxe__frame *frames;  /* NULL: the slot is free */
+    const struct lxe__frame *run;   /* that has them; NULL: their own */
 };
 
 struct lxe__page_map {
@@ -67,6 +77,8 @@ struct lxe__page_map {
     uint64_t named;
     uint64_t last_index;            /* of the map that was used last */
     struct lxe__frame *last;
+    bool last_shared;               /* it is part of a run */
+    struct lxe__frame *runs[LXE_PAGE_TYPES];    /* those in use */
 };
 
 static inline bool lxe__page_has_data(unsigned int type)
@@ -82,6 +94,14 @@ static inline bool lxe__page_is_table(unsigned int type)
 static inline bool lxe__page_is_populated(unsigned int type)
 {
     return lxe__page_has_data(type) || type == LXE_PAGE_XALLOC;
+}
+
+/* The flags of a frame that was named once, with @type. */
+static inline unsigned int lxe__frame_flags(unsigned int type)
+{
+    return LXE_FRAME_NAMED |
+           (lxe__page_is_populated(type) ? LXE_FRAME_POPULATED : 0) |
+           (lxe__page_has_data(type) ? LXE_FRAME_DATA : 0);
 }
 
 /*
@@ -101,13 +121,17 @@ lxe__frame_first_type(const struct lxe__frame *f)
 /* An all-zero map is empty and needs no init. */
 void lxe__map_dispose(struct lxe__page_map *map);
 
-/* Another map than the last one; NULL where there is none, or an error. */
+/*
+ * Another map than the last one, or, to @change it, one of its own.
+ * NULL where there is none, or, to @change it, with errno.
+ */
 struct lxe__frame *lxe__map_switch(struct lxe__page_map *map,
-                                   uint64_t index, bool add);
+                                   uint64_t index, bool change);
 
 /*
- * The entry of @pfn, which counts as named from now on.  NULL with
- * errno: ERANGE where the frames lie too far apart, ENOMEM.
+ * The entry of @pfn, to be changed; it counts as named from now on.
+ * NULL with errno: ERANGE where the frames lie too far apart, which is
+ * not said of one that was named before; ENOMEM.
  */
 static inline struct lxe__frame *lxe__map_get(struct lxe__page_map *map,
                                               uint64_t pfn)
@@ -115,7 +139,7 @@ static inline struct lxe__frame *lxe__map_get(struct lxe__page_map *map,
     uint64_t index = pfn / LXE_MAP_FRAMES;
     struct lxe__frame *f = map->last;
 
-    if (!f || map->last_index != index)
+    if (!f || map->last_index != index || map->last_shared)
         f = lxe__map_switch(map, index, true);
     if (!f)
         return NULL;
@@ -127,16 +151,31 @@ static inline struct lxe__frame *lxe__map_get(struct lxe__page_map *map,
     return f;
 }
 
-/* The same without naming it: NULL where no frame near it was named. */
-static inline struct lxe__frame *lxe__map_find(struct lxe__page_map *map,
-                                               uint64_t pfn)
+/*
+ * Names up to @count frames from @first on with @type, which is no page
+ * table's, in the first pass: as many as are in one map.  None of them
+ * was named before.  How many; 0 with errno as above.
+ */
+uint32_t lxe__map_add(struct lxe__page_map *map, uint64_t first,
+                      uint32_t count, unsigned int type);
+
+/* To be looked at alone; NULL where no frame near it was named. */
+static inline const struct lxe__frame *
+lxe__map_find(struct lxe__page_map *map, uint64_t pfn)
 {
     uint64_t index = pfn / LXE_MAP_FRAMES;
-    struct lxe__frame *f = map->last;
+    const struct lxe__frame *f = map->last;
 
     if (!f || map->last_index != index)
         f = lxe__map_switch(map, index, false);
     return f ? f + pfn % LXE_MAP_FRAMES : NULL;
+}
+
+/* Of a frame that is a page table: to be changed where it is. */
+static inline struct lxe__frame *
+lxe__map_table(struct lxe__page_map *map, uint64_t pfn)
+{
+    return (struct lxe__frame *)lxe__map_find(map, pfn);
 }
 
 /*
@@ -154,6 +193,17 @@ int lxe__map_order(const struct lxe__page_map *map,
  */
 int lxe__map_each(struct lxe__page_map *map,
                   int (*fn)(void *user, uint64_t first,
-                            struct lxe__frame *frames), void *user);
+                            const struct lxe__frame *frames), void *user);
+
+/*
+ * Calls @fn for all named frames, in ascending order: for @nr at a time,
+ * from frame number @first on, that have type and flags of @f.  0, or -1
+ * with ENOMEM.
+ */
+int lxe__map_each_alike(struct lxe__page_map *map,
+                        void (*fn)(void *user, uint64_t first,
+                                   uint64_t nr,
+                                   const struct lxe__frame *f),
+                        void *user);
 
 #endif

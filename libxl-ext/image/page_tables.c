@@ -62,8 +62,10 @@ static unsigned int level_of(const struct lxe__frame *f)
 }
 
 /* The last of the list names itself. */
-static void reach(struct walk *w, uint64_t pfn, struct lxe__frame *f)
+static void reach(struct walk *w, uint64_t pfn)
 {
+    struct lxe__frame *f = lxe__map_table(&w->r->map, pfn);
+
     if (f->flags & (LXE_FRAME_REACHED | LXE_FRAME_HELD))
         return;
     f->flags |= w->mark;
@@ -104,7 +106,7 @@ static void follow(struct walk *w, uint64_t table, unsigned int level,
                    unsigned int slot, uint64_t pte, uint64_t offset)
 {
     uint64_t pfn = lxe__pte_frame(pte);
-    struct lxe__frame *f = lxe__map_find(&w->r->map, pfn);
+    const struct lxe__frame *f = lxe__map_find(&w->r->map, pfn);
 
     if (pte & LXE_PTE_SUPERPAGE) {
         bad_entry(w, table, slot, offset, "is of a superpage");
@@ -117,7 +119,7 @@ static void follow(struct walk *w, uint64_t table, unsigned int level,
     if (lxe__page_is_table(f->type) &&
         (level_of(f) == level - 1 ||
          (level_of(f) == level && is_linear(w->r, level, pte))))
-        reach(w, pfn, f);
+        reach(w, pfn);
     else
         bad_entry(w, table, slot, offset, "is of a frame that is no page"
                   " table of the level below");
@@ -149,7 +151,7 @@ static int read_table(struct walk *w, uint64_t pfn,
 
 static int read_tables(struct walk *w)
 {
-    struct lxe__frame *f;
+    const struct lxe__frame *f;
     uint64_t pfn;
 
     while (w->busy) {
@@ -165,7 +167,7 @@ static int read_tables(struct walk *w)
 
 static int each_table(struct walk *w,
                       int (*fn)(void *user, uint64_t first,
-                                struct lxe__frame *frames))
+                                const struct lxe__frame *frames))
 {
     return lxe__map_each(&w->r->map, fn, w) ?
            lxe__err_set(w->r->err, ENOMEM, "image: no memory") : 0;
@@ -173,7 +175,7 @@ static int each_table(struct walk *w,
 
 /* Pins; and is what is in each table known? */
 static int reach_pinned(void *user, uint64_t first,
-                        struct lxe__frame *frames)
+                        const struct lxe__frame *frames)
 {
     struct walk *w = user;
     unsigned int i;
@@ -185,18 +187,18 @@ static int reach_pinned(void *user, uint64_t first,
         if (!(frames[i].flags & LXE_FRAME_KEPT))
             w->unknown = true;
         if (frames[i].type & LXE_PAGE_PINNED)
-            reach(w, first + i, &frames[i]);
+            reach(w, first + i);
     }
     return 0;
 }
 
 static void reach_root(struct walk *w, uint64_t pfn)
 {
-    struct lxe__frame *f = lxe__map_find(&w->r->map, pfn);
+    const struct lxe__frame *f = lxe__map_find(&w->r->map, pfn);
 
     /* G7 says that it is one. */
     if (f && lxe__page_is_table(f->type))
-        reach(w, pfn, f);
+        reach(w, pfn);
 }
 
 static void reach_loaded(struct walk *w)
@@ -221,7 +223,7 @@ static bool may_be_offline(const struct lxe__reader *r)
 
 /* What such a vcpu may have loaded. */
 static int reach_held(void *user, uint64_t first,
-                      struct lxe__frame *frames)
+                      const struct lxe__frame *frames)
 {
     struct walk *w = user;
     unsigned int i;
@@ -229,7 +231,7 @@ static int reach_held(void *user, uint64_t first,
     for (i = 0; i < LXE_MAP_FRAMES; i++)
         if (lxe__page_is_table(frames[i].type) &&
             level_of(&frames[i]) == w->r->out->pv_levels)
-            reach(w, first + i, &frames[i]);
+            reach(w, first + i);
     return 0;
 }
 
@@ -240,14 +242,14 @@ static bool is_old_xen(const struct libxl_ext_image *o)
 }
 
 static int judge_frames(void *user, uint64_t first,
-                        struct lxe__frame *frames)
+                        const struct lxe__frame *frames)
 {
     struct walk *w = user;
     struct libxl_ext_image *o = w->r->out;
     unsigned int i;
 
     for (i = 0; i < LXE_MAP_FRAMES; i++) {
-        struct lxe__frame *f = &frames[i];
+        const struct lxe__frame *f = &frames[i];
 
         if (!lxe__page_is_table(f->type) || f->flags & LXE_FRAME_REACHED)
             continue;
@@ -255,7 +257,7 @@ static int judge_frames(void *user, uint64_t first,
             o->tables_held++;
             continue;
         }
-        f->flags |= LXE_FRAME_STALE;
+        lxe__map_table(&w->r->map, first + i)->flags |= LXE_FRAME_STALE;
         if (o->tables_stale < LIBXL_EXT_IMAGE_STALE) {
             o->stale[o->tables_stale].frame = first + i;
             o->stale[o->tables_stale].type = f->type;
@@ -302,23 +304,24 @@ void lxe__page_tables_conclude(struct lxe__reader *r)
 }
 
 static int reset_frames(void *user, uint64_t first,
-                        struct lxe__frame *frames)
+                        const struct lxe__frame *frames)
 {
-    struct libxl_ext_image *o = user;
+    struct lxe__reader *r = user;
     unsigned int i;
 
-    (void)first;
     for (i = 0; i < LXE_MAP_FRAMES; i++)
         if (frames[i].flags & LXE_FRAME_STALE) {
-            o->types[frames[i].type]--;
-            o->types[LXE_PAGE_NOTAB]++;
-            frames[i].type = frames[i].data_type = LXE_PAGE_NOTAB;
+            struct lxe__frame *f = lxe__map_table(&r->map, first + i);
+
+            r->out->types[f->type]--;
+            r->out->types[LXE_PAGE_NOTAB]++;
+            f->type = f->data_type = LXE_PAGE_NOTAB;
         }
     return 0;
 }
 
 int lxe__page_tables_reset(struct lxe__reader *r)
 {
-    return lxe__map_each(&r->map, reset_frames, r->out) ?
+    return lxe__map_each(&r->map, reset_frames, r) ?
            lxe__err_set(r->err, ENOMEM, "image: no memory") : 0;
 }

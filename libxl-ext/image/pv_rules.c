@@ -69,7 +69,7 @@ static int check_table(struct lxe__reader *r, uint64_t pfn,
 }
 
 static int check_tables(void *user, uint64_t first,
-                        struct lxe__frame *frames)
+                        const struct lxe__frame *frames)
 {
     unsigned int i;
 

@@ -123,7 +123,8 @@ struct lxe__reader {
     uint64_t prev_pfn;          /* of the pass */
     uint32_t pass;              /* from 1 */
     uint64_t max_pfn;           /* PV: from P2M_FRAMES */
-    uint64_t *data_pfns;        /* of one PAGE_DATA record */
+    uint64_t *data_pfns;        /* of one PAGE_DATA record; NULL: what is
+                                   in pages is not looked at */
     uint64_t zero_hash;
 
     /* PV: what is judged at the end. */

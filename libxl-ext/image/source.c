@@ -16,7 +16,8 @@
 #include "image/source.h"
 
 #define BUF_LEN     (1U << 20)
-#define FILL_SPARSE (16U << 10)
+/* What a record of libxenguest has ahead of its pages, and little more. */
+#define FILL_SPARSE ((8U << 10) + 64)
 
 int lxe__source_init(struct lxe__source *s, int fd, bool sparse,
                      struct lxe__err *err)

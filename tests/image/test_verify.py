@@ -3,6 +3,7 @@
 named, a file and a pipe get the same answer."""
 
 import json
+import random
 import re
 import subprocess
 import sys
@@ -348,6 +349,48 @@ def test_quick_finds_all_but_what_is_in_pages(d, tmp_path):
     assert (out["faults"][0]["rule"], out["faults"][0]["offset"]) == (
         d.rule, offset)
     assert run("verify", data, None, "--quick") == (status, out)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ranges_of_frames_are_counted_as_their_frames_are(seed, tmp_path):
+    """Maps of 4096 frames that are alike, nearly so, and not at all; in
+    records that end anywhere; some frames named again."""
+    rng = random.Random(seed)
+    types, page = [], bytes(b.PAGE)
+    while len(types) < 20000:
+        types += [rng.choice((b.NOTAB, b.XTAB, b.XALLOC, b.BROKEN))] * (
+            rng.choice((1, 2, 4095, 4096, 4097, rng.randrange(6000)))
+            if rng.random() < 0.5 else -len(types) % 4096)
+    # Contents are long: of few frames.
+    types = [t if t != b.NOTAB or n % 97 == seed or n > len(types) - 900
+             else b.XALLOC if seed % 2 else b.XTAB
+             for n, t in enumerate(types)]
+    types[b.STORE] = types[b.CONSOLE] = b.XALLOC
+    im = b.build("pvh", big=seed == 3)
+    im.parts = [p for p in im.parts if p.name != "PAGE_DATA"]
+    at, n = im.at("TSC_INFO"), 0
+    while n < len(types):
+        k = n + rng.choice((1, 1024, 1024, 4096))
+        im.parts.insert(at, b.page_data(im, [
+            (n + i, t, page if t == b.NOTAB else None)
+            for i, t in enumerate(types[n:k])]))
+        at, n = at + 1, k
+    for pfn in sorted(rng.sample(range(100, len(types)), 20)):
+        types[pfn] = b.BROKEN
+        im.parts.insert(at, b.page_data(im, [(pfn, b.BROKEN, None)]))
+        at += 1
+    status, out = run("verify", im.bytes(), tmp_path)
+    assert out["faults"] == [] and out["complete"]
+    assert out["frames"]["named"] == len(types)
+    assert out["frames"]["last"] == len(types) - 1
+    names = {b.NOTAB: "NOTAB", b.XTAB: "XTAB", b.XALLOC: "XALLOC",
+             b.BROKEN: "BROKEN"}
+    assert out["types"] == {
+        name: types.count(t) for t, name in names.items() if t in types}
+    every = run("verify", im.bytes(), tmp_path, "--read-all")
+    assert (every[0], without_counts(every[1])) == (status, out)
+    quick = run("verify", im.bytes(), tmp_path, "--quick")[1]
+    assert quick | {"quick": False} == out
 
 
 def test_every_rule_is_documented_and_broken_by_a_damage():

@@ -70,7 +70,8 @@ static void frames_that_lie_together_are_never_refused(void)
     lxe__map_dispose(&map);
 }
 
-static int in_order(void *user, uint64_t first, struct lxe__frame *frames)
+static int in_order(void *user, uint64_t first,
+                    const struct lxe__frame *frames)
 {
     uint64_t *next = user;
 
@@ -96,6 +97,155 @@ static void each_goes_up_and_ends_when_told_to(void)
     lxe__map_dispose(&map);
 }
 
+/* Names frames as a reader does, some at a time, and what was named. */
+struct shadow {
+    struct lxe__page_map map;
+    uint64_t next;
+    uint8_t types[5 * LXE_MAP_FRAMES];
+};
+
+static void add(struct shadow *s, uint32_t count, unsigned int type)
+{
+    uint32_t n;
+
+    for (; count; count -= n, s->next += n) {
+        n = lxe__map_add(&s->map, s->next, count, type);
+        CU_ASSERT_FATAL(n > 0 && n <= count);
+        memset(s->types + s->next, type, n);
+    }
+}
+
+static void check_shadow(struct shadow *s)
+{
+    const struct lxe__frame *f;
+    uint64_t i, wrong = 0;
+
+    CU_ASSERT_EQUAL(s->map.named, s->next);
+    for (i = 0; i < s->next; i++) {
+        f = lxe__map_find(&s->map, i);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+        wrong += f->type != s->types[i] || f->pass != 1 ||
+                 f->flags != lxe__frame_flags(s->types[i]);
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+    /* Behind the last nothing is named. */
+    f = lxe__map_find(&s->map, s->next);
+    CU_ASSERT_TRUE(!f || !f->flags);
+}
+
+static unsigned int nr_own(const struct lxe__page_map *map)
+{
+    unsigned int nr = 0;
+    size_t i;
+
+    for (i = 0; i < map->nr_slots; i++)
+        nr += map->slots[i].frames && !map->slots[i].run;
+    return nr;
+}
+
+static void frames_that_are_alike_share_a_map(void)
+{
+    static struct shadow s;
+
+    memset(&s, 0, sizeof(s));
+    add(&s, 1, LXE_PAGE_NOTAB);
+    add(&s, 1023, LXE_PAGE_NOTAB);
+    check_shadow(&s);
+    add(&s, 2 * LXE_MAP_FRAMES - 1024, LXE_PAGE_NOTAB);
+    add(&s, LXE_MAP_FRAMES, LXE_PAGE_XTAB);
+    check_shadow(&s);
+    CU_ASSERT_EQUAL(s.map.nr_maps, 3);
+    CU_ASSERT_EQUAL(nr_own(&s.map), 0);
+    /* Two types in a map. */
+    add(&s, 100, LXE_PAGE_XALLOC);
+    CU_ASSERT_EQUAL(nr_own(&s.map), 0);
+    add(&s, 50, LXE_PAGE_NOTAB);
+    add(&s, LXE_MAP_FRAMES, LXE_PAGE_NOTAB);
+    check_shadow(&s);
+    CU_ASSERT_EQUAL(s.map.nr_maps, 5);
+    CU_ASSERT_EQUAL(nr_own(&s.map), 1);
+    lxe__map_dispose(&s.map);
+}
+
+static void a_change_of_one_frame_is_of_no_other(void)
+{
+    static const uint64_t pfns[] = { 0, 4095, 4096, 4097, 8190 };
+    static struct shadow s;
+    size_t i;
+
+    memset(&s, 0, sizeof(s));
+    add(&s, 2 * LXE_MAP_FRAMES - 1, LXE_PAGE_NOTAB);
+    /* Looked at first: the same frame is another one then. */
+    for (i = 0; i < sizeof(pfns) / sizeof(pfns[0]); i++) {
+        CU_ASSERT_EQUAL(lxe__map_find(&s.map, pfns[i])->type,
+                        LXE_PAGE_NOTAB);
+        lxe__map_get(&s.map, pfns[i])->type = LXE_PAGE_BROKEN;
+        s.types[pfns[i]] = LXE_PAGE_BROKEN;
+        CU_ASSERT_EQUAL(lxe__map_find(&s.map, pfns[i])->type,
+                        LXE_PAGE_BROKEN);
+        lxe__map_get(&s.map, pfns[i])->flags =
+            lxe__frame_flags(LXE_PAGE_BROKEN);
+    }
+    check_shadow(&s);
+    CU_ASSERT_EQUAL(nr_own(&s.map), 2);
+    /* What comes behind goes on where it was. */
+    add(&s, 1, LXE_PAGE_NOTAB);
+    add(&s, 10, LXE_PAGE_NOTAB);
+    check_shadow(&s);
+    CU_ASSERT_EQUAL(nr_own(&s.map), 2);
+    lxe__map_dispose(&s.map);
+}
+
+static void count_alike(void *user, uint64_t first, uint64_t nr,
+                        const struct lxe__frame *f)
+{
+    struct shadow *s = user;
+    uint64_t i;
+
+    CU_ASSERT_TRUE_FATAL(first >= s->next);
+    for (i = s->next; i < first; i++)
+        CU_ASSERT_EQUAL(s->types[i], 0xff);
+    for (i = first; i < first + nr; i++)
+        CU_ASSERT_EQUAL(s->types[i], f->type);
+    s->next = first + nr;
+}
+
+static void frames_that_are_alike_are_handed_out_together(void)
+{
+    static struct shadow s;
+
+    memset(&s, 0, sizeof(s));
+    add(&s, 5000, LXE_PAGE_NOTAB);
+    add(&s, 1000, LXE_PAGE_XTAB);
+    memset(s.types + s.next, 0xff, sizeof(s.types) - s.next);
+    lxe__map_get(&s.map, 7000)->type = s.types[7000] = LXE_PAGE_XALLOC;
+    lxe__map_get(&s.map, 17)->type = s.types[17] = LXE_PAGE_L1TAB;
+    s.next = 0;
+    CU_ASSERT_EQUAL(lxe__map_each_alike(&s.map, count_alike, &s), 0);
+    CU_ASSERT_EQUAL(s.next, 7001);
+    lxe__map_dispose(&s.map);
+}
+
+/* The bound is that of frames one by one, at the same frame. */
+static void scattered_runs_are_refused_at_the_bound(void)
+{
+    struct lxe__page_map map = { 0 }, one = { 0 };
+    uint64_t i = 0, k = 0;
+
+    while (lxe__map_add(&map, i * LXE_MAP_FRAMES, 1, LXE_PAGE_XTAB))
+        i++;
+    CU_ASSERT_EQUAL(errno, ERANGE);
+    while (lxe__map_get(&one, k * LXE_MAP_FRAMES))
+        k++;
+    CU_ASSERT_EQUAL(i, k);
+    CU_ASSERT_EQUAL(map.named, one.named);
+    CU_ASSERT_EQUAL(lxe__map_add(&map, i * LXE_MAP_FRAMES + 1, 1,
+                                 LXE_PAGE_XTAB), 0);
+    CU_ASSERT_EQUAL(map.nr_maps, one.nr_maps);
+    lxe__map_dispose(&map);
+    lxe__map_dispose(&one);
+}
+
 static void types_are_what_the_specification_says(void)
 {
     unsigned int t;
@@ -119,5 +269,13 @@ LXE_SUITE(image_page_map,
       frames_that_lie_together_are_never_refused },
     { "each goes up and ends when told to",
       each_goes_up_and_ends_when_told_to },
+    { "frames that are alike share a map",
+      frames_that_are_alike_share_a_map },
+    { "a change of one frame is of no other",
+      a_change_of_one_frame_is_of_no_other },
+    { "frames that are alike are handed out together",
+      frames_that_are_alike_are_handed_out_together },
+    { "scattered runs are refused at the bound",
+      scattered_runs_are_refused_at_the_bound },
     { "types are what the specification says",
       types_are_what_the_specification_says })

@@ -234,6 +234,7 @@ demo: deps debug all
 
 bench: deps all
 	@tests/bench/image
+	@tests/bench/image --guest pv
 	@tests/bench/bench
 
 deb: deps-build

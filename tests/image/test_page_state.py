@@ -9,6 +9,7 @@ and a failure names the seed of its guest.
 
 import os
 import random
+import struct
 import subprocess
 
 import pytest
@@ -372,6 +373,35 @@ def test_a_stale_table_becomes_what_it_was_in_memory(width, big, place):
     assert status == 1 and not diff["records"] and not diff["facts"]
     assert [(p["first"], p["count"], p["type_a"], p["type_b"])
             for p in diff["pages"]] == [(stale, 1, "L1TAB", "NOTAB")]
+
+
+@BOTH
+@pytest.mark.parametrize("options", [[], ["--drop-superseded"]], ids=len)
+def test_machine_frames_are_those_of_the_right_page_of_the_p2m_table(
+        width, options, place):
+    """Of a table of 66 pages: convert keeps 64 of them at a time, so the
+    first two must make room for the last two and come again."""
+    g, per = PvGuest(width), b.PAGE // width
+    g.vcpus = [(g.tree()[-1], None)]
+    far = 64 * per                      # the first frame of page 64
+    fmt = f"<{per}{'Q' if width == 8 else 'I'}"
+    p2m = {0: g.p2m_frames[0]}
+    mfns = {pfn: mfn for pfn, mfn in enumerate(g.p2m)}
+    for page in (1, 64, 65):
+        p2m[page] = g.new()
+        mfns |= {page * per + k: page << 20 | k for k in range(per)}
+        g.pages[p2m[page]] = (b.NOTAB, struct.pack(fmt, *(
+            mfns[page * per + k] for k in range(per))))
+    order = [9, far + 9, 10, far + 10, per + 9, far + per + 9, per + 10,
+             far + 9, far + per + 10, 9]
+    stale = g.table(1, {k: to(pfn) for k, pfn in enumerate(order)})
+    im = g.image()
+    im.poke("dhdr", 8, im.u("II", 0, 1))        # not all must be named
+    im.parts[im.at("P2M_FRAMES")] = b.p2m_frames(
+        im, [p2m.get(page, p2m[0]) for page in range(66)], 66 * per - 1)
+    out = place(im.bytes()).convert("--page-state", *options)
+    assert read_state(out).frames[stale].contents == page_of(
+        {k: to(mfns[pfn]) for k, pfn in enumerate(order)})
 
 
 def test_an_entry_without_a_machine_frame_is_cleared_and_counted(place):

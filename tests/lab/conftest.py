@@ -101,6 +101,9 @@ def host(lab):
         say(f"deployed {', '.join(names)} from {build}")
     elif os.environ.get("LXE_BUILD"):
         raise LabError(f"LXE_BUILD={build} is no directory")
+    elif not buildroot.native(lab.flavour):
+        raise LabError(f"no programs in {build}; make them: tests/lab/lab "
+                       f"make --flavour {lab.flavour.name} debug")
     return lab.host
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import cache, hypervisor, paths
-from .proc import call, step
+from .proc import call, die_with_parent, step
 
 PACKAGES = paths.CHECKOUT / "build-aux/packages"
 
@@ -102,5 +102,5 @@ def make(flavour, targets):
     """`make` with these targets for that flavour; its exit status."""
     with opened(flavour, cwd=paths.CHECKOUT) as inside:
         argv = inside("make", f"OUT={out_dir(flavour)}", *targets)
-        return subprocess.run(argv, cwd=paths.CHECKOUT,
-                              check=False).returncode
+        return subprocess.run(argv, cwd=paths.CHECKOUT, check=False,
+                              preexec_fn=die_with_parent).returncode

@@ -15,7 +15,7 @@ from . import cache, image, machine, payload
 from .host import Host
 from .proc import LabError, call, step
 
-BOOT_TIMEOUT = 400
+BOOT_TIMEOUT = 1200     # beside other labs; alone 110
 
 
 def name(flavour, smp):

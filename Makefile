@@ -69,7 +69,7 @@ IDL_OUT     := $(IDL_HDRS) $(IDL_SRCS) $(IDL_TESTS)
 IDL_OBJS    := $(IDL_SRCS:%.c=%.o)
 
 # One archive of everything that is not a program; programs pull from it.
-LIB_ROOMS   := base memory stream freeze engine image report session api
+LIB_ROOMS   := base memory stream tables freeze engine image report session api
 LIB_SRCS    := $(foreach r,$(LIB_ROOMS),$(wildcard libxl-ext/$(r)/*.c))
 LIB_OBJS    := $(LIB_SRCS:%.c=$(BUILD)/%.o) $(IDL_OBJS)
 LIB         := $(BUILD)/libxlext-internal.a
@@ -208,9 +208,10 @@ check-fuzz:
 	@$(MAKE) -s $(FUZZ_WIRE) BUILD=$(FUZZ)
 	$(FUZZ_CC) -o $(FUZZ)/fuzz_record tests/fuzz/fuzz_record.c $(FUZZ_SRCS)
 	$(FUZZ_CC) -o $(FUZZ)/fuzz_image tests/fuzz/fuzz_image.c $(FUZZ_SRCS) \
-	    $(wildcard libxl-ext/image/*.c) $(IMAGE_LIBS)
+	    $(wildcard libxl-ext/image/*.c libxl-ext/tables/*.c) $(IMAGE_LIBS)
 	$(FUZZ_CC) -o $(FUZZ)/fuzz_convert tests/fuzz/fuzz_convert.c \
-	    $(FUZZ_SRCS) $(wildcard libxl-ext/image/*.c) $(IMAGE_LIBS)
+	    $(FUZZ_SRCS) \
+	    $(wildcard libxl-ext/image/*.c libxl-ext/tables/*.c) $(IMAGE_LIBS)
 	$(FUZZ_ENV) $(FUZZ)/fuzz_record $(FUZZ_FLAGS) -max_len=512 \
 	    $(FUZZ)/corpus/record tests/fuzz/seeds/record
 	$(FUZZ_ENV) $(FUZZ)/fuzz_image $(FUZZ_FLAGS) -max_len=40000 \

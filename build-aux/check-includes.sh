@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 #
 # Includes point one way: programs (helper, guardian, qemu) and api ->
-# report, session -> freeze, engine, image -> stream -> memory -> base.  image/ includes no
-# header of Xen; xl-cmd/ sees include/ only.  Fails where one does not.
+# report, session -> freeze, engine, image -> stream, tables -> memory -> base.  image/ and
+# tables/ include no header of Xen; xl-cmd/ sees include/ only.  Fails where one does not.
 #
 # Code generated from idl/ uses base alone.  Its public types are for
 # those who use the library: of the rooms below api/ only report/ and
@@ -24,7 +24,8 @@ allowed() { # the rooms that a room may include
     report)   echo base memory freeze report ;;
     session)  echo base session ;;
     helper)   echo base memory stream engine freeze report session helper ;;
-    image)    echo base memory stream image ;;
+    tables)   echo tables ;;
+    image)    echo base memory stream tables image ;;
     api)      echo base memory freeze stream report session image api ;;
     *)        echo ;;
     esac
@@ -61,7 +62,8 @@ for inc in $(sed -n 's/^#include "\(.*\)"/\1/p' ../include/*.h); do
 done
 # What needs no hypervisor must build where there is no Xen, and so must
 # programs that use the public headers.
-if grep -n '#include <\(xen\|libxl\)' image/*.[ch] api/image.c \
+if grep -n '#include <\(xen\|libxl\)' image/*.[ch] tables/*.[ch] \
+    api/image.c \
     ../include/*.h ../xl-cmd/image*.[ch] ../xl-cmd/command.h \
     ../xl-cmd/main.c; then
     echo "above: a header of Xen, where none may be" >&2

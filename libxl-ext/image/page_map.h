@@ -24,20 +24,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tables/pages.h"
+
 #define LXE_MAP_FRAMES 4096U
 #define LXE_MAP_SLACK  (40ULL << 20)
-
-/* Types of a page, bits 60 to 63 of its entry in PAGE_DATA. */
-#define LXE_PAGE_NOTAB   0x0U
-#define LXE_PAGE_L1TAB   0x1U
-#define LXE_PAGE_L3TAB   0x3U
-#define LXE_PAGE_L4TAB   0x4U
-#define LXE_PAGE_LEVEL   0x7U   /* mask: without the pinned bit */
-#define LXE_PAGE_PINNED  0x8U   /* of a page table */
-#define LXE_PAGE_BROKEN  0xdU
-#define LXE_PAGE_XALLOC  0xeU
-#define LXE_PAGE_XTAB    0xfU
-#define LXE_PAGE_TYPES   16U
 
 struct lxe__frame {
     /*
@@ -80,21 +70,6 @@ struct lxe__page_map {
     bool last_shared;               /* it is part of a run */
     struct lxe__frame *runs[LXE_PAGE_TYPES];    /* those in use */
 };
-
-static inline bool lxe__page_has_data(unsigned int type)
-{
-    return type < LXE_PAGE_BROKEN;
-}
-
-static inline bool lxe__page_is_table(unsigned int type)
-{
-    return lxe__page_has_data(type) && (type & LXE_PAGE_LEVEL);
-}
-
-static inline bool lxe__page_is_populated(unsigned int type)
-{
-    return lxe__page_has_data(type) || type == LXE_PAGE_XALLOC;
-}
 
 /* The flags of a frame that was named once, with @type. */
 static inline unsigned int lxe__frame_flags(unsigned int type)

@@ -1,40 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Which page tables of a PV guest are validated?  A walk over them, in
- * their last version, from all that holds one; rule G12 and the
- * findings P1 and P2 of docs/image.md, "Page state".
+ * Which page tables of a PV guest are validated?  The walk of
+ * tables/walk.h over those of an image, in their last version, from all
+ * that holds one; rule G12 and the findings P1 and P2 of docs/image.md,
+ * "Page state".
  *
- * What it relies on, from reading Xen 4.6 to 4.20:
- * - A table stays validated while something holds it: its own pin, a
- *   vcpu that has it loaded (cr3; in a 64-bit guest also ctrlreg[1],
- *   the user's), an entry of a validated table one level above, or a
- *   read-only entry of one of its own level (a linear page table; not
- *   of level 3 in a 32-bit guest).  An entry of level 1 maps a page and
- *   validates nothing.
+ * What it relies on beyond that, from reading Xen 4.6 to 4.20:
  * - The type in the stream is what XEN_DOMCTL_getpageframeinfo3 says.
  *   Up to Xen 4.15 that is what a page was last, validated or not.
  *   Since 4.16 (commit 0a87e677f4f4, "x86/PV: make post-migration page
  *   state consistent") one that is not validated is NOTAB.
  * - Entries in the stream name frames of the guest, not of the machine;
  *   libxenguest refuses to save a present one that it cannot translate,
- *   and any superpage, which Xen refuses in tables of a PV guest too.
- * - Slots 256 to 271 of level 4 are Xen's, and so are all of level 3 but
- *   four in a 32-bit guest, of which the last must be there.  Xen's own
- *   slots of level 2 are zero in the stream.
+ *   and any superpage.  Xen's own slots of level 2 are zero.
  * - A vcpu that is offline holds what it had loaded, and libxenguest
  *   saves no registers of it.
  *
  * Tables that are reached and not read yet are a list through their
- * entries in the map, so the walk needs no memory of its own, however
- * deep linear page tables go; each is read at most once.
+ * entries in the map.
  */
 #include <errno.h>
 
 #include "image/reader.h"
-
-#define XEN_L4_FIRST    256U
-#define XEN_L4_LAST     271U
-#define PAE_L3_ENTRIES  4U
+#include "tables/walk.h"
 
 struct walk {
     struct lxe__reader *r;
@@ -42,6 +30,8 @@ struct walk {
     bool busy;                  /* there is a list, which begins at */
     uint64_t head;
     bool unknown;               /* the contents of a table are not kept */
+    uint64_t at;                /* where the table stands that is read */
+    uint8_t page[LXE_PAGE_SIZE];
 };
 
 /* Is a rule broken that says something of the guest's memory? */
@@ -61,6 +51,20 @@ static unsigned int level_of(const struct lxe__frame *f)
     return f->type & LXE_PAGE_LEVEL;
 }
 
+/*----- the image as a source of tables -----*/
+
+/* A frame that is not there is G4's or G5's. */
+static int table_level(void *user, uint64_t pfn)
+{
+    struct walk *w = user;
+    const struct lxe__frame *f = lxe__map_find(&w->r->map, pfn);
+
+    if (!f || !(f->flags & LXE_FRAME_NAMED) ||
+        !lxe__page_is_populated(f->type))
+        return -1;
+    return lxe__page_is_table(f->type) ? (int)level_of(f) : 0;
+}
+
 /* The last of the list names itself. */
 static void reach(struct walk *w, uint64_t pfn)
 {
@@ -76,94 +80,67 @@ static void reach(struct walk *w, uint64_t pfn)
     w->busy = true;
 }
 
-/* Does Xen look at this slot of a table? */
-static bool is_guest_slot(const struct lxe__reader *r, unsigned int level,
-                          unsigned int slot)
+static void table_reach(void *user, uint64_t pfn)
 {
-    if (level == 4)
-        return slot < XEN_L4_FIRST || slot > XEN_L4_LAST;
-    return level != 3 || r->out->pv_width == 8 || slot < PAE_L3_ENTRIES;
+    reach(user, pfn);
 }
 
-/* May an entry refer to a table of its own level? */
-static bool is_linear(const struct lxe__reader *r, unsigned int level,
-                      uint64_t pte)
+static bool table_next(void *user, uint64_t *pfn_r)
 {
-    return !(pte & LXE_PTE_RW) && (level != 3 || r->out->pv_width == 8);
+    struct walk *w = user;
+    const struct lxe__frame *f;
+
+    if (!w->busy)
+        return false;
+    *pfn_r = w->head;
+    f = lxe__map_find(&w->r->map, w->head);
+    w->busy = f->next != w->head;
+    w->head = f->next;
+    return true;
+}
+
+static int table_read(void *user, uint64_t pfn, const uint8_t **page_r)
+{
+    struct walk *w = user;
+
+    *page_r = w->page;
+    return lxe__source_again(&w->r->src, lxe__map_find(&w->r->map,
+                                                       pfn)->what,
+                             w->page, sizeof(w->page), &w->at, w->r->err);
 }
 
 /* G12 is of tables that a restore validates. */
-static void bad_entry(struct walk *w, uint64_t table, unsigned int slot,
-                      uint64_t offset, const char *what)
+static void table_bad(void *user, uint64_t pfn, unsigned int slot,
+                      const char *what)
 {
+    struct walk *w = user;
+
     if (w->mark == LXE_FRAME_REACHED)
-        lxe__fault_note(w->r, LXE_RULE_G12, offset, "page table in frame"
-                        " 0x%llx: entry %u %s: Xen will not validate it",
-                        (unsigned long long)table, slot, what);
-}
-
-static void follow(struct walk *w, uint64_t table, unsigned int level,
-                   unsigned int slot, uint64_t pte, uint64_t offset)
-{
-    uint64_t pfn = lxe__pte_frame(pte);
-    const struct lxe__frame *f = lxe__map_find(&w->r->map, pfn);
-
-    if (pte & LXE_PTE_SUPERPAGE) {
-        bad_entry(w, table, slot, offset, "is of a superpage");
-        return;
-    }
-    /* A frame that is not there is G4's or G5's. */
-    if (!f || !(f->flags & LXE_FRAME_NAMED) ||
-        !lxe__page_is_populated(f->type))
-        return;
-    if (lxe__page_is_table(f->type) &&
-        (level_of(f) == level - 1 ||
-         (level_of(f) == level && is_linear(w->r, level, pte))))
-        reach(w, pfn);
-    else
-        bad_entry(w, table, slot, offset, "is of a frame that is no page"
-                  " table of the level below");
-}
-
-static int read_table(struct walk *w, uint64_t pfn,
-                      const struct lxe__frame *f)
-{
-    bool pae = w->r->out->pv_width == 4;
-    unsigned int i, level = level_of(f);
-    uint8_t page[LXE_PAGE_SIZE];
-    uint64_t at, pte;
-
-    if (lxe__source_again(&w->r->src, f->what, page, sizeof(page), &at,
-                          w->r->err))
-        return -1;
-    for (i = 0; i < LXE_PAGE_SIZE / 8; i++) {
-        if (!is_guest_slot(w->r, level, i))
-            continue;
-        pte = lxe__get64(page + i * 8, false);
-        if (pte & LXE_PTE_PRESENT)
-            follow(w, pfn, level, i, pte, at + i * 8);
-        else if (pae && level == 3 && i == PAE_L3_ENTRIES - 1)
-            bad_entry(w, pfn, i, at + i * 8, "is not present, which every"
-                      " table of level 3 of a 32-bit guest needs");
-    }
-    return 0;
+        lxe__fault_note(w->r, LXE_RULE_G12, w->at + slot * 8, "page table"
+                        " in frame 0x%llx: entry %u %s: Xen will not"
+                        " validate it", (unsigned long long)pfn, slot,
+                        what);
 }
 
 static int read_tables(struct walk *w)
 {
-    const struct lxe__frame *f;
-    uint64_t pfn;
+    static const struct lxe__walk_ops ops = {
+        .level = table_level,
+        .reach = table_reach,
+        .next = table_next,
+        .read = table_read,
+        .bad = table_bad,
+    };
+    struct lxe__walk walk = {
+        .ops = &ops,
+        .user = w,
+        .wide = w->r->out->pv_width == 8,
+    };
 
-    while (w->busy) {
-        pfn = w->head;
-        f = lxe__map_find(&w->r->map, pfn);
-        w->busy = f->next != pfn;
-        w->head = f->next;
-        if (read_table(w, pfn, f))
-            return -1;
-    }
-    return 0;
+    return lxe__walk_down(&walk);
 }
+
+/*----- what holds tables -----*/
 
 static int each_table(struct walk *w,
                       int (*fn)(void *user, uint64_t first,
@@ -234,6 +211,8 @@ static int reach_held(void *user, uint64_t first,
             reach(w, first + i);
     return 0;
 }
+
+/*----- what nothing holds -----*/
 
 /* Are types as Xen up to 4.15 says them?  0.x: a converted stream. */
 static bool is_old_xen(const struct libxl_ext_image *o)

@@ -27,23 +27,12 @@
 #include "image/source.h"
 #include "libxl_ext_image.h"
 #include "memory/record.h"
+#include "tables/pages.h"
 
-#define LXE_PAGE_SIZE     4096U
 #define LXE_IMAGE_VCPUS   8192U         /* Xen's bound for PV guests */
 #define LXE_IMAGE_GDT     16U           /* frames of a GDT */
 #define LXE_IMAGE_PFN_MAX ((1ULL << 40) - 1)
 #define LXE_P2M_PIECE     LXE_SOURCE_PEEK_MAX
-
-/* Entries of page tables; the same 64 bits in 32-bit guests. */
-#define LXE_PTE_PRESENT   (1ULL << 0)
-#define LXE_PTE_RW        (1ULL << 1)
-#define LXE_PTE_SUPERPAGE (1ULL << 7)   /* of level 2 and above */
-#define LXE_PTE_FRAME     (((1ULL << 52) - 1) & ~0xfffULL)
-
-static inline uint64_t lxe__pte_frame(uint64_t pte)
-{
-    return (pte & LXE_PTE_FRAME) >> 12;
-}
 
 /* A record, of libxl's stream or of libxc's. */
 struct lxe__rec {

@@ -69,7 +69,8 @@ IDL_OUT     := $(IDL_HDRS) $(IDL_SRCS) $(IDL_TESTS)
 IDL_OBJS    := $(IDL_SRCS:%.c=%.o)
 
 # One archive of everything that is not a program; programs pull from it.
-LIB_ROOMS   := base memory stream tables freeze engine image report session api
+LIB_ROOMS   := base memory stream tables guest freeze engine image report \
+               session api
 LIB_SRCS    := $(foreach r,$(LIB_ROOMS),$(wildcard libxl-ext/$(r)/*.c))
 LIB_OBJS    := $(LIB_SRCS:%.c=$(BUILD)/%.o) $(IDL_OBJS)
 LIB         := $(BUILD)/libxlext-internal.a

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 #
 # Includes point one way: programs (helper, guardian, qemu) and api ->
-# report, session -> freeze, engine, image -> stream, tables -> memory -> base.  image/ and
+# report, session -> freeze, engine, image -> guest, stream, tables -> memory -> base.  image/ and
 # tables/ include no header of Xen; xl-cmd/ sees include/ only.  Fails where one does not.
 #
 # Code generated from idl/ uses base alone.  Its public types are for
@@ -17,13 +17,15 @@ allowed() { # the rooms that a room may include
     base)     echo base ;;
     memory)   echo base memory ;;
     stream)   echo base memory stream ;;
+    guest)    echo base tables guest ;;
     engine)   echo base engine ;;
-    freeze)   echo base memory freeze ;;
-    guardian) echo base memory freeze guardian ;;
+    freeze)   echo base memory guest freeze ;;
+    guardian) echo base memory guest freeze guardian ;;
     qemu)     echo base memory qemu ;;
-    report)   echo base memory freeze report ;;
+    report)   echo base memory guest freeze report ;;
     session)  echo base session ;;
-    helper)   echo base memory stream engine freeze report session helper ;;
+    helper)   echo base memory stream tables guest engine freeze report session \
+              helper ;;
     tables)   echo tables ;;
     image)    echo base memory stream tables image ;;
     api)      echo base memory freeze stream report session image api ;;

@@ -95,6 +95,35 @@ static int mark_pv(const struct lxe__marker *m, struct lxe__frames *fs,
     return rc;
 }
 
+int lxe__frames_resolve(const struct lxe__marker *m,
+                        struct lxe__frames *fs, struct lxe__err *err)
+{
+    uint64_t *mfns = NULL, *pfns = NULL;
+    size_t i;
+    int rc = 0;
+
+    if (!fs->nr)
+        return 0;
+    mfns = calloc(fs->nr, sizeof(*mfns));
+    pfns = calloc(fs->nr, sizeof(*pfns));
+    if (!mfns || !pfns) {
+        rc = lxe__err_set(err, ENOMEM, "freeze: no memory for %zu frames"
+                          " at risk", fs->nr);
+        goto out;
+    }
+    for (i = 0; i < fs->nr; i++)
+        mfns[i] = pfns[i] = fs->list[i].frame;
+    if (!m->hvm)
+        rc = lxe__m2p_read(m->xch, m->fmem, mfns, fs->nr, pfns, err);
+    for (i = 0; !rc && i < fs->nr; i++)
+        fs->list[i].pfn = pfns[i];
+
+ out:
+    free(mfns);
+    free(pfns);
+    return rc;
+}
+
 int lxe__mark(const struct lxe__marker *m, struct lxe__frames *fs,
               struct lxe__err *err)
 {

@@ -13,8 +13,7 @@
 #include <xenforeignmemory.h>
 
 #include "base/err.h"
-
-#define LXE_NO_PFN UINT64_MAX
+#include "guest/m2p.h"
 
 /* One frame at risk. */
 struct lxe__frame {

@@ -11,14 +11,15 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "freeze/mark.h"
+#include "guest/m2p.h"
 
 #define ENTRIES_PER_PAGE  512U
 #define PAGES_PER_CHUNK   512U  /* 2 MiB */
 #define ENTRIES_PER_CHUNK (ENTRIES_PER_PAGE * PAGES_PER_CHUNK)
 
-int lxe__frames_resolve(const struct lxe__marker *m,
-                        struct lxe__frames *fs, struct lxe__err *err)
+int lxe__m2p_read(xc_interface *xch, xenforeignmemory_handle *fmem,
+                  const uint64_t *mfns, size_t nr_mfns, uint64_t *pfns,
+                  struct lxe__err *err)
 {
     xen_pfn_t *extents = NULL, *pages = NULL;
     const uint64_t *map = NULL;
@@ -27,39 +28,34 @@ int lxe__frames_resolve(const struct lxe__marker *m,
     int *errs = NULL;
     int rc;
 
-    if (m->hvm) {
-        for (i = 0; i < fs->nr; i++)
-            fs->list[i].pfn = fs->list[i].frame;
+    if (!nr_mfns)
         return 0;
-    }
-    if (!fs->nr)
-        return 0;
-    if (xc_maximum_ram_page(m->xch, &end_mfn) < 0) {
-        rc = lxe__err_set(err, errno, "freeze: cannot ask Xen for its"
-                          " highest frame: %s", strerror(errno));
+    if (xc_maximum_ram_page(xch, &end_mfn) < 0) {
+        rc = lxe__err_set(err, errno, "cannot ask Xen for its highest"
+                          " frame: %s", strerror(errno));
         goto out;
     }
     chunks = (end_mfn + ENTRIES_PER_CHUNK - 1) / ENTRIES_PER_CHUNK;
     extents = calloc(chunks, sizeof(*extents));
-    pages = calloc(fs->nr, sizeof(*pages));
-    errs = calloc(fs->nr, sizeof(*errs));
+    pages = calloc(nr_mfns, sizeof(*pages));
+    errs = calloc(nr_mfns, sizeof(*errs));
     if (!extents || !pages || !errs) {
-        rc = lxe__err_set(err, ENOMEM, "freeze: no memory for %zu frames"
-                          " at risk", fs->nr);
+        rc = lxe__err_set(err, ENOMEM, "no memory to look up %zu frames",
+                          nr_mfns);
         goto out;
     }
-    if (xc_machphys_mfn_list(m->xch, chunks, extents)) {
-        rc = lxe__err_set(err, errno, "freeze: cannot ask Xen for the"
-                          " machine-to-physical table: %s",
+    if (xc_machphys_mfn_list(xch, chunks, extents)) {
+        rc = lxe__err_set(err, errno, "cannot ask Xen for the machine-to-"
+                          "physical table: %s",
                           strerror(errno));
         goto out;
     }
     /* Sorted by frame, so equal pages of the table are neighbours. */
-    for (i = 0; i < fs->nr; i++) {
-        uint64_t mfn = fs->list[i].frame;
+    for (i = 0; i < nr_mfns; i++) {
+        uint64_t mfn = mfns[i];
         size_t page = mfn / ENTRIES_PER_PAGE;
 
-        fs->list[i].pfn = LXE_NO_PFN;
+        pfns[i] = LXE_NO_PFN;
         if (mfn >= end_mfn || (nr && page == last))
             continue;
         last = page;
@@ -70,17 +66,17 @@ int lxe__frames_resolve(const struct lxe__marker *m,
         rc = 0;
         goto out;
     }
-    map = xenforeignmemory_map(m->fmem, DOMID_XEN, PROT_READ, nr, pages,
+    map = xenforeignmemory_map(fmem, DOMID_XEN, PROT_READ, nr, pages,
                                errs);
     if (!map) {
-        rc = lxe__err_set(err, errno, "freeze: cannot map %zu pages of the"
-                          " machine-to-physical table: %s", nr,
+        rc = lxe__err_set(err, errno, "cannot map %zu pages of the machine-"
+                          "to-physical table: %s", nr,
                           strerror(errno));
         goto out;
     }
     last = SIZE_MAX;
-    for (i = 0, nr = 0; i < fs->nr; i++) {
-        uint64_t mfn = fs->list[i].frame;
+    for (i = 0, nr = 0; i < nr_mfns; i++) {
+        uint64_t mfn = mfns[i];
         size_t page = mfn / ENTRIES_PER_PAGE;
 
         if (mfn >= end_mfn)
@@ -90,14 +86,14 @@ int lxe__frames_resolve(const struct lxe__marker *m,
             nr++;
         }
         if (!errs[nr - 1])
-            fs->list[i].pfn = map[(nr - 1) * ENTRIES_PER_PAGE +
-                                  mfn % ENTRIES_PER_PAGE];
+            pfns[i] = map[(nr - 1) * ENTRIES_PER_PAGE +
+                          mfn % ENTRIES_PER_PAGE];
     }
     rc = 0;
 
  out:
     if (map)
-        xenforeignmemory_unmap(m->fmem, (void *)map, nr);
+        xenforeignmemory_unmap(fmem, (void *)map, nr);
     free(extents);
     free(pages);
     free(errs);

@@ -69,8 +69,8 @@ int lxe__m2p_read(xc_interface *xch, xenforeignmemory_handle *fmem,
     map = xenforeignmemory_map(fmem, DOMID_XEN, PROT_READ, nr, pages,
                                errs);
     if (!map) {
-        rc = lxe__err_set(err, errno, "cannot map %zu pages of the machine-"
-                          "to-physical table: %s", nr,
+        rc = lxe__err_set(err, errno, "cannot map %zu pages of the"
+                          " machine-to-physical table: %s", nr,
                           strerror(errno));
         goto out;
     }

@@ -150,13 +150,18 @@ $(SOLIB): $(LIB_OBJS) $(SOMAP)
 
 define PROGRAM
 $(BUILD)/$(1): $$($(2)_SRCS:%.c=$(BUILD)/%.o) $(LIB)
-	$$(CC) $$(CFLAGS) $$(LXE_LDFLAGS) $$(LDFLAGS) -o $$@ $$^ \
-	    $$($(2)_LIBS) $(XEN_LIBS)
+	$$(CC) $$(CFLAGS) $$(LXE_LDFLAGS) $$(LDFLAGS) -o $$@ $$(filter-out \
+	    %.list,$$^) $$($(2)_LIBS) $(XEN_LIBS)
 -include $$($(2)_SRCS:%.c=$(BUILD)/%.d)
 endef
 $(eval $(call PROGRAM,libxl-ext-save-helper,helper))
 $(eval $(call PROGRAM,libxl-ext-guardian,guardian))
 $(eval $(call PROGRAM,libxl-ext-qemu,qemu))
+
+# libxenguest calls it: see libxl-ext/helper/interpose.c.
+EXPORTS     := libxl-ext/helper/exports.list
+helper_LIBS := -Wl,--dynamic-list=$(EXPORTS) -ldl
+$(BUILD)/libxl-ext-save-helper: $(EXPORTS)
 
 # It lets a guest run again, which is libxl's business.
 guardian_LIBS := -lxenlight
@@ -170,6 +175,7 @@ $(BUILD)/xl-ext: $(cmd_SRCS:%.c=$(BUILD)/%.o) $(LIB)
 
 # The parts of programs that unit tests link.
 UNIT_EXTRA  := $(BUILD)/libxl-ext/helper/protocol.o \
+               $(BUILD)/libxl-ext/helper/page_state.o \
                $(patsubst %.c,$(BUILD)/%.o, \
                  $(filter-out %/main.c,$(qemu_SRCS) $(guardian_SRCS)))
 

@@ -37,6 +37,16 @@ long long f(xc_interface *x, struct xc_hypercall_buffer *b,
 { return xc_logdirty_control(x, 1, 0, b, 1, 0, s); }
 END
 
+# Up to Xen 4.15 the type of a page is what it was last (R5).  Nothing in
+# the headers tells but the number of the interface: a library built for
+# one number serves no hypervisor of another.
+try LXE_HAVE_OLD_PAGE_TYPES <<'END'
+#include <xenctrl.h>
+#if XEN_DOMCTL_INTERFACE_VERSION >= 0x00000014
+#error "Xen 4.16 or later"
+#endif
+END
+
 # Xen master: xc_domain_restore() takes memflags.
 try LXE_HAVE_RESTORE_MEMFLAGS <<'END'
 #include <xenctrl.h>

@@ -50,6 +50,8 @@
     X(27, SAVE_AFTER_COMMIT,    "save", "guardian waits, libxl not told")\
     X(28, HOLD_BEFORE,          "hand", "backends frozen, guardian waits")\
     X(29, HOLD_AFTER_JOURNAL,   "hand", "journal held, guardian not told")\
+    X(30, STATE_BEFORE,         "state", "all pages written")           \
+    X(31, STATE_AFTER_RECORD,   "state", "stale tables sent as pages")  \
     X(60, MIGRATE_AFTER_SAVE,   "migrate", "image whole, no word yet")  \
     X(61, MIGRATE_AFTER_READY,  "migrate", "the peer waits for GO")     \
     X(62, MIGRATE_AFTER_COMMIT, "migrate", "committed, GO not sent")    \

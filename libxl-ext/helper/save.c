@@ -8,7 +8,8 @@
  *              record; let the caller have it or start the relay
  *   precopy    between rounds: hold the limit that was sent
  *   stopped    libxl has suspended the guest: freeze, hold the limit a
- *              last time; libxenguest then reads the dirty bitmap
+ *              last time; libxenguest then reads the dirty bitmap, and
+ *              behind the last page page_state.c adds what it has
  *   finished   the image is whole: what is frozen stays frozen
  *
  * What a crash right after a step leaves behind is said in
@@ -29,6 +30,7 @@
 #include "freeze/freeze.h"
 #include "freeze/guard.h"
 #include "helper/helper.h"
+#include "helper/page_state.h"
 #include "memory/record.h"
 #include "report/convert.h"
 #include "stream/libxc_format.h"
@@ -44,6 +46,7 @@ struct save {
     struct lxe__freeze *freeze;
     struct lxe__link *link;
     struct lxe__relay *relay;
+    struct lxe__page_state *page_state; /* NULL: nothing to mend */
     bool in_stream;             /* the relay is out of the way, or none */
     bool mandatory;
     struct lxe__err err;        /* ours; libxenguest logs its own */
@@ -158,6 +161,37 @@ static void build_record(struct save *s, uint8_t *bytes)
     lxe__record_encode(&r, bytes + LXE_LIBXC_RHDR_LEN);
 }
 
+/*
+ * A PV guest under a Xen that says what a page was last.  A library that
+ * has not the calls that this stands on is no reason to refuse a save.
+ */
+static int watch_page_state(struct save *s)
+{
+    struct lxe__helper *h = s->h;
+    const struct lxe__page_state_args args = {
+        .xch = h->xch,
+        .logger = &h->proto.logger,
+        .domid = h->domid,
+        .fd = s->a->fd,
+        .verify = s->a->flags & XCFLAGS_DEBUG,
+        .types = lxe__page_state_types(),
+    };
+
+    if (s->limits.hvm || !lxe__page_state_needed(h->xch))
+        return 0;
+    if (lxe__page_state_new(&s->page_state, &args, &s->err))
+        return -1;
+    if (lxe__page_state_attach(s->page_state)) {
+        LXE_WARN(&h->proto.logger, "save: dom %u: page state: this helper"
+                 " was built for another Xen and cannot see what"
+                 " libxenguest asks: page tables are in the image as this"
+                 " Xen calls them", h->domid);
+        lxe__page_state_free(s->page_state);
+        s->page_state = NULL;
+    }
+    return 0;
+}
+
 static int prepare(struct save *s)
 {
     struct lxe__helper *h = s->h;
@@ -167,7 +201,7 @@ static int prepare(struct save *s)
     if (lxe__freeze_plan(&s->freeze, h->xch, h->xsh, h->domid,
                          s->limits.hvm, &h->policy, LXE_FREEZE_FOR_SAVE,
                          &h->proto.logger, &s->err) ||
-        lxe__freeze_arm(s->freeze, &s->err))
+        lxe__freeze_arm(s->freeze, &s->err) || watch_page_state(s))
         return -1;
     build_record(s, bytes);
     lxe__to_limits(&h->caller.result.limits_sent, &s->limits);
@@ -351,6 +385,7 @@ static int cb_suspend(void *data)
         LXE_FAULT(SAVE_AFTER_RECHECK, &s->err))
         return 0;
     report_freeze(s, &report);
+    lxe__page_state_stopped(s->page_state);
     lxe__caller_phase(&h->caller, LIBXL_EXT_PHASE_LAST_PASS);
     return reply;
 }
@@ -460,13 +495,17 @@ int lxe__helper_save(struct lxe__helper *h, const struct lxe__save_args *a)
     rc = lxe__engine_save(h->xch, a->fd, h->domid, a->flags, &cb,
                           a->stream_type, a->recv_fd);
     if (!rc) {
+        lxe__page_state_report(s.page_state);
         rc = finished(&s);
         goto out;
     }
     saved = errno;
-    /* What the link or the relay met is the cause of what it met. */
+    /* What the link, the relay or we in its place met is the cause. */
     lxe__link_end(s.link, &s.err);
     s.link = NULL;
+    if (s.page_state && lxe__page_state_error(s.page_state)->code)
+        lxe__err_set(&s.err, lxe__page_state_error(s.page_state)->code,
+                     "%s", lxe__page_state_error(s.page_state)->msg);
     lxe__relay_dispose(s.relay, &s.err);
     s.relay = NULL;
     lxe__err_set(&s.err, saved, "save: dom %u: libxenguest: %s",
@@ -474,6 +513,8 @@ int lxe__helper_save(struct lxe__helper *h, const struct lxe__save_args *a)
                                           : strerror(saved));
 
  out:
+    lxe__page_state_attach(NULL);
+    lxe__page_state_free(s.page_state);
     lxe__caller_phase(&h->caller, rc ? LIBXL_EXT_PHASE_THAW
                                      : LIBXL_EXT_PHASE_EMULATOR);
     if (rc && s.freeze && lxe__freeze_thaw(s.freeze, &thaw_err))

@@ -97,3 +97,17 @@ void lxe__libxc_rhdr_encode(const struct lxe__libxc_rhdr *rh, void *buf)
 
     memcpy(buf, le, sizeof(le));
 }
+
+void lxe__libxc_page_data_encode(uint32_t count, void *buf)
+{
+    uint32_t le[2] = { htole32(count), 0 };
+
+    memcpy(buf, le, sizeof(le));
+}
+
+void lxe__libxc_page_encode(uint64_t pfn, unsigned int type, void *buf)
+{
+    uint64_t le = htole64((uint64_t)type << 60 | pfn);
+
+    memcpy(buf, &le, sizeof(le));
+}

@@ -20,6 +20,7 @@
 #define LXE_LIBXC_DHDR_LEN   16
 #define LXE_LIBXC_HEADERS    (LXE_LIBXC_IHDR_LEN + LXE_LIBXC_DHDR_LEN)
 #define LXE_LIBXC_RHDR_LEN   8
+#define LXE_LIBXC_PAGE_DATA_LEN 8 /* ahead of the frames' entries */
 #define LXE_LIBXC_REC_MAX    (128U << 20) /* libxc's REC_LENGTH_MAX */
 
 #define LXE_LIBXC_ID         0x58454e46U /* "XENF" */
@@ -75,6 +76,10 @@ int lxe__libxc_rhdr_decode(const void *buf, struct lxe__libxc_rhdr *rh,
                            struct lxe__err *err);
 
 void lxe__libxc_rhdr_encode(const struct lxe__libxc_rhdr *rh, void *buf);
+
+/* What the body of PAGE_DATA begins with, and the entry of a frame. */
+void lxe__libxc_page_data_encode(uint32_t count, void *buf);
+void lxe__libxc_page_encode(uint64_t pfn, unsigned int type, void *buf);
 
 /* The bytes that a body of @length takes in the stream. */
 static inline uint64_t lxe__libxc_padded(uint32_t length)

@@ -80,7 +80,21 @@ static void bodies_are_padded_to_8(void)
     CU_ASSERT_EQUAL(lxe__libxc_padded(0xffffffff), 0x100000000ULL);
 }
 
+static void page_data_is_a_count_and_entries(void)
+{
+    static const uint8_t expected[16] = {
+        2, 1, 0, 0, 0, 0, 0, 0, 0x78, 0x56, 0x34, 0x12, 0, 0, 0, 0x90,
+    };
+    uint8_t bytes[16];
+
+    lxe__libxc_page_data_encode(0x102, bytes);
+    lxe__libxc_page_encode(0x12345678, 9, bytes + 8);
+    CU_ASSERT_EQUAL(memcmp(bytes, expected, sizeof(bytes)), 0);
+}
+
 LXE_SUITE(libxc_format,
+    { "page data is a count and entries",
+      page_data_is_a_count_and_entries },
     { "good headers are taken", good_headers_are_taken },
     { "each bad header field is named", each_bad_header_field_is_named },
     { "a record length is bounded", a_record_length_is_bounded },

@@ -4,6 +4,9 @@
 host    dom0 of a lab (session): the one named by LAB_NAME, if that is
         up, else one of this session's own from the ready state
 guest   factory of test guests; see xenlab/guest.py for its arguments
+pair    two hosts with a cable between them (session); see xenlab/pair.py
+traveller   factory of guests of the pair: they start on its first host,
+        with a disk that both reach
 
 Every test starts with no guests, no journals and an empty `xl dmesg`.
 A run that the emulator spoilt (LabVoid, a triple fault in Xen's own
@@ -29,11 +32,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from xenlab import buildroot, flavours                  # noqa: E402
 from xenlab.guest import Guest                          # noqa: E402
 from xenlab.lab import Lab                              # noqa: E402
+from xenlab.pair import Pair                            # noqa: E402
 from xenlab.proc import LabError, LabVoid, say          # noqa: E402
 
 MAX_REPEATS = 2
 _voids = []                     # (test, why)
-_lab = None
+_lab = _pair = None
 _failed = _interrupted = False
 
 
@@ -58,6 +62,7 @@ VERSIONS = {
     "tools": "dpkg-query -W -f '${Version}' xenstore-utils",
     "linux": "uname -r",
     "qemu": "dpkg-query -W -f '${Version}' qemu-system-xen",
+    "libvirt": "dpkg-query -W -f '${Version}' libvirt-daemon",
 }
 
 
@@ -94,6 +99,11 @@ def lab(record_testsuite_property):
 
 @pytest.fixture(scope="session")
 def host(lab):
+    deploy(lab)
+    return lab.host
+
+
+def deploy(lab):
     build = Path(os.environ.get("LXE_BUILD") or
                  buildroot.programs(lab.flavour))
     if build.is_dir():
@@ -104,15 +114,56 @@ def host(lab):
     elif not buildroot.native(lab.flavour):
         raise LabError(f"no programs in {build}; make them: tests/lab/lab "
                        f"make --flavour {lab.flavour.name} debug")
-    return lab.host
+
+
+@pytest.fixture(scope="session")
+def pair(record_testsuite_property):
+    global _pair
+    flavour = flavours.FLAVOURS[os.environ.get("LAB_FLAVOUR",
+                                               flavours.DEFAULT)]
+    _pair = Pair.up(f"pair-{os.getpid()}", flavour,
+                    int(os.environ.get("LAB_SMP", flavours.SMP)))
+    try:
+        for lab in _pair.labs:
+            deploy(lab)
+        record_versions(_pair.labs[0], record_testsuite_property)
+        yield _pair
+    finally:
+        _pair.down(failed=_failed)
 
 
 @pytest.fixture(autouse=True)
 def clean_host(request):
-    """For tests that use the lab at all."""
+    """For tests that use a lab at all."""
     if {"host", "guest"} & set(request.fixturenames):
         request.getfixturevalue("host").clean()
+    if {"pair", "traveller"} & set(request.fixturenames):
+        pair = request.getfixturevalue("pair")
+        pair.join()
+        for h in pair.hosts:
+            h.clean()
     yield
+
+
+@pytest.fixture
+def traveller(pair, clean_host, request):
+    made = []
+
+    def make(kind, made_by=Guest, **kwargs):
+        g = made_by(pair.hosts[0], kind, disk="nbd", **kwargs)
+        made.append(g)
+        g.start()
+        return g
+
+    yield make
+    if _interrupted:
+        return
+    for h in pair.hosts:
+        h.check_void(request.node.nodeid)
+    for g in made:
+        for h in pair.hosts:
+            g.host = h
+            g.destroy()
 
 
 @pytest.fixture
@@ -147,9 +198,10 @@ def pytest_runtest_makereport(item, call):
     _failed = True
     if item.is_void:
         _voids.append((item.nodeid, str(call.excinfo.value)))
-    if _lab and call.when != "teardown":
+    labs = ([_lab] if _lab else []) + (_pair.labs if _pair else [])
+    for lab in labs if call.when != "teardown" else ():
         try:
-            _lab.keep_guest_logs()
+            lab.keep_guest_logs()
         except Exception as e:          # the lab may be dead
             say(f"no logs from dom0: {e}")
 

@@ -12,6 +12,8 @@ COMMON = (
     "xenstore-utils", "qemu-system-xen", "ipxe-qemu", "seabios",
     "openssh-server", "busybox-static", "python3-minimal",
     "iproute2", "iputils-ping", "bridge-utils", "ethtool", "strace",
+    "nbd-client", "libvirt-daemon-system", "libvirt-daemon-driver-xen",
+    "libvirt-clients", "apparmor",
 )
 
 

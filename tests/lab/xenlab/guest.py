@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 
 from .console import Console
-from .host import CONSOLES, LABDIR, SEEDS, WORK, CommandFailed
+from .host import CONSOLES, LABDIR, NBD, SEEDS, WORK, CommandFailed
 from .proc import LabError
 
 DISK_LOADS = {"disk", "aio"}
@@ -69,7 +69,8 @@ class Guest:
                  hap=0, vcpus=1, cmdline="", extra_cfg=""):
         """
         kind        pv, pvh or hvm
-        disk        blkback, qdisk or None
+        disk        blkback, qdisk, nbd (by blkback, from a server that
+                    both hosts of a pair reach) or None
         nics        number of network cards, all on xenbr0
         mem         MiB
         load        "" or some of "disk", "aio", "net", joined by "+";
@@ -83,7 +84,7 @@ class Guest:
         """
         if kind not in ("pv", "pvh", "hvm"):
             raise LabError(f"no kind of guest {kind!r}")
-        if disk not in ("blkback", "qdisk", None):
+        if disk not in ("blkback", "qdisk", "nbd", None):
             raise LabError(f"no kind of disk {disk!r}")
         Guest._count += 1
         self.host, self.kind, self.disk, self.nics = host, kind, disk, nics
@@ -109,7 +110,7 @@ class Guest:
 
     @property
     def image(self):
-        return f"{WORK}/{self.name}.img"
+        return NBD if self.disk == "nbd" else f"{WORK}/{self.name}.img"
 
     @property
     def save_path(self):
@@ -140,8 +141,8 @@ class Guest:
         # A crashed guest that started again would look healthy.
         lines += [f'{on} = "preserve"' for on in (
             "on_crash", "on_reboot", "on_poweroff", "on_watchdog")]
-        if self.disk == "blkback":
-            lines.append(f"disk = [ 'phy:{self.loop},xvda,w' ]")
+        if self.disk in ("blkback", "nbd"):
+            lines.append(f"disk = [ 'phy:{self.loop or NBD},xvda,w' ]")
         elif self.disk == "qdisk":
             lines.append("disk = [ 'format=raw, vdev=xvda, access=rw, "
                          f"backendtype=qdisk, target={self.image}' ]")
@@ -253,6 +254,14 @@ class Guest:
         except KeyError:
             raise GuestError(f"no domain {self.name}") from None
 
+    def moved(self, host):
+        """It has gone to that host, and is looked for there from now
+        on."""
+        self._console.close()
+        self.host = host
+        self._mark()
+        self.born = self.mark
+
     @property
     def exists(self):
         return self.name in self.host.domains()
@@ -358,10 +367,10 @@ class Guest:
                         3 if verify else verbose)
 
     def migrate(self, ext=False, ext_receiver=None, live=True, debug=False,
-                via="local", check=True, env=None, timeout=600, verbose=0,
-                verify=False):
-        """xl migrate to this same host. The receiver's messages are in
-        receiver_log of the result."""
+                via="local", to="localhost", check=True, env=None,
+                timeout=600, verbose=0, verify=False):
+        """xl migrate, to this same host or by ssh to another. The
+        receiver's messages are in receiver_log of the result."""
         if ext_receiver is None:
             ext_receiver = ext
         log = f"{WORK}/{self.name}.recv.log"
@@ -371,10 +380,12 @@ class Guest:
             "LAB_RECV_HELPER": (self.host.ext_helper if ext_receiver
                                 else self.host.stock_helper),
             "LAB_RECV_XL_ARGS": "-vvv" if verify else ""} | (env or {})
-        self.host.run(f"rm -f {log}")
+        at_receiver = "" if to == "localhost" else f"ssh {to} "
+        self.host.run(f"{at_receiver}rm -f {log}")
         r = self._xl("migrate", f"migrate -s {LABDIR}/migrate-via "
-                     f"{self.name} localhost", check, e, timeout, verbose)
-        r.receiver_log = self.host.run(f"cat {log}", check=False).stdout
+                     f"{self.name} {to}", check, e, timeout, verbose)
+        r.receiver_log = self.host.run(f"{at_receiver}cat {log}",
+                                       check=False).stdout
         r.wrong_frames += len(WRONG.findall(r.receiver_log))
         return r
 

@@ -17,6 +17,7 @@ EXT = "/opt/libxl-ext"          # where the project's programs go
 LABDIR = "/opt/lab"             # where the lab's own tools go
 WORK = "/var/lab"               # disks and images of the guests
 SEEDS = "/var/lab-seeds"        # guests to begin with, see guest.py
+NBD = "/dev/nbd0"               # the disk that both hosts of a pair reach
 JOURNALS = "/run/libxl-ext /var/run/libxl-ext"
 
 

@@ -37,7 +37,11 @@ MASKED = (
     "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
     "dev-mqueue.mount", "keyboard-setup.service",
     "console-setup.service", "xendomains.service", "nmbd.service",
+    "libvirt-guests.service", "logrotate.timer",
 )
+
+# Started by the scenarios that want them, and by nothing else.
+NOT_AT_BOOT = ("libvirtd*", "virtlogd*", "virtlockd*", "nbd*", "apparmor*")
 
 
 def name(flavour):
@@ -100,7 +104,8 @@ def _ssh_key(root, out):
     shutil.copy(f"{key}.pub", ssh / "authorized_keys")
     (ssh / "config").write_text(
         "Host *\n  StrictHostKeyChecking no\n"
-        "  UserKnownHostsFile /dev/null\n  LogLevel ERROR\n")
+        "  UserKnownHostsFile /dev/null\n  LogLevel ERROR\n"
+        "  ServerAliveInterval 5\n  ServerAliveCountMax 3\n")
 
 
 def _configure(root):
@@ -115,6 +120,9 @@ def _configure(root):
     for u in MASKED:
         (units / u).unlink(missing_ok=True)
         (units / u).symlink_to("/dev/null")
+    for pattern in NOT_AT_BOOT:
+        for link in units.glob(f"*.wants/{pattern}"):
+            link.unlink()
     wants = units / "multi-user.target.wants"
     wants.mkdir(exist_ok=True)
     (wants / "lab-net.service").symlink_to("../lab-net.service")

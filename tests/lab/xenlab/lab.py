@@ -31,7 +31,7 @@ class Lab:
     # -- start
 
     @classmethod
-    def up(cls, name, flavour, smp, keep):
+    def up(cls, name, flavour, smp, keep, wiring=None):
         """keep: the lab is to outlive this process."""
         base, state = image.get(flavour), ready.get(flavour, smp)
         load = payload.get(flavour, base)
@@ -46,7 +46,7 @@ class Lab:
             port = machine.free_port()
             m = machine.Machine.start(
                 machine.command(flavour, base, smp, run, disk, port,
-                                state / "state"), run, keep)
+                                state / "state", wiring), run, keep)
             info = {"flavour": flavour.name, "smp": smp, "port": port,
                     "pid": m.pid, "started": m.started,
                     "since": time.time(), "keep": keep}

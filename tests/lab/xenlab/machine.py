@@ -12,14 +12,30 @@ import socket
 import subprocess
 import time
 
+from dataclasses import dataclass
+
 from . import proc
 from .proc import LabError
 
 QEMU = "qemu-system-x86_64"
 
+# What the second card of a machine is called on its command line.
+LINK = "n1"
 
-def command(flavour, image, smp, run, disk, port, incoming=None):
-    """Everything but the paths and the port is part of the ready state."""
+
+@dataclass(frozen=True)
+class Wiring:
+    """What a machine is joined to besides the host's ssh client."""
+    local: str          # socket of its end of the cable to another machine
+    remote: str         # and of the other end
+    storage: str        # socket of a server for block devices
+    address: str        # where dom0 finds that, HOST:PORT
+
+
+def command(flavour, image, smp, run, disk, port, incoming=None,
+            wiring=None):
+    """Everything but the paths, the port and the wiring is part of the
+    ready state: what stands at the host's end of a card is not."""
     xen = (f"console=com1 com1=115200,8n1 loglvl=info guest_loglvl=info "
            f"dom0_mem={flavour.dom0_memory}M,max:{flavour.dom0_memory}M "
            f"dom0_max_vcpus={smp} spec-ctrl={flavour.spec_ctrl} "
@@ -36,8 +52,16 @@ def command(flavour, image, smp, run, disk, port, incoming=None):
         "-initrd", f"{image}/vmlinuz {dom0},{image}/initrd",
         "-drive", f"file={disk},if=virtio,format=qcow2,cache=unsafe",
         "-netdev", f"user,id=n0,restrict=on,"
-                   f"hostfwd=tcp:127.0.0.1:{port}-:22",
+                   f"hostfwd=tcp:127.0.0.1:{port}-:22" + (
+                       f",guestfwd=tcp:{wiring.address}-cmd:"
+                       f"socat STDIO UNIX-CONNECT:{wiring.storage}"
+                       if wiring else ""),
         "-device", "virtio-net-pci,netdev=n0,romfile=",
+        "-netdev", (f"dgram,id={LINK},"
+                    f"local.type=unix,local.path={wiring.local},"
+                    f"remote.type=unix,remote.path={wiring.remote}"
+                    if wiring else f"hubport,id={LINK},hubid=1"),
+        "-device", f"virtio-net-pci,netdev={LINK},romfile=",
         "-object", "rng-random,id=rng0,filename=/dev/urandom",
         "-device", "virtio-rng-pci,rng=rng0",
         "-qmp", f"unix:{run}/qmp.sock,server=on,wait=off",
@@ -122,6 +146,12 @@ class Machine:
             return Qmp(self.run / "qmp.sock")
         except LabError as e:
             raise LabError(f"{e}; {self.last_words()}") from None
+
+    def cable(self, plugged):
+        """Plugs the cable to the other machine in, or pulls it."""
+        qmp = self.qmp()
+        qmp("set_link", name=LINK, up=plugged)
+        qmp.close()
 
     def last_words(self):
         try:

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""libvirt as Debian has it, with the plug-in switched on by what "make
+install" installs: the guests of R1 and R2 through virsh."""
+
+import pytest
+
+from xenlab import virsh
+from xenlab.guest import SMALL
+from xenlab.virsh import VirshGuest
+
+KINDS = ["pvh", "pv", "hvm"]
+
+
+def same_limits(before, after):
+    keys = ("max_pages", "tot_pages")
+    assert {k: after[k] for k in keys} == {k: before[k] for k in keys}
+
+
+@pytest.fixture(scope="module")
+def libvirt(host):
+    virsh.install(host)
+    yield host
+    virsh.stop_daemon(host)
+
+
+@pytest.fixture
+def virt_guest(libvirt, clean_host):
+    made = []
+
+    def make(kind, **kwargs):
+        g = VirshGuest(libvirt, kind, **kwargs)
+        made.append(g)
+        return g
+
+    yield make
+    for g in made:
+        g.destroy()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_raised_guest(virt_guest, libvirt, kind):
+    """R2: stock libvirt writes an image that it cannot restore."""
+    g = virt_guest(kind, **SMALL)
+    virsh.start_daemon(libvirt, plug_in=False)
+    g.start()
+    raised = g.raise_limit(mib=8, populate_pages=2048)
+    g.save()
+    r = g.restore(check=False)
+    assert r.rc != 0 and not g.exists
+    print(f"stock: {r.stderr.strip()}")
+
+    g.destroy()
+    virsh.start_daemon(libvirt)
+    g.start()
+    raised = g.raise_limit(mib=8, populate_pages=2048)
+    g.save()
+    assert not g.exists
+    g.restore()
+    g.wait_alive()
+    same_limits(raised, g.limits())
+    g.virsh(f"managedsave {g.name}")
+    assert not g.exists
+    g.virsh(f"start {g.name}")
+    g.wait_alive()
+    same_limits(raised, g.limits())
+
+
+def test_eight_cards(virt_guest, libvirt):
+    """R1: stock libvirt cannot start it; with our emulator it can, and it
+    is saved and restored."""
+    g = virt_guest("hvm", nics=8, nic_model="e1000", **SMALL)
+    virsh.start_daemon(libvirt, plug_in=False)
+    g.emulator = virsh.STOCK_EMULATOR
+    r = g.start(check=False)
+    assert r.rc != 0 and not g.exists
+    log = libvirt.run(f"cat /var/log/xen/qemu-dm-{g.name}.log").stdout
+    assert "failed to populate ram" in log
+    g.destroy()
+    virsh.start_daemon(libvirt)
+    g.emulator = virsh.EMULATOR
+    g.start()
+    before = g.limits()
+    g.save()
+    g.restore()
+    g.wait_alive(600)
+    same_limits(before, g.limits())

@@ -87,6 +87,12 @@ def test_raised_guest_is_saved_and_restored(guest, kind):
     assert {"suspend", "freeze", "last_pass"} <= set(phases)
     assert len(out["result"]["backends"]) >= 2
     assert not g.exists and not left_over(g.host)
+    image = json.loads(g.host.run(
+        f"{XL_EXT} image verify --json {g.save_path}", check=False,
+        timeout=300).stdout)
+    assert image["faults"] == []
+    assert [image["restores"][h]["fate"] for h in (
+        "stock", "libxl_ext")] == ["refused", "restored"]
 
     # Stock libxl refuses the carrier, before there is a page, with our
     # helper or without.  That xl 4.17 crashes as it does so, and leaves an

@@ -9,12 +9,13 @@ void guard_take(struct guard_state *s, int order)
 {
     switch (order) {
     case LXE_GUARD_SUSPENDING:
-        s->asked = true;
+        s->asked = s->ours = true;
         break;
     case LXE_GUARD_ANSWERED:
         s->asked = false;
         break;
     case LXE_GUARD_COMMIT:
+        s->ours = false;
         s->phase = GUARD_COMMITTED;
         break;
     case LXE_GUARD_WHOLE:
@@ -38,9 +39,11 @@ static enum guard_act decide_left(struct guard_state *s,
         s->left_ms = v->now_ms;
     if (!v->toolstack_known)
         return GUARD_END;
-    if (!v->toolstack_gone)
-        return v->suspended && v->now_ms - s->left_ms < GUARD_LEFT_MS ?
-            GUARD_WAIT : GUARD_END;
+    if (!v->toolstack_gone) {
+        if (v->suspended && v->now_ms - s->left_ms < GUARD_LEFT_MS)
+            return GUARD_WAIT;
+        return v->suspended && s->ours ? GUARD_RESUME : GUARD_END;
+    }
     if (!s->gone_ms)
         s->gone_ms = v->now_ms;
     if (v->suspended)

@@ -19,15 +19,18 @@
  *   THAWING    what is frozen must come   all undone -> LEFT
  *              back
  *   LEFT       nothing is frozen; whoever domain runs -> end,
- *              asked for the save should  toolstack gone -> resume it
- *              let the guest run again
+ *              asked for the save should  toolstack gone, or does not
+ *              let the guest run again    -> resume it
  *
  * In every phase the end of the domain is the guardian's end.
  *
  * The end of the stream without a commit means that the helper failed or
  * died, so there is no image that another host could run: thawing is
  * safe although the domain may still be suspended, and so is letting it
- * run where libxl, whose part that is, has died, too.  After a commit
+ * run where libxl, whose part that is, has died, too, or the program
+ * around it forgets to: libvirt 9.0 leaves a guest suspended whose
+ * migration fails behind the suspend.  What was not suspended for this
+ * save (a freeze by hand) is left alone.  After a commit
  * only a domain that runs again is thawed: the copy would repeat
  * requests that the original gets answered.
  */
@@ -51,6 +54,7 @@ enum guard_act {
 struct guard_state {
     enum guard_phase phase;
     bool asked;         /* libxl is suspending the guest just now */
+    bool ours;          /* it was suspended for a save that failed */
     double left_ms;     /* since when in LEFT; 0: not yet looked */
     double gone_ms;     /* since when without a toolstack in LEFT */
 };
@@ -78,8 +82,11 @@ struct guard_view {
  * still do so.  Linux gives its tasks 20 s to freeze.
  */
 #define GUARD_LINGER_MS 20000
-/* A toolstack that lives and leaves the guest suspended means it. */
-#define GUARD_LEFT_MS   60000
+/*
+ * xl lets a guest whose save failed run again at once.  A toolstack that
+ * lives and has not done so after this will not.
+ */
+#define GUARD_LEFT_MS   20000
 
 #define GUARD_END_OF_STREAM (-1)
 

@@ -181,7 +181,9 @@ static void resume(struct guard *g)
     struct lxe__err err;
 
     lxe__err_init(&err);
-    note(g, "its toolstack has died and left it suspended: resuming it");
+    note(g, "its toolstack %s left it suspended: resuming it",
+         toolstack_gone(g) ? "has died and" : "heard that the save failed"
+         " and");
     if (guard_resume(g->domid, &err)) {
         failed(g, "resume", &err);
         return;

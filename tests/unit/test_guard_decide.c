@@ -133,6 +133,41 @@ static void leaves_the_guest_to_a_toolstack_that_lives(void)
     CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_END);
 }
 
+/* libvirt 9.0, where a migration fails behind the suspend. */
+static void resumes_what_a_living_toolstack_forgets(void)
+{
+    static const int ends[] = { LXE_GUARD_DONE, GUARD_END_OF_STREAM };
+    struct guard_view v = suspended;
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        struct guard_state s = after(LXE_GUARD_SUSPENDING);
+
+        guard_take(&s, LXE_GUARD_ANSWERED);
+        guard_take(&s, ends[i]);
+        if (i)
+            guard_thawed(&s);
+        CU_ASSERT_EQUAL(decide_at(&s, v, 1), GUARD_WAIT);
+        CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LEFT_MS), GUARD_WAIT);
+        CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LEFT_MS + 1),
+                        GUARD_RESUME);
+        v.suspended = false;
+        CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LEFT_MS + 2), GUARD_END);
+        v.suspended = true;
+    }
+}
+
+/* A copy may run; that the original does not is as it should be. */
+static void never_resumes_behind_a_commit(void)
+{
+    struct guard_state s = after(LXE_GUARD_SUSPENDING);
+
+    guard_take(&s, LXE_GUARD_ANSWERED);
+    guard_take(&s, LXE_GUARD_COMMIT);
+    CU_ASSERT_EQUAL(decide_at(&s, suspended, 1e9), GUARD_WAIT);
+    CU_ASSERT_FALSE(s.ours);
+}
+
 static void resumes_what_a_dead_toolstack_left_suspended(void)
 {
     struct guard_state s = left_by_thaw();
@@ -282,6 +317,9 @@ LXE_SUITE(guard_decide,
       after_a_commit_only_a_running_domain_is_thawed },
     { "leaves the guest to a toolstack that lives",
       leaves_the_guest_to_a_toolstack_that_lives },
+    { "resumes what a living toolstack forgets",
+      resumes_what_a_living_toolstack_forgets },
+    { "never resumes behind a commit", never_resumes_behind_a_commit },
     { "resumes what a dead toolstack left suspended",
       resumes_what_a_dead_toolstack_left_suspended },
     { "a guest that runs by itself is not touched",

@@ -19,6 +19,7 @@ void guard_take(struct guard_state *s, int order)
         s->phase = GUARD_COMMITTED;
         break;
     case LXE_GUARD_WHOLE:
+        s->ours = false;
         s->phase = GUARD_WHOLE;
         break;
     case LXE_GUARD_HOLD:
@@ -80,6 +81,9 @@ enum guard_act guard_decide(struct guard_state *s,
         s->phase = GUARD_THAWING;
         return GUARD_THAW;
     case GUARD_THAWING:
+        /* It was let run: who suspends it next is another save. */
+        if (!v->suspended)
+            s->ours = false;
         return GUARD_THAW;
     case GUARD_LEFT:
         return decide_left(s, v);

@@ -157,6 +157,33 @@ static void resumes_what_a_living_toolstack_forgets(void)
     }
 }
 
+/* A thaw may take long: xl resumes the guest and saves it once more. */
+static void does_not_resume_what_another_save_suspended(void)
+{
+    struct guard_state s = after(LXE_GUARD_SUSPENDING);
+    struct guard_view v = suspended;
+
+    guard_take(&s, LXE_GUARD_ANSWERED);
+    guard_take(&s, GUARD_END_OF_STREAM);
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1), GUARD_THAW);
+    guard_thawed(&s);
+    v.suspended = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 2), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 2 + GUARD_LEFT_MS), GUARD_END);
+    /* Nor behind the library's commit, which stands in the journal. */
+    s = after(LXE_GUARD_SUSPENDING);
+    guard_take(&s, LXE_GUARD_WHOLE);
+    v.committed = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1), GUARD_WAIT);
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 2), GUARD_THAW);
+    guard_thawed(&s);
+    v.suspended = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 3), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 3 + GUARD_LEFT_MS), GUARD_END);
+}
+
 /* A copy may run; that the original does not is as it should be. */
 static void never_resumes_behind_a_commit(void)
 {
@@ -319,6 +346,8 @@ LXE_SUITE(guard_decide,
       leaves_the_guest_to_a_toolstack_that_lives },
     { "resumes what a living toolstack forgets",
       resumes_what_a_living_toolstack_forgets },
+    { "does not resume what another save suspended",
+      does_not_resume_what_another_save_suspended },
     { "never resumes behind a commit", never_resumes_behind_a_commit },
     { "resumes what a dead toolstack left suspended",
       resumes_what_a_dead_toolstack_left_suspended },

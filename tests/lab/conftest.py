@@ -15,7 +15,7 @@ and reported; it never passes.
 
 LXE_BUILD   directory of the project's programs (build/debug, or what
             `lab make --flavour F debug` makes), copied to /opt/libxl-ext
-            in dom0 if it exists
+            in dom0
 LAB_NAME, LAB_FLAVOUR, LAB_SMP
 """
 
@@ -106,14 +106,12 @@ def host(lab):
 def deploy(lab):
     build = Path(os.environ.get("LXE_BUILD") or
                  buildroot.programs(lab.flavour))
-    if build.is_dir():
-        names = lab.host.deploy(build)
-        say(f"deployed {', '.join(names)} from {build}")
-    elif os.environ.get("LXE_BUILD"):
-        raise LabError(f"LXE_BUILD={build} is no directory")
-    elif not buildroot.native(lab.flavour):
-        raise LabError(f"no programs in {build}; make them: tests/lab/lab "
-                       f"make --flavour {lab.flavour.name} debug")
+    if not build.is_dir():
+        how = "make" if buildroot.native(lab.flavour) else \
+            f"tests/lab/lab make --flavour {lab.flavour.name}"
+        raise LabError(f"no programs in {build}; make them: {how} debug")
+    names = lab.host.deploy(build)
+    say(f"deployed {', '.join(names)} from {build}")
 
 
 @pytest.fixture(scope="session")

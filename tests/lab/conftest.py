@@ -29,7 +29,7 @@ from _pytest.runner import runtestprotocol
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from xenlab import buildroot, flavours                  # noqa: E402
+from xenlab import buildroot, flavours, scenarios       # noqa: E402
 from xenlab.guest import Guest                          # noqa: E402
 from xenlab.lab import Lab                              # noqa: E402
 from xenlab.pair import Pair                            # noqa: E402
@@ -230,3 +230,19 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("void runs (the emulator failed)")
         for test, why in _voids:
             terminalreporter.write_line(f"{test}: {why}")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "drives(client, kind): what a"
+                            " scenario is counted for; xenlab/scenarios.py")
+
+
+def pytest_collection_finish(session):
+    """For xenlab/scenarios.py, which asks what there is."""
+    path = os.environ.get(scenarios.LIST)
+    if not path:
+        return
+    try:
+        scenarios.write(path, map(scenarios.describe, session.items))
+    except ValueError as e:
+        raise pytest.UsageError(str(e)) from None

@@ -8,6 +8,7 @@ import pytest
 
 from xenlab.guest import SMALL
 
+pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 MARK = b"\xff" * 8 + b"XENF"
 HEADERS = 40
 BODY = {"version": 0, "flags": 4, "uuid": 8, "max_pages": 24,
@@ -151,6 +152,7 @@ def test_policy_refuses_and_the_guest_runs_on(guest, host):
     g.wait_alive(reports=2)
 
 
+@pytest.mark.drives(kind="none")
 def test_wrong_callers(host):
     helper = "/opt/libxl-ext/libxl-ext-save-helper"
     r = host.run(f"{helper} --save-domain 1 -1 4242 0 8 0 </dev/null",

@@ -3,7 +3,11 @@
 
 import time
 
+import pytest
+
 from xenlab.guest import SMALL
+
+pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 
 
 def stalled_save(g, ext=True, env=None, live=True, after=1 << 20):
@@ -86,6 +90,7 @@ def test_domain_that_dies_during_a_save(guest, host):
     assert left.rc == 0, left.stdout
 
 
+@pytest.mark.drives(kind="none")
 def test_remus_goes_to_the_stock_helper(host):
     """Stream type 1 is Remus: the stock helper speaks its own way."""
     r = host.run("/opt/libxl-ext/libxl-ext-save-helper --save-domain"

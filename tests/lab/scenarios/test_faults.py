@@ -13,6 +13,7 @@ import pytest
 
 from xenlab.guest import LIVE, SMALL
 
+pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 ALL = os.environ.get("LXE_ALL") == "1"
 POINTS = {int(n) for n in os.environ.get("LXE_POINTS", "").split(",") if n}
 DETACH = "/var/lab/detach.conf"

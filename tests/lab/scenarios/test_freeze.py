@@ -14,6 +14,7 @@ import pytest
 
 from xenlab.guest import SMALL
 
+pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 ROUNDS = 10 if os.environ.get("LXE_ALL") == "1" else 2
 CONF = "/var/lab/freeze.conf"
 GUARDIAN = "/opt/libxl-ext/libxl-ext-guardian"

@@ -9,6 +9,7 @@ import pytest
 
 from xenlab.guest import SMALL
 
+pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 XL_EXT = "/opt/libxl-ext/xl-ext"
 
 

@@ -8,6 +8,7 @@ from xenlab import virsh
 from xenlab.guest import SMALL
 from xenlab.virsh import VirshGuest
 
+pytestmark = pytest.mark.drives(client="virsh", kind="pvh")
 KINDS = ["pvh", "pv", "hvm"]
 
 
@@ -65,6 +66,7 @@ def test_raised_guest(virt_guest, libvirt, kind):
     same_limits(raised, g.limits())
 
 
+@pytest.mark.drives(kind="hvm")
 def test_eight_cards(virt_guest, libvirt):
     """R1: stock libvirt cannot start it; with our emulator it can, and it
     is saved and restored."""

@@ -10,6 +10,7 @@ import pytest
 
 from xenlab.guest import SMALL
 
+pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 ALL = os.environ.get("LXE_ALL") == "1"
 KINDS = ["pvh", "hvm"]
 MANDATORY = "Mandatory record 0x4c58"
@@ -119,6 +120,7 @@ def test_checkpoint_and_mem_set(guest, host):
     assert g.limits()["max_pages"] == before["max_pages"]
 
 
+@pytest.mark.drives(kind="hvm")
 def test_eight_cards(guest, host):
     """R1: created, saved, restored and migrated, the limit exact."""
     arbiter = 'device_model_override = "/opt/libxl-ext/libxl-ext-qemu"'

@@ -9,6 +9,8 @@ from xenlab.guest import SMALL
 from xenlab.host import WORK
 from xenlab.proc import call
 
+pytestmark = pytest.mark.drives(client="xl", kind="pvh")
+
 
 @pytest.fixture
 def package(host, clean_host):

@@ -11,10 +11,12 @@ import pytest
 
 from xenlab.guest import SMALL
 
+pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 ALL = os.environ.get("LXE_ALL") == "1"
 R3_ROUNDS = 10
 
 
+@pytest.mark.drives(kind="hvm")
 def test_R1_hvm_with_8_e1000_cannot_be_created(host, guest):
     g = guest("hvm", nics=8, nic_model="e1000", start=False)
     r = g.create(check=False)

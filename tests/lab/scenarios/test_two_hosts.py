@@ -18,8 +18,8 @@ from xenlab.host import EXT, LABDIR
 from xenlab.pair import NAMES
 from xenlab.virsh import VirshGuest
 
-ALL = os.environ.get("LXE_ALL") == "1"
-ROUND_TRIPS = 10 if ALL else 1
+pytestmark = pytest.mark.drives(client="xl", kind="pvh")
+TRIPS = 10 if os.environ.get("LXE_ALL") == "1" else 1
 KINDS = ["pvh", "pv", "hvm"]
 CLIENTS = ["xl-ext", "xl", "virsh"]
 XL_EXT = f"{EXT}/xl-ext"
@@ -109,14 +109,16 @@ def one_guest(g, pair):
         assert time.monotonic() < end, "the network did not come back"
 
 
+# In the name, so that one that has passed is not taken for ten.
+@pytest.mark.parametrize("trips", [pytest.param(TRIPS, id=f"{TRIPS}-trips")])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("client", CLIENTS)
-def test_there_and_back(of_client, pair, client, kind):
-    g = of_client(client, kind, **SMALL | {"mem": 128 + 3 * ROUND_TRIPS})
+def test_there_and_back(of_client, pair, client, kind, trips):
+    g = of_client(client, kind, **SMALL | {"mem": 128 + 3 * trips})
     raised = g.raise_limit(mib=8, populate_pages=2048)
-    flood = traffic(g, pair, 120 + 240 * ROUND_TRIPS)
+    flood = traffic(g, pair, 120 + 240 * trips)
     wrong = 0
-    for turn in range(2 * ROUND_TRIPS):
+    for turn in range(2 * trips):
         before = g.wait_alive()
         wrong += migrate(g, pair, client).wrong_frames
         one_guest(g, pair)
@@ -140,6 +142,7 @@ def test_stock_loses_what_ours_moves(traveller, pair):
     same_limits(raised, g.limits())
 
 
+@pytest.mark.drives(client="virsh")
 def test_stock_virsh_does_not_move_it(of_client, pair):
     """The same for libvirt without the plug-in."""
     g = of_client("virsh", "pvh", **SMALL)
@@ -153,6 +156,7 @@ def test_stock_virsh_does_not_move_it(of_client, pair):
     same_limits(raised, g.limits())
 
 
+@pytest.mark.drives(client="virsh")
 def test_stock_virsh_leaves_wrong_frames(of_client, pair):
     """R3 between two hosts, by libvirt: a guest that reads its disk. How
     many frames are wrong depends on what was under way, so the sum of
@@ -232,6 +236,7 @@ def test_cable_that_is_pulled(of_client, pair, client, phase):
     one_guest(g, pair)
 
 
+@pytest.mark.drives(client="xl-ext")
 def test_cable_that_is_pulled_behind_go(of_client, pair):
     """It runs there, and the sender cannot be told: it asks until the
     cable is back, and ends its own copy."""

@@ -10,6 +10,7 @@ from test_freeze import (bound, goes_on, guardians, journals, nothing_left,
                          settings)
 from xenlab.guest import SMALL
 
+pytestmark = pytest.mark.drives(client="xl-ext", kind="pvh")
 XL_EXT = "/opt/libxl-ext/xl-ext"
 
 

@@ -16,6 +16,7 @@ import pytest
 from xenlab.guest import SMALL, WRONG
 from xenlab.host import EXT, WORK
 
+pytestmark = pytest.mark.drives(client="xl-ext", kind="pvh")
 ALL = os.environ.get("LXE_ALL") == "1"
 XL_EXT = f"{EXT}/xl-ext"
 KINDS = ["pvh", "pv", "hvm"] if ALL else ["pvh"]

@@ -17,6 +17,9 @@ LXE_BUILD   directory of the project's programs (build/debug, or what
             `lab make --flavour F debug` makes), copied to /opt/libxl-ext
             in dom0
 LAB_NAME, LAB_FLAVOUR, LAB_SMP
+
+A JUnit report is whole after each scenario, so that a run that is stopped
+has said all that it knew; tests/lab/tested keeps the record by it.
 """
 
 import os
@@ -25,11 +28,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from _pytest.junitxml import xml_key
 from _pytest.runner import runtestprotocol
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from xenlab import buildroot, flavours, scenarios       # noqa: E402
+from xenlab import buildroot, flavours, scenarios, tree  # noqa: E402
 from xenlab.guest import Guest                          # noqa: E402
 from xenlab.lab import Lab                              # noqa: E402
 from xenlab.pair import Pair                            # noqa: E402
@@ -48,11 +52,42 @@ def pytest_sessionstart(session):
         raise KeyboardInterrupt
     for s in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(s, interrupt)
+    begin_report(session.config)
 
 
 def pytest_keyboard_interrupt(excinfo):
     global _interrupted
     _interrupted = True
+
+
+def begin_report(config):
+    """What it says of the tests; of the host: record_versions().  All of
+    them means with all that LXE_ALL adds inside of each, too."""
+    xml = config.stash.get(xml_key, None)
+    if not xml:
+        return
+    commit, name = tree.here()
+    if os.environ.get("LXE_BUILD") and tree.is_exact(name):
+        commit, name = commit + "+", name + "+"     # who knows of what
+    everything = os.environ.get("LXE_ALL") == "1" and \
+        not os.environ.get("LXE_POINTS")
+    xml.add_global_property("commit", commit)
+    xml.add_global_property("tree", name)
+    xml.add_global_property("scope", "all" if everything else "some")
+
+
+def write_report(config):
+    """As at the end of the session, but never half a file."""
+    xml = config.stash.get(xml_key, None)
+    if not xml:
+        return
+    path = xml.logfile
+    xml.logfile += ".part"
+    try:
+        xml.pytest_sessionfinish()
+        os.replace(xml.logfile, path)
+    finally:
+        xml.logfile = path
 
 
 # What the report says it was tested on: name and the command for it.
@@ -218,6 +253,7 @@ def pytest_runtest_protocol(item, nextitem):
         item.ihook.pytest_runtest_logreport(report=r)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid,
                                         location=item.location)
+    write_report(item.config)
     return True
 
 

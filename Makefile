@@ -8,7 +8,8 @@
 # check          unit tests, then the lab scenarios: the one test command
 # check-all      the same with every fault point and every guest kind, on
 #                each Debian and Xen of the lab (in build/NAME, if not
-#                this machine's)
+#                this machine's); stopped and started again, it runs what
+#                remains of the lab, with FRESH=1 all of it
 # demo           stock Xen against libxl-ext on the three defects
 # bench          speed and memory figures, build/bench*.json
 # lint           cppcheck, clang-tidy, direction of includes
@@ -235,7 +236,7 @@ check: deps debug all
 	@tests/run unit checker image api lab
 
 check-all: deps debug all
-	@tests/run --all unit checker image api lab
+	@tests/run --all $(if $(FRESH),--fresh) unit checker image api lab
 
 demo: deps debug all
 	@tests/lab/demo

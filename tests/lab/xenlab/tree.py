@@ -5,10 +5,11 @@ another.
 A commit has another name after a rebase, and one that adds results has
 another, too: what counts is what HEAD has but for the two files that
 tests/lab/tested writes.  "+" behind a name says that the checkout differed
-from it.
+from it, or that the programs were of elsewhere (LXE_BUILD).
 """
 
 import hashlib
+import os
 import subprocess
 
 from . import paths
@@ -35,7 +36,7 @@ def here(top=paths.CHECKOUT):
     except (OSError, subprocess.CalledProcessError):
         return "unknown+", "unknown+"
     name = hashlib.sha1("\n".join(files).encode()).hexdigest()[:12]
-    plus = "+" if changed else ""
+    plus = "+" if changed or os.environ.get("LXE_BUILD") else ""
     return commit + plus, name + plus
 
 

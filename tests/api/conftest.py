@@ -4,9 +4,12 @@ built, and as `make install` lays it down."""
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
+
+from world import World
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -42,3 +45,28 @@ def installed_env(installed):
             "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1",
             "PKG_CONFIG_ALLOW_SYSTEM_LIBS": "1",
             "LD_LIBRARY_PATH": str(installed / "usr/lib")}
+
+
+@pytest.fixture(scope="session")
+def preload(tmp_path_factory):
+    """fake_world.c, and the programs that have fault points."""
+    subprocess.run(["make", "-s", "debug"], cwd=TOP, check=True)
+    so = tmp_path_factory.mktemp("preload") / "fake_world.so"
+    subprocess.run(
+        ["gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror",
+         "-shared", "-fPIC", "-o", so, TOP / "tests/api/fake_world.c",
+         "-ldl"], check=True)
+    return so
+
+
+@pytest.fixture
+def world(tmp_path, preload):
+    w = World(tmp_path, preload)
+    yield w
+    w.put("state", "gone")      # the guardians end with their domain
+    end = time.monotonic() + 10
+    while w.guardians() and time.monotonic() < end:
+        time.sleep(0.02)
+    left = w.guardians()
+    w.kill(left)
+    assert not left

@@ -8,11 +8,13 @@
 #include <string.h>
 
 #include "api/ctx.h"
+#include "api/op.h"
 #include "base/io.h"
 #include "base/le.h"
 #include "stream/xl_format.h"
 
-static int write_header(int fd, const char *config, struct lxe__err *err)
+int lxe__header_write(int fd, const char *config,
+                      const struct lxe__bound *b, struct lxe__err *err)
 {
     uint8_t head[LXE_XL_HEADER_LEN + 4];
     size_t len = strlen(config) + 1;
@@ -22,8 +24,8 @@ static int write_header(int fd, const char *config, struct lxe__err *err)
                             " %zu octets is above the bound of %u", len,
                             LXE_XL_OPTDATA_MAX - 4);
     lxe__xl_header_encode(len, head);
-    if (lxe__write_full(fd, head, sizeof(head)) ||
-        lxe__write_full(fd, config, len))
+    if (lxe__write_full_by(b, fd, head, sizeof(head)) ||
+        lxe__write_full_by(b, fd, config, len))
         return lxe__err_set(err, errno, "image header: cannot write: %s",
                             strerror(errno));
     return 0;
@@ -32,8 +34,11 @@ static int write_header(int fd, const char *config, struct lxe__err *err)
 int libxl_ext_header_write(struct libxl_ext_ctx *ctx, int fd,
                            const char *config)
 {
+    const struct lxe__bound none = { .stop_fd = -1 };
+
     lxe__ctx_begin(ctx);
-    return lxe__ctx_end(ctx, write_header(fd, config, &ctx->err));
+    return lxe__ctx_end(ctx, lxe__header_write(fd, config, &none,
+                                               &ctx->err));
 }
 
 static int read_part(int fd, void *buf, size_t len, struct lxe__err *err)

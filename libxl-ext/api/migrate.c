@@ -153,6 +153,8 @@ static int greet(struct migrate *m)
 
 static int save(struct migrate *m)
 {
+    struct lxe__bound bound;
+    struct lxe__err why;
     libxl_ext_save_params p;
     int rc;
 
@@ -160,11 +162,12 @@ static int save(struct migrate *m)
     p.verify = m->params->verify;
     p.carrier = LIBXL_EXT_CARRIER_LIBXL;
     if (m->kind == LIBXL_EXT_PEER_KIND_STOCK) {
+        bound = lxe__bound_of(m->peer.stop_fd, m->peer.timeout_ms);
         p.carrier = LIBXL_EXT_CARRIER_LIBXC;
-        rc = libxl_ext_header_write(m->ctx, m->peer.out, m->config);
-        if (rc)
-            return lxe__err_set(m->err, EIO, "migrate: dom %u: %s",
-                                m->domid, libxl_ext_error(m->ctx));
+        lxe__err_init(&why);
+        if (lxe__header_write(m->peer.out, m->config, &bound, &why))
+            return lxe__err_set(m->err, why.code, "migrate: dom %u: %s",
+                                m->domid, why.msg);
     }
     rc = lxe__op_save(m->ctx, m->domid, m->peer.out, m->uuid, &p, m->op);
     libxl_ext_save_params_dispose(&p);
@@ -189,10 +192,8 @@ static int permit(struct migrate *m)
     m->peer.stop_fd = -1;
     if (m->kind == LIBXL_EXT_PEER_KIND_EXT)
         return lxe__peer_send(&m->peer, LXE_PEER_GO, NULL, m->err);
-    if (lxe__write_full(m->peer.out, LXE_XL_GO, sizeof(LXE_XL_GO)))
-        return lxe__err_set(m->err, errno, "migrate: cannot send the"
-                            " permission: %s", strerror(errno));
-    return 0;
+    return lxe__peer_say(&m->peer, LXE_XL_GO, sizeof(LXE_XL_GO),
+                         "permission", m->err);
 }
 
 /* 0, 1: the peer gave it back, -1: no word. */

@@ -315,6 +315,7 @@ int lxe__op_begin(struct libxl_ext_op *op, libxl_ctx *ctx,
                   enum lxe__session_op what, const uint8_t uuid[16],
                   int fd, int *libxl_fd_r)
 {
+    struct lxe__bound head = { .stop_fd = op->cancel_fd };
     int r;
 
     op->ctx = ctx;
@@ -335,11 +336,12 @@ int lxe__op_begin(struct libxl_ext_op *op, libxl_ctx *ctx,
         lxe__err_set(&op->err, ECANCELED, "cancelled before it began");
         goto fail;
     }
+    if (op->head_ms)
+        head = lxe__bound_of(op->cancel_fd, op->head_ms);
     if (what == LXE_SESSION_SAVE)
         r = lxe__op_stream_save(&op->stream, fd, &op->err);
     else
-        r = lxe__op_stream_restore(&op->stream, fd, op->cancel_fd,
-                                   &op->err);
+        r = lxe__op_stream_restore(&op->stream, fd, &head, &op->err);
     if (r)
         goto fail;
     op->listen_fd = lxe__session_listen(what, uuid, &op->where, &op->err);

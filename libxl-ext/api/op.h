@@ -25,6 +25,7 @@
 
 #include "api/op_stream.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "libxl_ext.h"
 #include "session/message.h"
 
@@ -39,6 +40,8 @@ struct libxl_ext_op {
     libxl_ctx *ctx;
     enum lxe__session_op what;
     libxl_ext_carrier carrier;  /* of a save */
+    unsigned head_ms;           /* a restore waits so long for the stream's
+                                   head; 0: until it is cancelled */
     uint64_t start_us;
     struct lxe__op_stream stream;
     int listen_fd;
@@ -97,6 +100,10 @@ int lxe__op_commit(uint32_t domid, const uint8_t uuid[16],
 /* save.c: the domain's uuid; -1 where it cannot be saved. */
 int lxe__op_find(struct libxl_ext_ctx *ctx, const char *what,
                  uint32_t domid, uint8_t uuid[16], struct lxe__err *err);
+
+/* file.c: the head of an image, as xl's receiver wants it, too. */
+int lxe__header_write(int fd, const char *config,
+                      const struct lxe__bound *b, struct lxe__err *err);
 
 /* restore.c: the whole of a restore; -1 with op->err, and no domain. */
 int lxe__op_restore(struct libxl_ext_ctx *ctx,

@@ -115,13 +115,18 @@ int lxe__op_stream_join(struct lxe__op_stream *s, const void *record,
 
 /*----- restore -----*/
 
-static int read_head(struct lxe__op_stream *s, int stop_fd, void *buf,
-                     size_t len, const char *what, struct lxe__err *err)
+static int read_head(struct lxe__op_stream *s, const struct lxe__bound *b,
+                     void *buf, size_t len, const char *what,
+                     struct lxe__err *err)
 {
-    ssize_t n = lxe__read_full_or(stop_fd, s->real, buf, len);
+    ssize_t n = lxe__read_full_by(b, s->real, buf, len);
 
     if (n == (ssize_t)len)
         return 0;
+    if (n < 0 && errno == ETIMEDOUT)
+        return lxe__err_set(err, ETIMEDOUT, "stream: no %s from the sender"
+                            " within %u ms: see whether it hangs or the"
+                            " link is cut", what, b->timeout_ms);
     if (n < 0)
         return lxe__err_set(err, errno, "stream: cannot read the %s: %s",
                             what, strerror(errno));
@@ -154,8 +159,9 @@ static bool is_memory_record(const uint8_t *rhdr)
 }
 
 /* @rhdr holds the memory record's header, then that of the next one. */
-static int take_record(struct lxe__op_stream *s, int stop_fd,
-                       uint8_t *rhdr, struct lxe__err *err)
+static int take_record(struct lxe__op_stream *s,
+                       const struct lxe__bound *b, uint8_t *rhdr,
+                       struct lxe__err *err)
 {
     uint32_t len = lxe__get_le32(rhdr + 4);
     uint32_t padded = (len + 7) & ~7U;
@@ -165,11 +171,11 @@ static int take_record(struct lxe__op_stream *s, int stop_fd,
         return lxe__err_set(err, EPROTO, "memory record: length %"PRIu32
                             " is above the bound of %d bytes", len,
                             LXE_RECORD_MAX_LEN);
-    if (read_head(s, stop_fd, s->record, padded, "memory record", err) ||
+    if (read_head(s, b, s->record, padded, "memory record", err) ||
         lxe__record_decode(s->record, len, &r, err))
         return -1;
     s->record_len = len;
-    if (read_head(s, stop_fd, rhdr, LXE_LIBXL_RHDR_LEN, "record header",
+    if (read_head(s, b, rhdr, LXE_LIBXL_RHDR_LEN, "record header",
                   err))
         return -1;
     if (is_memory_record(rhdr))
@@ -179,20 +185,21 @@ static int take_record(struct lxe__op_stream *s, int stop_fd,
     return 0;
 }
 
-int lxe__op_stream_restore(struct lxe__op_stream *s, int fd, int stop_fd,
+int lxe__op_stream_restore(struct lxe__op_stream *s, int fd,
+                           const struct lxe__bound *b,
                            struct lxe__err *err)
 {
     uint8_t head[LXE_LIBXL_HEADER_LEN + LXE_LIBXL_RHDR_LEN];
     uint8_t *rhdr = head + LXE_LIBXL_HEADER_LEN;
 
     if (take_real(s, fd, err) ||
-        read_head(s, stop_fd, head, LXE_LIBXL_HEADER_LEN, "libxl header",
+        read_head(s, b, head, LXE_LIBXL_HEADER_LEN, "libxl header",
                   err) ||
         check_header(head, err) ||
-        read_head(s, stop_fd, rhdr, LXE_LIBXL_RHDR_LEN, "record header",
+        read_head(s, b, rhdr, LXE_LIBXL_RHDR_LEN, "record header",
                   err))
         return -1;
-    if (is_memory_record(rhdr) && take_record(s, stop_fd, rhdr, err))
+    if (is_memory_record(rhdr) && take_record(s, b, rhdr, err))
         return -1;
     if (lxe__get_le32(rhdr) != LIBXC_CONTEXT)
         return lxe__err_set(err, EPROTO, "stream: its first record is of"

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/io.h"
 #include "memory/record.h"
 
 #define LXE_LIBXL_HEADER_LEN 16
@@ -46,10 +47,11 @@ int lxe__op_stream_save(struct lxe__op_stream *s, int fd,
 
 /*
  * Takes the head from @fd, checks the record, where there is one, as far
- * as that needs no domain, and puts what libxl is to see into a pipe.
- * @stop_fd readable ends a wait with ECANCELED.
+ * as that needs no domain, and puts what libxl is to see into a pipe.  @b
+ * is for the whole head.
  */
-int lxe__op_stream_restore(struct lxe__op_stream *s, int fd, int stop_fd,
+int lxe__op_stream_restore(struct lxe__op_stream *s, int fd,
+                           const struct lxe__bound *b,
                            struct lxe__err *err);
 
 /*

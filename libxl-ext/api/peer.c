@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "api/peer.h"
-#include "base/clock.h"
 #include "base/io.h"
 #include "base/le.h"
 
@@ -26,27 +25,6 @@ static const char *name_of(enum lxe__peer_type type)
     case LXE_PEER_DONE:   return "word that the guest runs";
     }
     return "message";
-}
-
-/* Until @p->in can be read; 0, or -1 with errno. */
-static int wait_in(const struct lxe__peer *p, uint64_t until)
-{
-    struct pollfd pfd[] = {
-        { .fd = p->in, .events = POLLIN },
-        { .fd = p->stop_fd, .events = POLLIN },
-    };
-    uint64_t now;
-    int r;
-
-    do {
-        now = lxe__now_us();
-        r = poll(pfd, 2, until > now ? (until - now) / 1000 : 0);
-    } while (r < 0 && errno == EINTR);
-    if (r > 0 && pfd[1].revents)
-        errno = ECANCELED;
-    else if (!r)
-        errno = ETIMEDOUT;
-    return r > 0 && !pfd[1].revents ? 0 : -1;
 }
 
 static int say_why(const struct lxe__peer *p, const char *what,
@@ -67,12 +45,12 @@ static ssize_t read_octets(const struct lxe__peer *p, char *buf,
                            size_t len, bool whole, const char *what,
                            struct lxe__err *err)
 {
-    uint64_t until = lxe__now_us() + p->timeout_ms * 1000ULL;
+    struct lxe__bound b = lxe__bound_of(p->stop_fd, p->timeout_ms);
     size_t have = 0;
     ssize_t n;
 
     while (have < len) {
-        if (wait_in(p, until))
+        if (lxe__await(&b, p->in, POLLIN))
             return say_why(p, what, err);
         n = read(p->in, buf + have, whole ? len - have : 1);
         if (n < 0 && errno == EINTR)
@@ -131,10 +109,34 @@ int lxe__peer_greeted(const struct lxe__peer *p,
                         " something?", p->who, line);
 }
 
+/* A peer that takes nothing is as bad as one that says nothing. */
+static int send_octets(const struct lxe__peer *p,
+                       const struct lxe__bound *b, const void *octets,
+                       size_t len, const char *what, struct lxe__err *err)
+{
+    if (!lxe__write_full_by(b, p->out, octets, len))
+        return 0;
+    if (errno == ETIMEDOUT)
+        return lxe__err_set(err, ETIMEDOUT, "migrate: %s did not take the"
+                            " %s within %u ms", p->who, what,
+                            p->timeout_ms);
+    return lxe__err_set(err, errno, "migrate: cannot send the %s to %s:"
+                        " %s", what, p->who, strerror(errno));
+}
+
+int lxe__peer_say(const struct lxe__peer *p, const void *octets,
+                  size_t len, const char *what, struct lxe__err *err)
+{
+    struct lxe__bound b = lxe__bound_of(p->stop_fd, p->timeout_ms);
+
+    return send_octets(p, &b, octets, len, what, err);
+}
+
 int lxe__peer_send(const struct lxe__peer *p, enum lxe__peer_type type,
                    const char *body, struct lxe__err *err)
 {
     size_t len = body ? strlen(body) : 0;
+    struct lxe__bound b;
     uint8_t head[8];
 
     if (len > LXE_PEER_BODY_MAX)
@@ -143,12 +145,10 @@ int lxe__peer_send(const struct lxe__peer *p, enum lxe__peer_type type,
                             LXE_PEER_BODY_MAX);
     lxe__put_le32(head, type);
     lxe__put_le32(head + 4, len);
-    if (lxe__write_full_or(p->stop_fd, p->out, head, sizeof(head)) ||
-        (len && lxe__write_full_or(p->stop_fd, p->out, body, len)))
-        return lxe__err_set(err, errno, "migrate: cannot send the %s to"
-                            " %s: %s", name_of(type), p->who,
-                            strerror(errno));
-    return 0;
+    b = lxe__bound_of(p->stop_fd, p->timeout_ms);
+    return send_octets(p, &b, head, sizeof(head), name_of(type), err) ||
+        (len && send_octets(p, &b, body, len, name_of(type), err)) ?
+        -1 : 0;
 }
 
 int lxe__peer_receive(const struct lxe__peer *p, enum lxe__peer_type type,

@@ -36,9 +36,13 @@ enum lxe__peer_type {
 struct lxe__peer {
     int in, out;
     int stop_fd;                /* readable: ECANCELED; -1: never */
-    unsigned timeout_ms;        /* for what is read */
+    unsigned timeout_ms;        /* for each thing read or sent */
     const char *who;            /* "the receiver", for messages */
 };
+
+/* Sends what is no message: @what says in words what it is. */
+int lxe__peer_say(const struct lxe__peer *p, const void *octets,
+                  size_t len, const char *what, struct lxe__err *err);
 
 /* Reads a greeting and says whose it is. */
 int lxe__peer_greeted(const struct lxe__peer *p,
@@ -47,7 +51,8 @@ int lxe__peer_greeted(const struct lxe__peer *p,
 /*
  * One message; @body of NULL: none.  Reading one of another type is
  * EPROTO; *@body_r is NUL-terminated and free(3)'d by the caller.
- * ETIMEDOUT, EPIPE at the end of the stream, ECANCELED.
+ * ETIMEDOUT, also where it takes nothing; EPIPE at the end of the stream,
+ * ECANCELED.
  */
 int lxe__peer_send(const struct lxe__peer *p, enum lxe__peer_type type,
                    const char *body, struct lxe__err *err);

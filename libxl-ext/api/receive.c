@@ -27,7 +27,6 @@
 #include "api/peer.h"
 #include "api/receiver.h"
 #include "base/fault.h"
-#include "base/io.h"
 #include "memory/limits.h"
 #include "memory/policy.h"
 #include "memory/record.h"
@@ -49,12 +48,10 @@ static int hear(struct receive *v)
     char *body, *error = NULL;
     int rc = 0;
 
-    if (lxe__write_full_or(v->peer.stop_fd, v->peer.out,
-                           LXE_PEER_GREETING,
-                           sizeof(LXE_PEER_GREETING) - 1))
-        return lxe__err_set(&v->op->err, errno, "receive: cannot greet the"
-                            " sender: %s", strerror(errno));
-    if (lxe__peer_receive(&v->peer, LXE_PEER_OFFER, &body, &v->op->err))
+    if (lxe__peer_say(&v->peer, LXE_PEER_GREETING,
+                      sizeof(LXE_PEER_GREETING) - 1, "greeting",
+                      &v->op->err) ||
+        lxe__peer_receive(&v->peer, LXE_PEER_OFFER, &body, &v->op->err))
         return -1;
     if (libxl_ext_migrate_offer_from_json(&v->offer, body, &error))
         rc = lxe__err_set(&v->op->err, EPROTO, "receive: %s",
@@ -284,6 +281,7 @@ static int receive(struct receive *v)
     r = judge(v);
     if (r)
         return r > 0 ? 0 : -1;
+    v->op->head_ms = v->peer.timeout_ms;
     if (lxe__op_restore(v->ctx, &v->config, v->peer.in, &v->domid,
                         v->op)) {
         v->domid = UINT32_MAX;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 
 /* What a pipe holds by default: more at once gains nothing. */
@@ -32,32 +33,62 @@ int lxe__write_full(int fd, const void *buf, size_t len)
     return 0;
 }
 
-/* 0 when @fd is ready or at its end, -1 with ECANCELED or errno. */
-static int await(int stop_fd, int fd, short events)
+struct lxe__bound lxe__bound_of(int stop_fd, unsigned timeout_ms)
+{
+    struct lxe__bound b = {
+        .stop_fd = stop_fd,
+        .until_us = lxe__now_us() + timeout_ms * 1000ULL,
+        .timeout_ms = timeout_ms,
+    };
+
+    return b;
+}
+
+static int ms_left(const struct lxe__bound *b)
+{
+    uint64_t now = lxe__now_us(), ms;
+
+    if (!b->until_us)
+        return -1;
+    ms = b->until_us > now ? (b->until_us - now + 999) / 1000 : 0;
+    return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+int lxe__await(const struct lxe__bound *b, int fd, short events)
 {
     struct pollfd p[2] = {
         { .fd = fd, .events = events },
-        { .fd = stop_fd, .events = POLLIN },
+        { .fd = b->stop_fd, .events = POLLIN },
     };
+    int r;
 
-    if (stop_fd < 0)
+    if (b->stop_fd < 0 && !b->until_us)
         return 0;
-    while (poll(p, 2, -1) < 0)
-        if (errno != EINTR)
-            return -1;
-    if (!p[1].revents)
+    do
+        r = poll(p, 2, ms_left(b));
+    while (r < 0 && errno == EINTR);
+    if (r > 0 && !p[1].revents)
         return 0;
-    errno = ECANCELED;
+    if (r >= 0)
+        errno = r ? ECANCELED : ETIMEDOUT;
     return -1;
 }
 
-ssize_t lxe__read_full_or(int stop_fd, int fd, void *buf, size_t len)
+static int await(int stop_fd, int fd, short events)
+{
+    const struct lxe__bound b = { .stop_fd = stop_fd };
+
+    return lxe__await(&b, fd, events);
+}
+
+ssize_t lxe__read_full_by(const struct lxe__bound *b, int fd, void *buf,
+                          size_t len)
 {
     size_t done = 0;
     ssize_t r;
 
     while (done < len) {
-        if (await(stop_fd, fd, POLLIN))
+        if (lxe__await(b, fd, POLLIN))
             return -1;
         r = read(fd, (char *)buf + done, len - done);
         if (r < 0 && errno == EINTR)
@@ -71,23 +102,38 @@ ssize_t lxe__read_full_or(int stop_fd, int fd, void *buf, size_t len)
     return done;
 }
 
+ssize_t lxe__read_full_or(int stop_fd, int fd, void *buf, size_t len)
+{
+    const struct lxe__bound b = { .stop_fd = stop_fd };
+
+    return lxe__read_full_by(&b, fd, buf, len);
+}
+
 ssize_t lxe__read_full(int fd, void *buf, size_t len)
 {
     return lxe__read_full_or(-1, fd, buf, len);
 }
 
-int lxe__write_full_or(int stop_fd, int fd, const void *buf, size_t len)
+int lxe__write_full_by(const struct lxe__bound *b, int fd,
+                       const void *buf, size_t len)
 {
     size_t done = 0, chunk;
 
     while (done < len) {
         chunk = len - done < PIPE_BUF ? len - done : PIPE_BUF;
-        if (await(stop_fd, fd, POLLOUT) ||
+        if (lxe__await(b, fd, POLLOUT) ||
             lxe__write_full(fd, (const char *)buf + done, chunk))
             return -1;
         done += chunk;
     }
     return 0;
+}
+
+int lxe__write_full_or(int stop_fd, int fd, const void *buf, size_t len)
+{
+    const struct lxe__bound b = { .stop_fd = stop_fd };
+
+    return lxe__write_full_by(&b, fd, buf, len);
 }
 
 int64_t lxe__move_or(int stop_fd, int from, int to, uint64_t len)

@@ -11,6 +11,23 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* What ends a wait that else would last. */
+struct lxe__bound {
+    int stop_fd;                /* readable: ECANCELED; -1: never */
+    uint64_t until_us;          /* of lxe__now_us(): ETIMEDOUT; 0: never */
+    unsigned timeout_ms;        /* that it was made of, for messages */
+};
+
+/* That, @timeout_ms from now. */
+struct lxe__bound lxe__bound_of(int stop_fd, unsigned timeout_ms);
+
+/*
+ * Waits until @fd is ready for @events of poll(2), or at its end.  0, or
+ * -1 with errno.  Without any bound it does not wait, since the call
+ * behind it does.
+ */
+int lxe__await(const struct lxe__bound *b, int fd, short events);
+
 /*
  * Reads until @len bytes are there or the stream ends.  Returns the
  * number of bytes read (short only at the end of the stream), or -1
@@ -29,6 +46,12 @@ int lxe__write_full(int fd, const void *buf, size_t len);
  */
 ssize_t lxe__read_full_or(int stop_fd, int fd, void *buf, size_t len);
 int lxe__write_full_or(int stop_fd, int fd, const void *buf, size_t len);
+
+/* The same, all of it within a time. */
+ssize_t lxe__read_full_by(const struct lxe__bound *b, int fd, void *buf,
+                          size_t len);
+int lxe__write_full_by(const struct lxe__bound *b, int fd,
+                       const void *buf, size_t len);
 
 /*
  * Moves @len bytes from @from to @to, by splice(2) when one of them is

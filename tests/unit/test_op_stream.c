@@ -37,6 +37,8 @@ static void make_record(uint8_t rec[REC], uint32_t type)
     lxe__record_encode(&r, rec + 8);
 }
 
+static const struct lxe__bound never = { .stop_fd = -1 };
+
 static int file_of(const void *a, size_t alen, const void *b, size_t blen)
 {
     int fd = memfd_create("stream", 0);
@@ -179,7 +181,7 @@ static void restore_takes_the_record_out(void)
     fd = file_of(in, sizeof(in), "after", 5);
     lxe__err_init(&err);
     lxe__op_stream_init(&s);
-    CU_ASSERT_EQUAL_FATAL(lxe__op_stream_restore(&s, fd, -1, &err), 0);
+    CU_ASSERT_EQUAL_FATAL(lxe__op_stream_restore(&s, fd, &never, &err), 0);
     CU_ASSERT_EQUAL(s.record_len, LXE_RECORD_LEN);
     CU_ASSERT_EQUAL(memcmp(s.record, in + 24, LXE_RECORD_LEN), 0);
     check_libxl_sees(&s);
@@ -195,7 +197,7 @@ static void restore_of_a_stock_stream_changes_nothing(void)
 
     lxe__err_init(&err);
     lxe__op_stream_init(&s);
-    CU_ASSERT_EQUAL_FATAL(lxe__op_stream_restore(&s, fd, -1, &err), 0);
+    CU_ASSERT_EQUAL_FATAL(lxe__op_stream_restore(&s, fd, &never, &err), 0);
     CU_ASSERT_EQUAL(s.record_len, 0);
     check_libxl_sees(&s);
     lxe__op_stream_dispose(&s);
@@ -210,7 +212,7 @@ static void refuse(const uint8_t *in, size_t len, const char *says)
 
     lxe__err_init(&err);
     lxe__op_stream_init(&s);
-    CU_ASSERT_EQUAL(lxe__op_stream_restore(&s, fd, -1, &err), -1);
+    CU_ASSERT_EQUAL(lxe__op_stream_restore(&s, fd, &never, &err), -1);
     CU_ASSERT_EQUAL(err.code, EPROTO);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, says));
     lxe__op_stream_dispose(&s);
@@ -259,21 +261,38 @@ static void bad_heads_are_refused(void)
     refuse(in, sizeof(in), "a second one");
 }
 
-static void hanging_peer_can_be_left(void)
+/* A header came, and nothing behind it. */
+static void hang(const struct lxe__bound *b, int code, const char *says)
 {
-    int fds[2], stop = eventfd(1, 0);
     struct lxe__op_stream s;
     struct lxe__err err;
+    int fds[2];
 
     lxe__err_init(&err);
     CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
+    CU_ASSERT_EQUAL(write(fds[1], head, 16), 16);
     lxe__op_stream_init(&s);
-    CU_ASSERT_EQUAL(lxe__op_stream_restore(&s, fds[0], stop, &err), -1);
-    CU_ASSERT_EQUAL(err.code, ECANCELED);
+    CU_ASSERT_EQUAL(lxe__op_stream_restore(&s, fds[0], b, &err), -1);
+    CU_ASSERT_EQUAL(err.code, code);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, says));
     lxe__op_stream_dispose(&s);
     close(fds[0]);
     close(fds[1]);
-    close(stop);
+}
+
+static void hanging_peer_can_be_left(void)
+{
+    const struct lxe__bound b = { .stop_fd = eventfd(1, 0) };
+
+    hang(&b, ECANCELED, "cannot read the libxl header");
+    close(b.stop_fd);
+}
+
+static void hanging_peer_is_left(void)
+{
+    const struct lxe__bound b = lxe__bound_of(-1, 50);
+
+    hang(&b, ETIMEDOUT, "no record header from the sender within 50 ms");
 }
 
 LXE_SUITE(op_stream,
@@ -291,4 +310,5 @@ LXE_SUITE(op_stream,
     { "stream cut at every octet is refused",
       stream_cut_at_every_octet_is_refused },
     { "bad heads are refused", bad_heads_are_refused },
-    { "hanging peer can be left", hanging_peer_can_be_left })
+    { "hanging peer can be left", hanging_peer_can_be_left },
+    { "hanging peer is left", hanging_peer_is_left })

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""A peer that hangs: whoever waits for it has a bound, 30 s unless told
+otherwise, and says in one line what did not come.  Each test here hung
+once."""
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import time
+
+import pytest
+
+from world import BUILD
+
+GREETING = b"xl-ext migration receiver ready, protocol 1\n"
+UUID = "00000000-0000-0000-0000-0000000000{:02x}"
+BOUND = 1500                    # ms
+PATIENCE = 20                   # s, for what takes BOUND or is ended
+
+
+class Receiver:
+    """xl-ext migrate-receive, and its sender's end of two pipes."""
+
+    def __init__(self, world, *args, stdout=subprocess.PIPE):
+        self.start = time.monotonic()
+        self.p = subprocess.Popen(
+            [BUILD / "xl-ext", "migrate-receive", *args], env=world.env,
+            stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE)
+        assert not self.p.stdout or self.p.stdout.readline() == GREETING
+
+    def offer(self, **change):
+        """Of a guest that is not here."""
+        offer = {
+            "version": "0", "name": "other", "dry_run": False,
+            "config": json.dumps({"c_info": {"type": "pvh",
+                                             "name": "other",
+                                             "uuid": UUID.format(9)},
+                                  "b_info": {"type": "pvh"}}),
+            "limits": {"uuid": UUID.format(9), "max_pages": 1000,
+                       "tot_pages": 1000, "stock_max_kb": 5000}} | change
+        body = json.dumps(offer).encode()
+        self.p.stdin.write(struct.pack("<II", ord("O"), len(body)) + body)
+        self.p.stdin.flush()
+
+    def answer(self):
+        head = self.p.stdout.read(8)
+        assert len(head) == 8, self.p.stderr.read()
+        kind, length = struct.unpack("<II", head)
+        assert kind == ord("A")
+        return json.loads(self.p.stdout.read(length))
+
+    def line(self):
+        """What it says at its end; the pipes stay open until then."""
+        err = self.p.stderr.read().decode()
+        assert self.p.wait(PATIENCE) == 2
+        assert err.count("\n") == 1, err
+        passed = (time.monotonic() - self.start) * 1000
+        assert BOUND * 0.9 <= passed < PATIENCE * 1000
+        return err
+
+    def close(self):
+        self.p.kill()
+        self.p.communicate()
+
+
+@pytest.fixture
+def receiver(world):
+    started = []
+
+    def start(*args, **kw):
+        started.append(Receiver(world, *args, **kw))
+        return started[-1]
+
+    # A test that hangs fails here, and does not hang those behind it.
+    signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it hangs"))
+    signal.alarm(2 * PATIENCE)
+    yield start
+    signal.alarm(0)
+    for r in started:
+        r.close()
+
+
+def test_a_sender_that_says_nothing(receiver):
+    r = receiver(f"--timeout={BOUND}")
+    assert f"no offer from the sender within {BOUND} ms" in r.line()
+
+
+def test_a_sender_that_stops_within_its_offer(receiver):
+    r = receiver(f"--timeout={BOUND}")
+    r.p.stdin.write(struct.pack("<II", ord("O"), 100) + b"{")
+    r.p.stdin.flush()
+    assert f"no offer from the sender within {BOUND} ms" in r.line()
+
+
+@pytest.mark.parametrize("sent", [b"", b"LibxlFmt\0\0\0\2\0\0\0\0"],
+                         ids=["nothing", "header"])
+def test_a_sender_that_sends_no_stream(receiver, sent):
+    """It was told to come, and does not."""
+    r = receiver(f"--timeout={BOUND}")
+    r.offer()
+    answer = r.answer()
+    assert answer["accepted"], answer
+    r.p.stdin.write(sent)
+    r.p.stdin.flush()
+    assert f"from the sender within {BOUND} ms" in r.line()
+
+
+def test_a_sender_that_takes_nothing(receiver):
+    out, into = os.pipe()
+    os.set_blocking(into, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(into, bytes(4096))
+    os.set_blocking(into, True)
+    r = receiver(f"--timeout={BOUND}", stdout=into)
+    assert f"did not take the greeting within {BOUND} ms" in r.line()
+    os.close(out)
+    os.close(into)

@@ -42,7 +42,7 @@ static int take_signals(struct guest *g)
     return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? -1 : 0;
 }
 
-static void give_signals_back(void)
+void guest_no_cancel(void)
 {
     size_t i;
 
@@ -130,7 +130,7 @@ static void describe(const struct guest *g, FILE *to)
 void guest_free(struct guest *g)
 {
     guest_progress_end(g);
-    give_signals_back();
+    guest_no_cancel();
     libxl_ext_op_free(g->op);
     libxl_ext_ctx_free(g->ctx);
     if (g->libxl)

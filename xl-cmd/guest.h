@@ -34,6 +34,12 @@ int guest_open(struct guest *g, const struct command_call *call,
                bool verbose, bool json);
 
 /*
+ * For what cannot be cancelled and needs not be, since it moves nothing:
+ * signals end the process, as they did ahead of guest_open().
+ */
+void guest_no_cancel(void);
+
+/*
  * Says where the guest is: as JSON on standard output, or as the last
  * line on standard error.  Frees everything; returns the exit status.
  */

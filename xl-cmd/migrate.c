@@ -22,23 +22,24 @@
 
 #define CLOSE_MS 5000
 #define ASK_S    60             /* how long the peer is asked again */
+/* The peer may take 20 s of these to end what waits there. */
+#define ASK_ONCE_MS 30000
 
 enum { MIGRATE_VERIFY = 1 << 0, MIGRATE_NO_MONITOR = 1 << 1,
        MIGRATE_JSON = 1 << 2, MIGRATE_VERBOSE = 1 << 3 };
 enum { OPT_SHELL = 4, OPT_TIMEOUT, OPT_RECEIVE };
 
-static int open_way(struct guest *g, struct transport *t, const char *host)
+static int open_way(struct guest *g, struct transport *t,
+                    const char *shell, const char *host,
+                    const char *receive, bool monitor)
 {
-    const char *shell = g->call->values[OPT_SHELL];
-    const char *receive = g->call->values[OPT_RECEIVE];
-    const char *e = g->call->options & MIGRATE_NO_MONITOR ? " -e" : "";
+    const char *e = monitor ? "" : " -e";
     char remote[256];
 
     snprintf(remote, sizeof(remote), RECEIVE, e, e);
-    if (!transport_open(t, shell, host,
-                        receive ? receive : remote))
+    if (!transport_open(t, shell, host, receive ? receive : remote))
         return 0;
-    guest_error(g, "cannot start %s: %s", shell ? shell : "ssh",
+    guest_error(g, "cannot start %s: %s", transport_name(shell, host),
                 strerror(errno));
     return -1;
 }
@@ -51,15 +52,13 @@ static int ask_once(struct guest *g, const char *host, const char *uuid)
     const char *shell = g->call->values[OPT_SHELL];
     char remote[128], said[16] = "";
     struct transport t;
-    ssize_t n, have = 0;
 
     snprintf(remote, sizeof(remote), "exec xl-ext migrate-receive --ask"
              " %s", uuid);
     if (transport_open(&t, shell, host, remote))
         return -1;
-    while (have < (ssize_t)sizeof(said) - 1 &&
-           (n = read(t.from, said + have, sizeof(said) - 1 - have)) > 0)
-        have += n;
+    if (transport_read(&t, said, sizeof(said) - 1, ASK_ONCE_MS) < 0)
+        *said = '\0';
     transport_close(&t, CLOSE_MS);
     return !strcmp(said, "running\n") ? 1 : !strcmp(said, "none\n") ? 0
                                                                     : -1;
@@ -116,6 +115,7 @@ static libxl_ext_migrate_end settle(struct guest *g, const char *host,
 
 static void migrate(struct guest *g, uint32_t domid, const char *host)
 {
+    const char *const *values = g->call->values;
     libxl_ext_migrate_params params;
     libxl_ext_migrate_end end;
     struct transport t;
@@ -124,8 +124,10 @@ static void migrate(struct guest *g, uint32_t domid, const char *host)
     libxl_ext_migrate_params_init(&params);
     params.verify = g->call->options & MIGRATE_VERIFY;
     config = guest_config(g, domid, false);
-    if (!config || guest_timeout(g, g->call->values[OPT_TIMEOUT],
-                                 &params.timeout) || open_way(g, &t, host))
+    if (!config ||
+        guest_timeout(g, values[OPT_TIMEOUT], &params.timeout) ||
+        open_way(g, &t, values[OPT_SHELL], host, values[OPT_RECEIVE],
+                 !(g->call->options & MIGRATE_NO_MONITOR)))
         goto out;
     if (libxl_ext_domain_migrate(g->ctx, domid, config, t.to, t.from,
                                  &params, g->op, &end) &&
@@ -229,27 +231,20 @@ enum { PRECHECK_OPT_TO = 1, PRECHECK_OPT_SHELL, PRECHECK_OPT_TIMEOUT,
 static int precheck(struct guest *g, uint32_t domid, const char *host)
 {
     const struct command_call *call = g->call;
-    const char *shell = call->values[PRECHECK_OPT_SHELL];
-    const char *receive = call->values[PRECHECK_OPT_RECEIVE];
     libxl_ext_migrate_params params;
     libxl_ext_precheck p;
-    char remote[256], *config;
     struct transport t;
+    char *config;
     int rc = EXIT_CANNOT;
 
     libxl_ext_migrate_params_init(&params);
     libxl_ext_precheck_init(&p);
     config = guest_config(g, domid, false);
-    snprintf(remote, sizeof(remote), RECEIVE, "", "");
     if (!config || guest_timeout(g, call->values[PRECHECK_OPT_TIMEOUT],
-                                 &params.timeout))
+                                 &params.timeout) ||
+        open_way(g, &t, call->values[PRECHECK_OPT_SHELL], host,
+                 call->values[PRECHECK_OPT_RECEIVE], true))
         goto out;
-    if (transport_open(&t, shell, host,
-                       receive ? receive : remote)) {
-        guest_error(g, "cannot start %s: %s", shell ? shell : "ssh",
-                    strerror(errno));
-        goto out;
-    }
     p.host = strdup(host);
     if (libxl_ext_domain_precheck(g->ctx, domid, config, t.to, t.from,
                                   &params, &p.peer, &p.answer)) {
@@ -283,6 +278,7 @@ static int run_precheck(const struct command_call *call)
         return EXIT_CANNOT;
     }
     if (!guest_open(&g, call, false, false)) {
+        guest_no_cancel();
         if (libxl_ext_domain_find(g.ctx, call->args[0], &domid))
             guest_error(&g, "%s", libxl_ext_error(g.ctx));
         else

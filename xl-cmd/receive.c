@@ -21,6 +21,7 @@ static int ask(struct guest *g, const char *text)
     libxl_uuid uuid;
     bool runs;
 
+    guest_no_cancel();
     if (libxl_uuid_from_string(&uuid, text)) {
         guest_error(g, "--ask is \"%.40s\", which is no uuid", text);
         return EXIT_CANNOT;

@@ -5,7 +5,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -70,6 +72,47 @@ int transport_open(struct transport *t, const char *shell,
     }
     errno = saved;
     return -1;
+}
+
+const char *transport_name(const char *shell, const char *host)
+{
+    return !shell ? "ssh" : *shell ? shell : host;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+ssize_t transport_read(const struct transport *t, char *buf, size_t len,
+                       unsigned ms)
+{
+    struct pollfd p = { .fd = t->from, .events = POLLIN };
+    int64_t left, until = now_ms() + ms;
+    size_t have = 0;
+    ssize_t n;
+    int r;
+
+    while (have < len) {
+        left = until - now_ms();
+        r = poll(&p, 1, left > 0 ? left : 0);
+        if (!r) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+        n = r < 0 ? -1 : read(t->from, buf + have, len - have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (!n)
+            break;
+        have += n;
+    }
+    return have;
 }
 
 void transport_close(struct transport *t, unsigned ms)

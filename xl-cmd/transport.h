@@ -26,6 +26,16 @@ struct transport {
 int transport_open(struct transport *t, const char *shell,
                    const char *host, const char *remote);
 
+/* What is run so, for messages. */
+const char *transport_name(const char *shell, const char *host);
+
+/*
+ * Reads up to @len octets, as many as come before the end.  How many, or
+ * -1 with errno: ETIMEDOUT where it has not ended in @ms.
+ */
+ssize_t transport_read(const struct transport *t, char *buf, size_t len,
+                       unsigned ms);
+
 /* Ends both pipes and waits up to @ms for the command, then kills it. */
 void transport_close(struct transport *t, unsigned ms);
 

@@ -3,6 +3,7 @@
 otherwise, and says in one line what did not come.  Each test here hung
 once."""
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import time
 import pytest
 
 from world import BUILD
+from xl_ext import TOP
 
 GREETING = b"xl-ext migration receiver ready, protocol 1\n"
 UUID = "00000000-0000-0000-0000-0000000000{:02x}"
@@ -118,3 +120,59 @@ def test_a_sender_that_takes_nothing(receiver):
     assert f"did not take the greeting within {BOUND} ms" in r.line()
     os.close(out)
     os.close(into)
+
+
+@pytest.fixture(scope="module")
+def transport(tmp_path_factory):
+    program = tmp_path_factory.mktemp("transport") / "transport"
+    subprocess.run(
+        ["gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror",
+         f"-I{TOP}/xl-cmd", "-o", program, TOP / "tests/api/transport.c",
+         TOP / "xl-cmd/transport.c"], check=True)
+
+    def ask(shell, host, **env):
+        out = subprocess.run(
+            [program, shell, host, str(BOUND)], text=True, check=True,
+            timeout=PATIENCE, stdout=subprocess.PIPE,
+            env={**os.environ, **env}).stdout
+        name, code, said = out.removesuffix("\n").split("|")
+        return name, int(code), said
+
+    return ask
+
+
+def test_a_host_that_is_asked_again_and_hangs(transport):
+    peer = "printf run; exec sleep 60"
+    assert transport("", peer) == (peer, errno.ETIMEDOUT, "run")
+
+
+def test_a_host_that_answers(transport, tmp_path):
+    """And what it was asked with, by its name."""
+    assert transport("printf %s-%s", "h") == ("printf %s-%s", 0, "h-words")
+    assert transport("", "printf yes") == ("printf yes", 0, "yes")
+    ssh = tmp_path / "ssh"
+    ssh.write_text("#!/bin/sh\nprintf by-ssh\n", encoding="ascii")
+    ssh.chmod(0o755)
+    assert transport("-", "h", PATH=f"{tmp_path}:{os.environ['PATH']}") == (
+        "ssh", 0, "by-ssh")
+
+
+def test_a_question_can_be_left(world):
+    """It waits for a receiver that does not end."""
+    name = f"run/{UUID.format(9)}.receive"
+    world.put(name, "")
+    holder = subprocess.Popen(
+        ["flock", "--no-fork", world.path / name, "sh", "-c",
+         "echo held; exec sleep 60"],
+        stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"held\n"
+    p = subprocess.Popen([BUILD / "xl-ext", "migrate-receive", "--ask",
+                          UUID.format(9)], env=world.env)
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            p.wait(1)
+        p.send_signal(signal.SIGINT)
+        assert p.wait(5) == -signal.SIGINT
+    finally:
+        p.kill()
+        holder.kill()

@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 """What the tests of the library and of xl-ext share: the tree as it was
-built, and as `make install` lays it down."""
+built, and as `make install` lays it down.
 
+pytest-xdist's workers are sessions of their own, so what all of them use
+is made under a lock: the first makes it, the others find it made."""
+
+import contextlib
+import fcntl
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -14,6 +20,19 @@ from world import World
 TOP = Path(__file__).resolve().parents[2]
 
 
+@contextlib.contextmanager
+def locked():
+    """One at a time, of all workers and of all runs of this tree."""
+    (TOP / "build").mkdir(exist_ok=True)
+    with open(TOP / "build/tests-api.lock", "w", encoding="ascii") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
+
+
+def make(*args):
+    subprocess.run(["make", "-s", *args], cwd=TOP, check=True)
+
+
 @pytest.fixture(scope="session")
 def top():
     return TOP
@@ -22,16 +41,26 @@ def top():
 @pytest.fixture(scope="session")
 def build():
     """The release build; making it again does nothing."""
-    subprocess.run(["make", "-s", "all"], cwd=TOP, check=True)
+    with locked():
+        make("all")
     return TOP / "build/release"
 
 
 @pytest.fixture(scope="session")
 def installed(build, tmp_path_factory):
-    """The root of an installed tree, with PREFIX /usr."""
-    root = tmp_path_factory.mktemp("root")
-    subprocess.run(["make", "-s", "install", f"DESTDIR={root}",
-                    "PREFIX=/usr"], cwd=TOP, check=True)
+    """The root of an installed tree, with PREFIX /usr.  Another PREFIX is
+    compiled in, so it is made of a copy: others run the release build
+    meanwhile."""
+    mine = tmp_path_factory.getbasetemp()
+    # A worker's is a folder in the one of the whole run.
+    shared = mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
+    out, root = shared / "installed.out", shared / "installed"
+    with locked():
+        if not root.exists():
+            part = shared / "installed.part"
+            shutil.copytree(build, out / "release", symlinks=True)
+            make("install", f"OUT={out}", f"DESTDIR={part}", "PREFIX=/usr")
+            part.rename(root)
     return root
 
 
@@ -50,7 +79,8 @@ def installed_env(installed):
 @pytest.fixture(scope="session")
 def preload(tmp_path_factory):
     """fake_world.c, and the programs that have fault points."""
-    subprocess.run(["make", "-s", "debug"], cwd=TOP, check=True)
+    with locked():
+        make("debug")
     so = tmp_path_factory.mktemp("preload") / "fake_world.so"
     subprocess.run(
         ["gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror",

@@ -14,6 +14,7 @@
 
 static const struct command_call *caller;
 
+__attribute__((format(printf, 5, 0)))
 static void vmessage(struct xentoollog_logger *lg, xentoollog_level level,
                      int errnoval, const char *context, const char *format,
                      va_list al)

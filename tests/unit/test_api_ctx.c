@@ -18,6 +18,7 @@
 static char said[1024];
 static unsigned lines;
 
+__attribute__((format(printf, 5, 0)))
 static void vmessage(struct xentoollog_logger *lg, xentoollog_level level,
                      int errnoval, const char *context, const char *format,
                      va_list al)

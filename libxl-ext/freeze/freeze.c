@@ -584,13 +584,22 @@ static void tell_guardian(struct lxe__freeze *f, char order)
         send(f->guard_fd, &order, 1, MSG_NOSIGNAL);
 }
 
+/*
+ * The file first here, too, for the guardian that comes after one that
+ * was killed.  What could not be written is not known to it: it then
+ * lets nobody run.
+ */
 void lxe__freeze_suspending(struct lxe__freeze *f)
 {
+    if (f->journal_fd >= 0)
+        lxe__journal_suspend(f->journal_fd, NULL);
     tell_guardian(f, LXE_GUARD_SUSPENDING);
 }
 
 void lxe__freeze_answered(struct lxe__freeze *f)
 {
+    if (f->journal_fd >= 0)
+        lxe__journal_answered(f->journal_fd, NULL);
     tell_guardian(f, LXE_GUARD_ANSWERED);
 }
 

@@ -213,6 +213,28 @@ static bool set_undone(struct lxe__journal *j, char **w)
     return found;
 }
 
+/* Lines of one word; each counts in the order in which they stand. */
+static bool take_word(struct lxe__journal *j, const char *word)
+{
+    bool suspend = !strcmp(word, "suspend");
+    bool commit = !strcmp(word, "commit");
+
+    if (suspend || commit || !strcmp(word, "ran"))
+        j->ours = j->asked = suspend;
+    else if (!strcmp(word, "answered"))
+        j->asked = false;
+    else if (!strcmp(word, "whole"))
+        j->whole = true;
+    else if (!strcmp(word, "hold"))
+        j->held = true;
+    else if (!strcmp(word, "thaw"))
+        j->thaw = true;
+    else
+        return false;
+    j->committed |= commit;
+    return true;
+}
+
 /* One whole line; words are separated by single blanks. */
 static bool take_line(struct lxe__journal *j, unsigned lineno, char *line)
 {
@@ -231,15 +253,7 @@ static bool take_line(struct lxe__journal *j, unsigned lineno, char *line)
         return add_intent(j, w);
     if (n == 3 && !strcmp(w[0], "undone"))
         return set_undone(j, w);
-    if (n == 1 && !strcmp(w[0], "whole"))
-        return j->whole = true;
-    if (n == 1 && !strcmp(w[0], "commit"))
-        return j->committed = true;
-    if (n == 1 && !strcmp(w[0], "hold"))
-        return j->held = true;
-    if (n == 1 && !strcmp(w[0], "thaw"))
-        return j->thaw = true;
-    return false;
+    return n == 1 && take_word(j, w[0]);
 }
 
 int lxe__journal_parse(struct lxe__journal *j, const char *text,

@@ -9,11 +9,17 @@
  *   intent unbind NAME DRIVER VIF SCRIPT
  *   intent link NAME DRIVER VIF SCRIPT
  *   undone METHOD NAME
+ *   suspend
+ *   answered
+ *   ran
  *   whole
  *   commit
  *   hold
  *   thaw
  *
+ * "suspend": libxl is about to be asked to suspend the guest for this
+ * save, "answered": it has answered, "ran": the guest was seen running
+ * since.  docs/freeze.md says what each makes of a crash behind it.
  * "whole": libxenguest's part of an image is, and the toolstack decides
  * what comes of it.  "commit": that another copy may run; from here on
  * only a guest that runs by itself is thawed.  "hold": frozen by hand, until
@@ -53,6 +59,8 @@ struct lxe__jentry {
 struct lxe__journal {
     uint32_t domid;
     uint8_t uuid[16];
+    bool ours;                  /* suspended for this save, if it is */
+    bool asked;                 /* ... and libxl has not answered yet */
     bool whole;
     bool committed;
     bool held;
@@ -101,6 +109,9 @@ int lxe__journal_intent(int fd, uint32_t domid,
                         struct lxe__err *err);
 int lxe__journal_undone(int fd, const struct lxe__jentry *e,
                         struct lxe__err *err);
+int lxe__journal_suspend(int fd, struct lxe__err *err);
+int lxe__journal_answered(int fd, struct lxe__err *err);
+int lxe__journal_ran(int fd, struct lxe__err *err);
 int lxe__journal_whole(int fd, struct lxe__err *err);
 int lxe__journal_commit(int fd, struct lxe__err *err);
 int lxe__journal_hold(int fd, struct lxe__err *err);

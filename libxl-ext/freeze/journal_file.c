@@ -135,6 +135,21 @@ int lxe__journal_undone(int fd, const struct lxe__jentry *e,
                                                     e), err);
 }
 
+int lxe__journal_suspend(int fd, struct lxe__err *err)
+{
+    return put(fd, "suspend\n", 8, err);
+}
+
+int lxe__journal_answered(int fd, struct lxe__err *err)
+{
+    return put(fd, "answered\n", 9, err);
+}
+
+int lxe__journal_ran(int fd, struct lxe__err *err)
+{
+    return put(fd, "ran\n", 4, err);
+}
+
 int lxe__journal_whole(int fd, struct lxe__err *err)
 {
     return put(fd, "whole\n", 6, err);

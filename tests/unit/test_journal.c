@@ -86,6 +86,41 @@ static void committed(void)
     lxe__journal_dispose(&j);
 }
 
+/* Each line, cut and whole, behind all that comes ahead of it. */
+static void whose_it_is_that_the_guest_is_suspended(void)
+{
+    static const struct {
+        const char *word;
+        bool ours, asked;
+    } lines[] = {
+        { "suspend", true, true },
+        { "answered", true, false },
+        { "whole", true, false },
+        { "ran", false, false },
+        { "suspend", true, true },
+        { "ran", false, false },
+        { "suspend", true, true },
+        { "commit", false, false },
+    };
+    bool ours = false, asked = false;
+    char text[2048];
+    size_t i;
+
+    write_all(text, sizeof(text));
+    for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        strcat(text, lines[i].word);
+        CU_ASSERT_EQUAL_FATAL(parse(text), 0);
+        CU_ASSERT_TRUE(j.ours == ours && j.asked == asked);
+        lxe__journal_dispose(&j);
+        strcat(text, "\n");
+        ours = lines[i].ours;
+        asked = lines[i].asked;
+        CU_ASSERT_EQUAL_FATAL(parse(text), 0);
+        CU_ASSERT_TRUE(j.ours == ours && j.asked == asked);
+        lxe__journal_dispose(&j);
+    }
+}
+
 static void held_until_a_thaw_is_asked_for(void)
 {
     char text[2048];
@@ -225,11 +260,17 @@ static void through_a_file(void)
     fd = lxe__journal_open(7, &err);
     CU_ASSERT_TRUE_FATAL(fd >= 0);
     CU_ASSERT_EQUAL(lxe__journal_undone(fd, &disk, &err), 0);
+    CU_ASSERT_EQUAL(lxe__journal_suspend(fd, &err), 0);
+    CU_ASSERT_EQUAL(lxe__journal_answered(fd, &err), 0);
+    CU_ASSERT_EQUAL_FATAL(lxe__journal_read(&j, fd, &err), 0);
+    CU_ASSERT_TRUE(j.ours && !j.asked);
+    lxe__journal_dispose(&j);
+    CU_ASSERT_EQUAL(lxe__journal_ran(fd, &err), 0);
     CU_ASSERT_EQUAL(lxe__journal_commit(fd, &err), 0);
     CU_ASSERT_EQUAL_FATAL(lxe__journal_read(&j, fd, &err), 0);
     CU_ASSERT_EQUAL(j.nr, 1);
     CU_ASSERT_EQUAL(lxe__journal_pending(&j), 0);
-    CU_ASSERT_TRUE(j.committed);
+    CU_ASSERT_TRUE(j.committed && !j.ours);
     lxe__journal_dispose(&j);
     close(fd);
     CU_ASSERT_EQUAL(lxe__journal_remove(7, &err), 0);
@@ -267,6 +308,8 @@ LXE_SUITE(journal,
     { "locked from its first moment", locked_from_its_first_moment },
     { "written and read", written_and_read },
     { "committed", committed },
+    { "whose it is that the guest is suspended",
+      whose_it_is_that_the_guest_is_suspended },
     { "held until a thaw is asked for", held_until_a_thaw_is_asked_for },
     { "cut at every byte", cut_at_every_byte },
     { "nonsense is refused", nonsense_is_refused },

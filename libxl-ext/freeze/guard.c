@@ -81,7 +81,7 @@ become_guardian(char *const argv[], int orders, int ready, int journal,
     _exit(127);
 }
 
-/* -1 where the kernel has no pidfd: the guardian then never resumes. */
+/* -1 where the kernel has no pidfd: it then counts as living. */
 static int open_toolstack(void)
 {
 #ifdef SYS_pidfd_open

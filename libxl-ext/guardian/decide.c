@@ -15,11 +15,10 @@ void guard_take(struct guard_state *s, int order)
         s->asked = false;
         break;
     case LXE_GUARD_COMMIT:
-        s->ours = false;
+        s->ours = s->asked = false;
         s->phase = GUARD_COMMITTED;
         break;
     case LXE_GUARD_WHOLE:
-        s->ours = false;
         s->phase = GUARD_WHOLE;
         break;
     case LXE_GUARD_HOLD:
@@ -33,25 +32,50 @@ void guard_take(struct guard_state *s, int order)
     }
 }
 
+void guard_take_up(struct guard_state *s, const struct lxe__journal *j)
+{
+    s->ours = j->ours;
+    s->asked = j->asked;
+    if (j->whole)
+        guard_take(s, LXE_GUARD_WHOLE);
+    if (j->committed)
+        guard_take(s, LXE_GUARD_COMMIT);
+    if (j->held)
+        guard_take(s, LXE_GUARD_HOLD);
+}
+
+/*
+ * The save is over.  Once the guest runs, who suspends it next is another
+ * save; one that was only asked to suspend runs until it does.
+ */
+static void look(struct guard_state *s, const struct guard_view *v)
+{
+    if (v->suspended)
+        s->asked = false;
+    else if (!s->asked)
+        s->ours = false;
+}
+
 static enum guard_act decide_left(struct guard_state *s,
                                   const struct guard_view *v)
 {
+    look(s, v);
     if (!s->left_ms)
         s->left_ms = v->now_ms;
-    if (!v->toolstack_known)
-        return GUARD_END;
-    if (!v->toolstack_gone) {
-        if (v->suspended && v->now_ms - s->left_ms < GUARD_LEFT_MS)
-            return GUARD_WAIT;
-        return v->suspended && s->ours ? GUARD_RESUME : GUARD_END;
-    }
-    if (!s->gone_ms)
+    if (v->toolstack_gone && !s->gone_ms)
         s->gone_ms = v->now_ms;
-    if (v->suspended)
+    if (!s->ours)
+        return GUARD_END;
+    if (!v->suspended)
+        return v->now_ms - s->left_ms < GUARD_LINGER_MS ? GUARD_WAIT
+                                                        : GUARD_END;
+    if (!s->still_ms)
+        s->still_ms = v->now_ms;
+    if (v->toolstack_gone)
         return v->now_ms - s->gone_ms < GUARD_ORPHAN_MS ? GUARD_WAIT
                                                         : GUARD_RESUME;
-    return s->asked && v->now_ms - s->gone_ms < GUARD_LINGER_MS ?
-        GUARD_WAIT : GUARD_END;
+    return v->now_ms - s->still_ms < GUARD_LEFT_MS ? GUARD_WAIT
+                                                   : GUARD_RESUME;
 }
 
 enum guard_act guard_decide(struct guard_state *s,
@@ -65,8 +89,9 @@ enum guard_act guard_decide(struct guard_state *s,
     case GUARD_WAITING:
         return GUARD_WAIT;
     case GUARD_WHOLE:
+        look(s, v);
         if (v->committed)
-            s->phase = GUARD_COMMITTED;
+            guard_take(s, LXE_GUARD_COMMIT);
         else if (!v->suspended || v->toolstack_gone)
             s->phase = GUARD_THAWING;
         return s->phase == GUARD_THAWING ? GUARD_THAW : GUARD_WAIT;
@@ -81,9 +106,7 @@ enum guard_act guard_decide(struct guard_state *s,
         s->phase = GUARD_THAWING;
         return GUARD_THAW;
     case GUARD_THAWING:
-        /* It was let run: who suspends it next is another save. */
-        if (!v->suspended)
-            s->ours = false;
+        look(s, v);
         return GUARD_THAW;
     case GUARD_LEFT:
         return decide_left(s, v);
@@ -98,5 +121,5 @@ void guard_thawed(struct guard_state *s)
 
 void guard_resumed(struct guard_state *s)
 {
-    s->asked = false;
+    s->ours = s->asked = false;
 }

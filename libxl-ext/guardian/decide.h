@@ -30,7 +30,8 @@
  * run where libxl, whose part that is, has died, too, or the program
  * around it forgets to: libvirt 9.0 leaves a guest suspended whose
  * migration fails behind the suspend.  What was not suspended for this
- * save (a freeze by hand) is left alone.  After a commit
+ * save (a freeze by hand, or another save since) is left alone.  After a
+ * commit
  * only a domain that runs again is thawed: the copy would repeat
  * requests that the original gets answered.
  */
@@ -38,6 +39,8 @@
 #define LXE_GUARDIAN_DECIDE_H
 
 #include <stdbool.h>
+
+#include "freeze/journal.h"
 
 enum guard_phase {
     GUARD_WAITING, GUARD_COMMITTED, GUARD_WHOLE, GUARD_HELD, GUARD_THAWING,
@@ -54,8 +57,9 @@ enum guard_act {
 struct guard_state {
     enum guard_phase phase;
     bool asked;         /* libxl is suspending the guest just now */
-    bool ours;          /* it was suspended for a save that failed */
+    bool ours;          /* suspended, it is so for this save */
     double left_ms;     /* since when in LEFT; 0: not yet looked */
+    double still_ms;    /* since when suspended in LEFT */
     double gone_ms;     /* since when without a toolstack in LEFT */
 };
 
@@ -67,8 +71,7 @@ struct guard_view {
     bool paused;        /* by the toolstack */
     bool thaw_asked;    /* in the journal */
     bool committed;     /* in the journal, read after toolstack_gone */
-    bool toolstack_known;   /* can it be seen whether that is alive */
-    bool toolstack_gone;
+    bool toolstack_gone;    /* where that cannot be seen: no */
 };
 
 /*
@@ -78,8 +81,9 @@ struct guard_view {
  */
 #define GUARD_ORPHAN_MS 3000
 /*
- * A guest that was asked to suspend by a toolstack that is gone may
- * still do so.  Linux gives its tasks 20 s to freeze.
+ * A guest that was asked to suspend by a helper that is gone may still
+ * do so, and libxl does not wait for that.  Linux gives its tasks 20 s
+ * to freeze.
  */
 #define GUARD_LINGER_MS 20000
 /*
@@ -92,6 +96,8 @@ struct guard_view {
 
 /* An order of freeze/guard.h, or GUARD_END_OF_STREAM. */
 void guard_take(struct guard_state *s, int order);
+/* Of a guardian that was killed: the journal has what it knew. */
+void guard_take_up(struct guard_state *s, const struct lxe__journal *j);
 enum guard_act guard_decide(struct guard_state *s,
                             const struct guard_view *v);
 void guard_thawed(struct guard_state *s);

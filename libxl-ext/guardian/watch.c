@@ -91,13 +91,7 @@ static int start(struct guard *g, struct lxe__err *err)
     if (lxe__journal_read(&j, g->journal_fd, err))
         return -1;
     memcpy(g->uuid, j.uuid, sizeof(g->uuid));
-    /* The guardian before this one saw these. */
-    if (j.whole)
-        guard_take(&g->state, LXE_GUARD_WHOLE);
-    if (j.committed)
-        guard_take(&g->state, LXE_GUARD_COMMIT);
-    if (j.held)
-        guard_take(&g->state, LXE_GUARD_HOLD);
+    guard_take_up(&g->state, &j);
     lxe__journal_dispose(&j);
     return 0;
 }
@@ -176,6 +170,13 @@ static void thaw(struct guard *g, const struct lxe__journal *j)
     guard_thawed(&g->state);
 }
 
+/* For a guardian after this one: it @was ours, and is no more. */
+static void note_ran(struct guard *g, bool was)
+{
+    if (was && !g->state.ours && g->state.phase != GUARD_COMMITTED)
+        lxe__journal_ran(g->journal_fd, NULL);
+}
+
 static void resume(struct guard *g)
 {
     struct lxe__err err;
@@ -190,6 +191,7 @@ static void resume(struct guard *g)
     }
     note(g, "it runs again");
     guard_resumed(&g->state);
+    note_ran(g, true);
 }
 
 /* It could be either copy's turn: nothing is done, but it is said. */
@@ -210,12 +212,12 @@ static void step(struct guard *g)
     struct lxe__journal j = { 0 };
     struct lxe__err err;
     enum guard_act act;
+    bool ours;
 
     v.there = still_there(g, &st);
     v.dying = st.dying;
     v.suspended = st.suspended;
     v.paused = st.paused;
-    v.toolstack_known = g->toolstack_known;
     v.toolstack_gone = toolstack_gone(g);
     lxe__err_init(&err);
     if (v.there && lxe__journal_read(&j, g->journal_fd, &err)) {
@@ -225,7 +227,9 @@ static void step(struct guard *g)
     }
     v.thaw_asked = j.thaw;
     v.committed = j.committed;
+    ours = g->state.ours;
     act = guard_decide(&g->state, &v);
+    note_ran(g, ours);
     if (v.there && g->state.phase != GUARD_WAITING)
         answer_closing(g, &j);
     if (g->state.phase == GUARD_COMMITTED && v.toolstack_gone)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 """What the tests of the library and of xl-ext share: the tree as it was
-built, and as `make install` lays it down.
+built, and as `make install` lays it down; and a world without a Xen.
 
 pytest-xdist's workers are sessions of their own, so what all of them use
 is made under a lock: the first makes it, the others find it made."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-only
-"""A host that lives in a directory, for xl-ext and the guardian: what
-fake_world.c, preloaded, shows them."""
+"""A guest (5) with one disk for xl-ext and the guardian: the directory
+that fake_world.c, preloaded into them, looks into."""
 
 import json
 import os
@@ -32,8 +32,7 @@ class World:
         self.put("conf", "")
         self.put("state", "running")
         self.put("ring", bytes(4096))
-        self.put("grants", bytes(8 * RING_REF) + struct.pack(
-            "<HHI", PERMIT | IN_USE, 0, 0x100) + bytes(4096 - 72))
+        self.ring_in_use(True)
         for name, value in {
                 "domid": "0", "local/domain/5/name": "web",
                 "libxl/5/device/vbd/51712/backend": f"/{BACKEND}",
@@ -56,6 +55,16 @@ class World:
         part = path.with_name(path.name + ".part")
         part.write_bytes(data)
         part.rename(path)
+
+    def ring_in_use(self, in_use):
+        self.put("grants", bytes(8 * RING_REF) + struct.pack(
+            "<HHI", PERMIT | (IN_USE if in_use else 0), 0, 0x100) +
+            bytes(4096 - 8 * RING_REF - 8))
+
+    def unbind(self, in_flight=False):
+        """As a helper that was killed behind it leaves the disk."""
+        (self.path / "sys/devices" / DISK / "driver").unlink()
+        self.ring_in_use(in_flight)
 
     def xl_ext(self, *args, rc=0, fault=None):
         env = self.env | ({"LIBXL_EXT_FAULT": fault} if fault else {})

@@ -2,6 +2,8 @@
 /*
  * What the guardian does next (guardian/decide.c).
  */
+#include <stdio.h>
+
 #include "freeze/guard.h"
 #include "guardian/decide.h"
 #include "unit.h"
@@ -9,7 +11,6 @@
 /* A suspended domain whose toolstack lives. */
 static const struct guard_view suspended = {
     .now_ms = 1000, .there = true, .suspended = true,
-    .toolstack_known = true,
 };
 
 static struct guard_state after(int order)
@@ -20,10 +21,13 @@ static struct guard_state after(int order)
     return s;
 }
 
+/* Suspended for a save, whose helper is killed. */
 static struct guard_state left_by_thaw(void)
 {
-    struct guard_state s = after(GUARD_END_OF_STREAM);
+    struct guard_state s = after(LXE_GUARD_SUSPENDING);
 
+    guard_take(&s, LXE_GUARD_ANSWERED);
+    guard_take(&s, GUARD_END_OF_STREAM);
     guard_thawed(&s);
     return s;
 }
@@ -70,7 +74,9 @@ static void ends_with_the_domain_in_every_phase(void)
 
 static void thaws_a_suspended_domain_without_a_commit(void)
 {
-    struct guard_state s = after(GUARD_END_OF_STREAM);
+    struct guard_state s = after(LXE_GUARD_SUSPENDING);
+
+    guard_take(&s, GUARD_END_OF_STREAM);
 
     CU_ASSERT_EQUAL(guard_decide(&s, &suspended), GUARD_THAW);
     /* Until it has worked. */
@@ -93,9 +99,18 @@ static void after_a_commit_only_a_running_domain_is_thawed(void)
     CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_END);
 }
 
+static struct guard_state whole(void)
+{
+    struct guard_state s = after(LXE_GUARD_SUSPENDING);
+
+    guard_take(&s, LXE_GUARD_ANSWERED);
+    guard_take(&s, LXE_GUARD_WHOLE);
+    return s;
+}
+
 static void a_whole_image_is_its_toolstacks_until_it_commits(void)
 {
-    struct guard_state s = after(LXE_GUARD_WHOLE);
+    struct guard_state s = whole();
     struct guard_view v = suspended;
 
     CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
@@ -108,27 +123,28 @@ static void a_whole_image_is_its_toolstacks_until_it_commits(void)
     CU_ASSERT_EQUAL(decide_at(&s, v, 1e9 + GUARD_ORPHAN_MS),
                     GUARD_RESUME);
     /* Behind it: one may. */
-    s = after(LXE_GUARD_WHOLE);
+    s = whole();
     v.committed = true;
     CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
     CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_WAIT);
     v.suspended = false;
     CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_THAW);
     /* A checkpoint: it lets the guest go on itself. */
-    s = after(LXE_GUARD_WHOLE);
+    s = whole();
     v.committed = v.toolstack_gone = false;
     CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_THAW);
 }
 
-static void leaves_the_guest_to_a_toolstack_that_lives(void)
+/* What was not suspended for this save is nobody's business here. */
+static void leaves_what_it_did_not_suspend(void)
 {
     struct guard_state s = after(LXE_GUARD_DONE);
     struct guard_view v = suspended;
 
-    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
-    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LEFT_MS - 1), GUARD_WAIT);
-    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LEFT_MS), GUARD_END);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_END);
     s = after(LXE_GUARD_DONE);
+    v.toolstack_gone = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_END);
     v.suspended = false;
     CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_END);
 }
@@ -169,8 +185,12 @@ static void does_not_resume_what_another_save_suspended(void)
     CU_ASSERT_EQUAL(decide_at(&s, v, 1), GUARD_THAW);
     guard_thawed(&s);
     v.suspended = true;
-    CU_ASSERT_EQUAL(decide_at(&s, v, 2), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 2), GUARD_END);
     CU_ASSERT_EQUAL(decide_at(&s, v, 2 + GUARD_LEFT_MS), GUARD_END);
+    /* Not even where the first one's toolstack has ended since. */
+    v.toolstack_gone = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_END);
+    v.toolstack_gone = false;
     /* Nor behind the library's commit, which stands in the journal. */
     s = after(LXE_GUARD_SUSPENDING);
     guard_take(&s, LXE_GUARD_WHOLE);
@@ -180,7 +200,7 @@ static void does_not_resume_what_another_save_suspended(void)
     CU_ASSERT_EQUAL(decide_at(&s, v, 2), GUARD_THAW);
     guard_thawed(&s);
     v.suspended = true;
-    CU_ASSERT_EQUAL(decide_at(&s, v, 3), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 3), GUARD_END);
     CU_ASSERT_EQUAL(decide_at(&s, v, 3 + GUARD_LEFT_MS), GUARD_END);
 }
 
@@ -244,13 +264,115 @@ static void waits_for_a_suspend_that_was_asked_for(void)
     CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_END);
 }
 
-static void without_a_pidfd_nothing_is_resumed(void)
+/*
+ * libxl whose helper is killed while it waits for the guest to suspend
+ * does not wait on, and the guest suspends all the same.
+ */
+static void waits_for_it_where_the_toolstack_lives(void)
 {
-    struct guard_state s = after(LXE_GUARD_DONE);
+    struct guard_state s = after(LXE_GUARD_SUSPENDING);
     struct guard_view v = suspended;
 
-    v.toolstack_known = false;
-    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_END);
+    guard_take(&s, GUARD_END_OF_STREAM);
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_THAW);
+    guard_thawed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1), GUARD_WAIT);
+    v.suspended = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 5000), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 4999 + GUARD_LEFT_MS), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 5000 + GUARD_LEFT_MS), GUARD_RESUME);
+    /* It was let run: what suspends it then is another save. */
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 5001 + GUARD_LEFT_MS), GUARD_END);
+    /* Or it does not follow at all. */
+    s = after(LXE_GUARD_SUSPENDING);
+    guard_take(&s, GUARD_END_OF_STREAM);
+    guard_thawed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LINGER_MS), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1 + GUARD_LINGER_MS), GUARD_END);
+}
+
+/*----- a second guardian -----*/
+
+/*
+ * The first was killed behind all that the helper had to say; the second
+ * has the journal and the end of the stream.
+ */
+static struct guard_state second(const char *words)
+{
+    struct guard_state s = { .phase = GUARD_WAITING };
+    struct lxe__journal j;
+    struct lxe__err err;
+    char text[256];
+    int n;
+
+    n = snprintf(text, sizeof(text), "libxl-ext-freeze 1\ndomain 7"
+                 " dead0001020300000000000000000000\n%s", words);
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL_FATAL(lxe__journal_parse(&j, text, n, &err), 0);
+    guard_take_up(&s, &j);
+    if (s.phase == GUARD_WAITING)
+        guard_take(&s, GUARD_END_OF_STREAM);
+    lxe__journal_dispose(&j);
+    return s;
+}
+
+static void a_second_one_resumes_what_is_forgotten(void)
+{
+    struct guard_state s = second("suspend\nanswered\n");
+    struct guard_view v = suspended;
+
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_THAW);
+    guard_thawed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LEFT_MS), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1 + GUARD_LEFT_MS), GUARD_RESUME);
+    /* Killed behind the first word: it may suspend yet. */
+    s = second("suspend\n");
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_THAW);
+    guard_thawed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1), GUARD_WAIT);
+    v.suspended = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 2), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 2 + GUARD_LEFT_MS), GUARD_RESUME);
+    /* A whole image whose toolstack has died ahead of its word. */
+    s = second("suspend\nanswered\nwhole\n");
+    v.toolstack_gone = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_THAW);
+    guard_thawed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1 + GUARD_ORPHAN_MS), GUARD_RESUME);
+}
+
+static void a_second_one_resumes_nothing_else(void)
+{
+    static const char *const others[] = {
+        "", "suspend\nanswered\nran\n", "suspend\nran\n",
+    };
+    struct guard_view v = suspended;
+    struct guard_state s;
+    size_t i;
+
+    for (i = 0; i < 2 * sizeof(others) / sizeof(others[0]); i++) {
+        v.toolstack_gone = i % 2;
+        s = second(others[i / 2]);
+        CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_THAW);
+        guard_thawed(&s);
+        CU_ASSERT_EQUAL(decide_at(&s, v, 1), GUARD_END);
+        CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_END);
+    }
+    /* A copy may run, whether the toolstack or the helper said so. */
+    for (i = 0; i < 4; i++) {
+        v.toolstack_gone = i % 2;
+        s = second(i / 2 ? "suspend\nanswered\ncommit\n" :
+                   "suspend\nanswered\nwhole\ncommit\n");
+        CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+        CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_WAIT);
+        CU_ASSERT_FALSE(s.ours);
+    }
 }
 
 /* By hand there is no toolstack, so nothing is known of one. */
@@ -342,8 +464,7 @@ LXE_SUITE(guard_decide,
       thaws_a_suspended_domain_without_a_commit },
     { "after a commit only a running domain is thawed",
       after_a_commit_only_a_running_domain_is_thawed },
-    { "leaves the guest to a toolstack that lives",
-      leaves_the_guest_to_a_toolstack_that_lives },
+    { "leaves what it did not suspend", leaves_what_it_did_not_suspend },
     { "resumes what a living toolstack forgets",
       resumes_what_a_living_toolstack_forgets },
     { "does not resume what another save suspended",
@@ -355,5 +476,9 @@ LXE_SUITE(guard_decide,
       a_guest_that_runs_by_itself_is_not_touched },
     { "waits for a suspend that was asked for",
       waits_for_a_suspend_that_was_asked_for },
-    { "without a pidfd nothing is resumed",
-      without_a_pidfd_nothing_is_resumed })
+    { "waits for it where the toolstack lives",
+      waits_for_it_where_the_toolstack_lives },
+    { "a second one resumes what is forgotten",
+      a_second_one_resumes_what_is_forgotten },
+    { "a second one resumes nothing else",
+      a_second_one_resumes_nothing_else })

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""The guardian of a save as the process that it is: this file is the
+helper that starts it and the toolstack that it watches; the guest is
+that of fake_world.c."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from world import BUILD, DISK
+
+HEAD = "libxl-ext-freeze 1\ndomain 5 " + "00" * 15 + "05\n"
+# decide.h
+ORPHAN, LEFT = 3, 20
+
+
+class Save:
+    """A save's helper, as far as the guardian hears of it."""
+
+    def __init__(self, world, journal=""):
+        self.world = world
+        self.toolstack = subprocess.Popen(["sleep", "600"])
+        run = world.path / "run"
+        run.mkdir(mode=0o700)
+        self.fd = os.open(run / "5.journal", os.O_RDWR | os.O_CREAT |
+                          os.O_APPEND)
+        self.write(HEAD + journal)
+        self.orders, theirs = socket.socketpair()
+        ready, said = os.pipe()
+        pidfd = os.pidfd_open(self.toolstack.pid)
+        fds = [theirs.fileno(), said, self.fd, pidfd]
+        subprocess.run(
+            ["bash", "-c", 'exec 3<&"$1" 4>&"$2" 5<&"$3" 6<&"$4";'
+             ' shift 4; for fd; do eval "exec $fd<&-"; done;'
+             f' setsid "$0" --guard 5 </dev/null >/dev/null 2>&1 &',
+             BUILD / "libxl-ext-guardian", *map(str, fds),
+             *map(str, fds)],
+            pass_fds=fds, env=world.env, check=True)
+        theirs.close()
+        os.close(said)
+        os.close(pidfd)
+        assert os.read(ready, 1) == b"R"
+        os.close(ready)
+
+    def write(self, words):
+        os.write(self.fd, words.encode())
+
+    def suspends(self):
+        """As far as the guest is suspended for the save."""
+        self.write("suspend\n")
+        self.orders.send(b"S")
+        self.world.put("state", "suspended")
+        self.write("answered\n")
+        self.orders.send(b"A")
+
+    def dies(self):
+        self.orders.close()
+        os.close(self.fd)
+
+    def toolstack_dies(self):
+        self.toolstack.kill()
+        self.toolstack.wait()
+
+
+@pytest.fixture
+def save(world):
+    saves = []
+
+    def start(journal=""):
+        saves.append(Save(world, journal))
+        return saves[-1]
+
+    yield start
+    for s in saves:
+        s.toolstack_dies()
+
+
+def kill_worker(world):
+    """The one that works; the other starts it anew."""
+    watcher, worker = world.guardians()
+    world.kill([worker])
+    end = time.monotonic() + 10
+    while len(world.guardians()) < 2 or worker in world.guardians():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert watcher in world.guardians()
+
+
+def runs_after(world, seconds):
+    """Suspended up to then, and let run soon after it."""
+    start = time.monotonic()
+    state = world.path / "state"
+    while state.read_text() != "running":
+        assert time.monotonic() < start + seconds + 10
+        time.sleep(0.05)
+    assert time.monotonic() > start + seconds - 1
+    world.nothing_left()
+
+
+@pytest.mark.parametrize("kills", [0, 1])
+def test_a_guest_that_its_toolstack_forgets_runs_again(world, save, kills):
+    """libvirt 9.0 lives and does nothing, and a guardian that is killed
+    behind all that it was told is no reason to forget it, too."""
+    s = save()
+    s.suspends()
+    time.sleep(0.5)
+    s.dies()
+    time.sleep(0.5)
+    for _ in range(kills):
+        kill_worker(world)
+    runs_after(world, LEFT - 1)
+
+
+def test_the_same_where_the_toolstack_has_died(world, save):
+    s = save()
+    s.suspends()
+    s.dies()
+    s.toolstack_dies()
+    time.sleep(0.5)
+    kill_worker(world)
+    runs_after(world, ORPHAN - 1)
+
+
+def test_whole_and_the_toolstack_has_died_ahead_of_its_word(world, save):
+    s = save()
+    s.suspends()
+    s.write("whole\n")
+    s.orders.send(b"W")
+    s.dies()
+    time.sleep(0.5)
+    kill_worker(world)
+    s.toolstack_dies()
+    runs_after(world, ORPHAN - 1)
+
+
+def test_committed_it_stays_suspended(world, save):
+    s = save()
+    s.suspends()
+    s.write("whole\n")
+    s.orders.send(b"W")
+    s.write("commit\n")
+    s.dies()
+    s.toolstack_dies()
+    kill_worker(world)
+    time.sleep(ORPHAN + 2)
+    assert (world.path / "state").read_text() == "suspended"
+    assert len(world.guardians()) == 2
+
+
+def test_a_guest_that_ran_is_not_ours_any_more(world, save):
+    """Seen running while it is thawed, which takes long; what suspends it
+    then is another save, behind which a copy may run."""
+    s = save()
+    s.suspends()
+    s.write(f"intent unbind {DISK} vbd - -\n")
+    world.unbind(in_flight=True)
+    world.put("state", "running")
+    s.dies()
+    end = time.monotonic() + 20
+    while not world.journal.endswith("ran\n"):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    world.put("state", "suspended")
+    kill_worker(world)
+    s.toolstack_dies()
+    world.ring_in_use(False)
+    world.nothing_left(30)
+    assert (world.path / "state").read_text() == "suspended"
+
+
+def test_an_old_journal_is_thawed(world, save):
+    """Of a release that did not say whose it is."""
+    world.unbind()
+    s = save(f"intent unbind {DISK} vbd - -\n")
+    world.put("state", "suspended")
+    s.dies()
+    world.nothing_left()
+    assert (world.path / "state").read_text() == "suspended"

@@ -20,7 +20,7 @@ allowed() { # the rooms that a room may include
     guest)    echo base tables guest ;;
     engine)   echo base engine ;;
     freeze)   echo base memory guest freeze ;;
-    guardian) echo base memory guest freeze guardian ;;
+    guardian) echo base memory guest freeze session guardian ;;
     qemu)     echo base memory qemu ;;
     report)   echo base memory guest freeze report ;;
     session)  echo base session ;;

@@ -216,7 +216,9 @@ int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid,
 
 /*
  * Undoes what is frozen of @domid, by hand or by an operation that died.
- * 0 also where nothing is.  The guest stays as it is.  @force is for a
+ * 0 also where nothing is.  The guest stays as it is, but for one that a
+ * save which died left suspended, without an image: 20 s after that it
+ * is let run.  @force is for a
  * guest that is suspended and whose complete image was written: where
  * that image may be restored, thawing makes both copies write to the
  * same disks.  ERROR_LOCK_FAIL while an operation is under way, and

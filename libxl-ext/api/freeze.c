@@ -8,11 +8,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <libxl.h>
+#include <unistd.h>
 
 #include "report/convert.h"
 #include "api/ctx.h"
 #include "base/log.h"
 #include "freeze/guard.h"
+#include "session/lock.h"
 
 static int freeze(libxl_ext_ctx *ctx, uint32_t domid,
                   const struct lxe__policy *policy, bool hvm,
@@ -62,10 +65,32 @@ int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid,
     return lxe__ctx_end(ctx, r);
 }
 
+/* As in libxl's own error path. */
+#define SUSPEND_CANCEL 1
+
+/* The caller of a thaw need not have a libxl_ctx. */
+static int resume_left(void *user, uint32_t domid, struct lxe__err *err)
+{
+    libxl_ext_ctx *ctx = user;
+    libxl_ctx *mine = NULL;
+    int rc = 0;
+
+    if (!ctx->libxl)
+        rc = libxl_ctx_alloc(&mine, LIBXL_VERSION, 0, ctx->lg);
+    if (!rc)
+        rc = libxl_domain_resume(mine ? mine : ctx->libxl, domid,
+                                 SUSPEND_CANCEL, NULL);
+    if (mine)
+        libxl_ctx_free(mine);
+    return rc ? lxe__err_set(err, EIO, "thaw: domain %u: libxl could not"
+                             " let it run (rc %d)", domid, rc) : 0;
+}
+
 int libxl_ext_thaw(libxl_ext_ctx *ctx, uint32_t domid, bool force)
 {
+    struct lxe__resumer resumer = { resume_left, ctx };
     struct lxe__domstate st;
-    int r;
+    int r, lock = -1;
 
     lxe__ctx_begin(ctx);
     r = lxe__ctx_domid(ctx, "thaw", domid) || lxe__ctx_open(ctx);
@@ -73,7 +98,13 @@ int libxl_ext_thaw(libxl_ext_ctx *ctx, uint32_t domid, bool force)
         r = lxe__err_set(&ctx->err, errno, "thaw: domain %u: %s", domid,
                          errno == ESRCH ? "there is no such domain"
                                         : strerror(errno));
+    if (!r && !force) {
+        lock = lxe__operation_lock(domid, "thaw", getpid(), &ctx->err);
+        r = lock < 0 ? -1 : 0;
+    }
     if (!r)
-        r = lxe__guard_thaw(ctx->xch, ctx->xsh, domid, force, &ctx->err);
+        r = lxe__guard_thaw(ctx->xch, ctx->xsh, domid, force, &resumer,
+                            &ctx->err);
+    lxe__operation_unlock(lock, domid);
     return lxe__ctx_end(ctx, r);
 }

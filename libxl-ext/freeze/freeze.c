@@ -170,7 +170,7 @@ int lxe__freeze_plan(struct lxe__freeze **out, xc_interface *xch,
     }
     if (f->policy.freeze != LXE_FREEZE_OFF) {
         if (lxe__guard_recover(xch, xsh, domid, f->by_hand ? HAND_MS
-                               : RECOVER_MS, false, err) ||
+                               : RECOVER_MS, false, NULL, err) ||
             lxe__view_open(&f->view, xch, domid, &f->policy, err) ||
             judge_plan(f, err)) {
             lxe__freeze_free(f);

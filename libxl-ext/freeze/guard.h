@@ -53,13 +53,32 @@ int lxe__domstate_read(xc_interface *xch, uint32_t domid,
                        struct lxe__domstate *st);
 
 /*
+ * xl lets a guest whose save failed run again at once.  A toolstack that
+ * lives and has not done so after this, in ms, will not.
+ */
+#define LXE_GUARD_LEFT_MS 20000
+
+/* libxl's part: lets a suspended domain run again.  -1 and @err. */
+struct lxe__resumer {
+    int (*resume)(void *user, uint32_t domid, struct lxe__err *err);
+    void *user;
+};
+
+/*
  * Undoes what an earlier process left for @domid.  Waits up to @wait_ms
  * for a guardian that is still at work; EBUSY where it does not end, or
- * where the domain is suspended and @force is not set: then somebody's
- * save may be under way.
+ * where the domain is suspended, its pages are all written and @force is
+ * not set: then somebody may let a copy run.  The caller has the domain's
+ * operation lock.
+ *
+ * Where the domain is left suspended by a save that failed, and stays so
+ * until LXE_GUARD_LEFT_MS after the last word in the journal, it is let
+ * run by @resumer, as its guardian would have; with NULL it stays as it
+ * is.
  */
 int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
                        uint32_t domid, unsigned wait_ms, bool force,
+                       const struct lxe__resumer *resumer,
                        struct lxe__err *err);
 
 /*
@@ -68,6 +87,8 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
  * all else as lxe__guard_recover() without waiting.
  */
 int lxe__guard_thaw(xc_interface *xch, struct xs_handle *xsh,
-                    uint32_t domid, bool force, struct lxe__err *err);
+                    uint32_t domid, bool force,
+                    const struct lxe__resumer *resumer,
+                    struct lxe__err *err);
 
 #endif

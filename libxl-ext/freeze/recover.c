@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "freeze/device.h"
@@ -82,13 +84,48 @@ static int locked(int fd, uint32_t domid, int code, unsigned waited_ms,
                         " died, see docs/faults.md", domid);
 }
 
+static bool still_suspended(xc_interface *xch, const struct lxe__journal *j)
+{
+    struct lxe__domstate st;
+
+    return !lxe__domstate_read(xch, j->domid, &st) && st.suspended &&
+        !st.dying && !memcmp(st.uuid, j->uuid, sizeof(st.uuid));
+}
+
+/* Seconds since somebody had a word. */
+static double age_of(int fd)
+{
+    struct stat st;
+    double age = fstat(fd, &st) ? 0 : difftime(time(NULL), st.st_mtime);
+
+    return age > 0 ? age : 0;
+}
+
+/* It is ours, and thawed; whoever else should let it run has had @age. */
+static int let_run(xc_interface *xch, const struct lxe__journal *j,
+                   double age, const struct lxe__resumer *resumer,
+                   struct lxe__err *err)
+{
+    double end = lxe__now_ms() + LXE_GUARD_LEFT_MS - age * 1000;
+
+    for (;;) {
+        if (!still_suspended(xch, j))
+            return 0;
+        if (lxe__now_ms() >= end)
+            return resumer->resume(resumer->user, j->domid, err);
+        lxe__sleep_ms(50);
+    }
+}
+
 int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
                        uint32_t domid, unsigned wait_ms, bool force,
+                       const struct lxe__resumer *resumer,
                        struct lxe__err *err)
 {
     struct lxe__journal j = { 0 };
     struct lxe__domstate st;
     struct lxe__err mine;
+    double age;
     int fd, rc;
 
     lxe__err_init(&mine);
@@ -120,14 +157,17 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
         rc = lxe__journal_remove(domid, err);
         goto out;
     }
-    if (st.suspended && j.committed && !force) {
+    if (st.suspended && (j.whole || j.committed) && !force) {
         rc = lxe__err_set(err, EBUSY, "freeze: domain %u is suspended and"
                           " its image is complete: thawing could make"
                           " both copies write; resume or destroy it"
                           " first", domid);
         goto out;
     }
+    age = age_of(fd);
     rc = lxe__undo_all(xch, xsh, lxe__xs_own_domid(xsh), fd, &j, err);
+    if (!rc && resumer && j.ours && !j.whole)
+        rc = let_run(xch, &j, age, resumer, err);
     if (!rc)
         rc = lxe__journal_remove(domid, err);
 
@@ -138,7 +178,9 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
 }
 
 int lxe__guard_thaw(xc_interface *xch, struct xs_handle *xsh,
-                    uint32_t domid, bool force, struct lxe__err *err)
+                    uint32_t domid, bool force,
+                    const struct lxe__resumer *resumer,
+                    struct lxe__err *err)
 {
     struct lxe__journal j;
     struct lxe__err mine;
@@ -162,5 +204,5 @@ int lxe__guard_thaw(xc_interface *xch, struct xs_handle *xsh,
     if (rc)
         return -1;
     return lxe__guard_recover(xch, xsh, domid, held ? LXE_THAW_MS : 0,
-                              force, err);
+                              force, resumer, err);
 }

@@ -40,6 +40,7 @@
 
 #include <stdbool.h>
 
+#include "freeze/guard.h"
 #include "freeze/journal.h"
 
 enum guard_phase {
@@ -86,11 +87,7 @@ struct guard_view {
  * to freeze.
  */
 #define GUARD_LINGER_MS 20000
-/*
- * xl lets a guest whose save failed run again at once.  A toolstack that
- * lives and has not done so after this will not.
- */
-#define GUARD_LEFT_MS   20000
+#define GUARD_LEFT_MS   LXE_GUARD_LEFT_MS
 
 #define GUARD_END_OF_STREAM (-1)
 

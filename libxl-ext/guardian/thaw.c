@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xenstore.h>
 
 #include "freeze/guard.h"
 #include "freeze/journal.h"
 #include "guardian/guardian.h"
+#include "session/lock.h"
 
 /* Is it there to be resumed? */
 static int check_suspended(xc_interface *xch, uint32_t domid,
@@ -30,13 +32,22 @@ static int check_suspended(xc_interface *xch, uint32_t domid,
     return 0;
 }
 
+static int resume_left(void *user, uint32_t domid, struct lxe__err *err)
+{
+    (void)user;
+    return guard_resume(domid, err);
+}
+
 static int undo(xc_interface *xch, struct xs_handle *xsh, uint32_t domid,
                 int force, bool resume, struct lxe__err *err)
 {
+    static const struct lxe__resumer resumer = { resume_left, NULL };
     struct lxe__err mine;
 
     lxe__err_init(&mine);
-    if (!lxe__guard_recover(xch, xsh, domid, 0, force, &mine))
+    /* With --resume it is not waited for anybody else. */
+    if (!lxe__guard_recover(xch, xsh, domid, 0, force,
+                            resume ? NULL : &resumer, &mine))
         return 0;
     /* A guardian that lives thaws as soon as the domain runs. */
     if (mine.code == EBUSY && force && resume)
@@ -49,7 +60,7 @@ static int put_right(uint32_t domid, int force, bool resume)
     struct xs_handle *xsh = NULL;
     xc_interface *xch = NULL;
     struct lxe__err err;
-    int rc;
+    int rc, lock = -1;
 
     lxe__err_init(&err);
     xch = xc_interface_open(NULL, NULL, 0);
@@ -58,9 +69,12 @@ static int put_right(uint32_t domid, int force, bool resume)
         rc = lxe__err_set(&err, errno, "cannot reach Xen or xenstore: %s",
                           strerror(errno));
     else
-        rc = (resume && check_suspended(xch, domid, &err)) ||
+        rc = (!force && (lock = lxe__operation_lock(
+                  domid, resume ? "resume" : "thaw", getpid(), &err)) < 0) ||
+            (resume && check_suspended(xch, domid, &err)) ||
             undo(xch, xsh, domid, force, resume, &err) ||
             (resume && guard_resume(domid, &err));
+    lxe__operation_unlock(lock, domid);
     if (rc)
         fprintf(stderr, "libxl-ext-guardian: %s\n", err.msg);
     if (xsh)

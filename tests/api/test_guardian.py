@@ -3,8 +3,8 @@
 helper that starts it and the toolstack that it watches; the guest is
 that of fake_world.c."""
 
+import fcntl
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -180,3 +180,82 @@ def test_an_old_journal_is_thawed(world, save):
     s.dies()
     world.nothing_left()
     assert (world.path / "state").read_text() == "suspended"
+
+
+def all_killed(world, s, words="suspend\nanswered\n", age=0):
+    """Helper and both guardians; the journal is left, @age s old."""
+    world.unbind()
+    s.write(words + f"intent unbind {DISK} vbd - -\n")
+    world.put("state", "suspended")
+    world.kill(world.guardians())
+    s.dies()
+    then = time.time() - age
+    os.utime(world.path / "run/5.journal", (then, then))
+
+
+def guardian(world, *args, rc=0):
+    p = subprocess.run([BUILD / "libxl-ext-guardian", *args], text=True,
+                       env=world.env, capture_output=True, check=False,
+                       timeout=60)
+    assert p.returncode == rc, p
+    return p.stderr
+
+
+@pytest.mark.parametrize("how", ["--thaw", "--thaw-all", "xl-ext"])
+def test_with_all_killed_a_thaw_lets_it_run(world, save, how):
+    s = save()
+    all_killed(world, s, age=LEFT + 1)
+    if how == "xl-ext":
+        world.xl_ext("thaw", "5")
+    else:
+        guardian(world, *[how, "5"][:1 + (how == "--thaw")])
+    world.nothing_left(2)
+    assert (world.path / "state").read_text() == "running"
+
+
+def test_a_thaw_gives_the_toolstack_its_time(world, save):
+    s = save()
+    all_killed(world, s, age=LEFT - 3)
+    start = time.monotonic()
+    guardian(world, "--thaw", "5")
+    assert time.monotonic() > start + 1
+    assert (world.path / "state").read_text() == "running"
+
+
+@pytest.mark.parametrize("words", ["", "suspend\nanswered\nran\n"])
+def test_a_thaw_lets_nobody_elses_run(world, save, words):
+    s = save()
+    all_killed(world, s, words, age=LEFT + 1)
+    guardian(world, "--thaw", "5")
+    world.nothing_left(2)
+    assert (world.path / "state").read_text() == "suspended"
+
+
+@pytest.mark.parametrize("words", ["whole\n", "whole\ncommit\n"])
+@pytest.mark.parametrize("how", ["--thaw", "--resume"])
+def test_where_a_copy_may_run_a_person_decides(world, save, how, words):
+    s = save()
+    all_killed(world, s, "suspend\nanswered\n" + words, age=LEFT + 1)
+    assert "image is complete" in guardian(world, how, "5", rc=1)
+    assert (world.path / "state").read_text() == "suspended"
+    assert not world.bound
+    guardian(world, how, "5", "--force")
+    world.nothing_left(2)
+    # A thaw by force is no word that it may run.
+    assert (world.path / "state").read_text() == (
+        "running" if how == "--resume" else "suspended")
+
+
+@pytest.mark.parametrize("how", ["--thaw", "--resume"])
+def test_an_operation_that_lives_keeps_its_guest(world, save, how):
+    """Its guardians were killed, and it is about to give a peer leave."""
+    s = save()
+    all_killed(world, s)
+    lock = open(world.path / "run/5.operation", "w", encoding="ascii")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    print("a migrate by process 1 (xl-ext)", file=lock, flush=True)
+    assert "a migrate by process 1" in guardian(world, how, "5", rc=1)
+    assert (world.path / "state").read_text() == "suspended"
+    lock.close()
+    guardian(world, "--resume", "5")
+    assert (world.path / "state").read_text() == "running"

@@ -20,6 +20,7 @@
 #include "freeze/guard.h"
 #include "freeze/journal.h"
 #include "libxl_ext.h"
+#include "session/lock.h"
 #include "unit.h"
 
 #define SUSPENDED (XEN_DOMINF_shutdown |                                \
@@ -226,20 +227,44 @@ static void an_operation_under_way_is_not_disturbed(void)
     tear_down();
 }
 
+/* Also where its toolstack has not said yet that a copy may run. */
 static void a_complete_image_needs_force(void)
 {
-    int fd;
+    int fd, i;
+
+    for (i = 0; i < 2; i++) {
+        set_up(SUSPENDED);
+        fd = lxe__journal_create(5, uuid, NULL);
+        CU_ASSERT_FATAL(fd >= 0);
+        CU_ASSERT_EQUAL(i ? lxe__journal_whole(fd, NULL)
+                          : lxe__journal_commit(fd, NULL), 0);
+        close(fd);
+        CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false), ERROR_LOCK_FAIL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(libxl_ext_error(ctx),
+                                      "image is complete"));
+        CU_ASSERT_TRUE(has_journal());
+        CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, true), 0);
+        CU_ASSERT_FALSE(has_journal());
+        tear_down();
+    }
+}
+
+/* A migrate whose guardians were killed: it may send GO any moment. */
+static void a_toolstack_that_lives_is_not_disturbed(void)
+{
+    int fd, lock;
 
     set_up(SUSPENDED);
     fd = lxe__journal_create(5, uuid, NULL);
     CU_ASSERT_FATAL(fd >= 0);
-    CU_ASSERT_EQUAL(lxe__journal_commit(fd, NULL), 0);
     close(fd);
+    lock = lxe__operation_lock(5, "migrate", getpid(), NULL);
+    CU_ASSERT_FATAL(lock >= 0);
     CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false), ERROR_LOCK_FAIL);
-    CU_ASSERT_PTR_NOT_NULL(strstr(libxl_ext_error(ctx),
-                                  "image is complete"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(libxl_ext_error(ctx), "a migrate by"));
     CU_ASSERT_TRUE(has_journal());
-    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, true), 0);
+    lxe__operation_unlock(lock, 5);
+    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false), 0);
     CU_ASSERT_FALSE(has_journal());
     tear_down();
 }
@@ -319,6 +344,8 @@ LXE_SUITE(api_freeze,
     { "an operation under way is not disturbed",
       an_operation_under_way_is_not_disturbed },
     { "a complete image needs force", a_complete_image_needs_force },
+    { "a toolstack that lives is not disturbed",
+      a_toolstack_that_lives_is_not_disturbed },
     { "what is held by nobody is thawed here",
       what_is_held_by_nobody_is_thawed_here },
     { "a guardian that holds is asked", a_guardian_that_holds_is_asked })

@@ -89,4 +89,12 @@ int lxe__peek_check(struct lxe__peek *p, struct lxe__frames *fs,
                     uint64_t *dirty_r, size_t *missing_r,
                     struct lxe__err *err);
 
+/*
+ * Log-dirty mode off.  Nothing of the memory is changed, and nobody but a
+ * live save under way needs the mode: that would fail.  QEMU turns it on
+ * again for the frames of a display.
+ */
+int lxe__logdirty_off(xc_interface *xch, uint32_t domid,
+                      struct lxe__err *err);
+
 #endif

@@ -22,6 +22,7 @@
 #include "freeze/device.h"
 #include "freeze/guard.h"
 #include "freeze/journal.h"
+#include "freeze/mark.h"
 #include "guardian/decide.h"
 #include "guardian/guardian.h"
 
@@ -96,6 +97,20 @@ static int start(struct guard *g, struct lxe__err *err)
     return 0;
 }
 
+/*
+ * libxenguest does so at its end, which a helper that was killed did not
+ * reach.  Nobody else saves the guest yet: they wait for the journal.
+ * By hand there was no such mode, and there is no toolstack.
+ */
+static void stop_logdirty(const struct guard *g)
+{
+    struct lxe__err err;
+
+    lxe__err_init(&err);
+    if (g->toolstack_known && lxe__logdirty_off(g->xch, g->domid, &err))
+        note(g, "%s", err.msg);
+}
+
 /* One byte from the helper, or the end. */
 static void take_order(struct guard *g)
 {
@@ -105,8 +120,10 @@ static void take_order(struct guard *g)
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     guard_take(&g->state, n == 1 ? c : GUARD_END_OF_STREAM);
-    if (g->state.phase == GUARD_THAWING)
-        note(g, "what froze it ended without an image: thawing");
+    if (g->state.phase != GUARD_THAWING)
+        return;
+    note(g, "what froze it ended without an image: thawing");
+    stop_logdirty(g);
 }
 
 static bool toolstack_gone(const struct guard *g)

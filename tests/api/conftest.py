@@ -84,8 +84,8 @@ def preload(tmp_path_factory):
     so = tmp_path_factory.mktemp("preload") / "fake_world.so"
     subprocess.run(
         ["gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror",
-         "-shared", "-fPIC", "-o", so, TOP / "tests/api/fake_world.c",
-         "-ldl"], check=True)
+         f"-I{TOP}/build/debug", "-shared", "-fPIC", "-o", so,
+         TOP / "tests/api/fake_world.c", "-ldl"], check=True)
     return so
 
 

@@ -9,6 +9,7 @@
  *   state       of domain 5: running, paused, suspended or gone; read at
  *               each look; libxl_domain_resume() writes it, too
  *   store/PATH  xenstore: a file a node
+ *   logdirty    whether Xen's log-dirty mode is on or off
  *   grants      the grant table, one frame of version 1
  *   ring        the page that any mapped frame is
  *   sys/        stands for /sys/bus/xen-backend: devices/NAME/driver is
@@ -34,6 +35,8 @@
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
 #include <xenstore.h>
+
+#include "_config.h"
 
 /* After xenctrl.h, which it needs. */
 #include <xen/grant_table.h>
@@ -71,6 +74,22 @@ static char *read_text(const char *name)
     free(text);
     errno = ENOENT;
     return NULL;
+}
+
+static bool write_text(const char *name, const char *text)
+{
+    char path[512];
+    size_t len = strlen(text);
+    bool written;
+    int fd;
+
+    in_world(path, sizeof(path), name);
+    fd = openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0)
+        return false;
+    written = write(fd, text, len) == (ssize_t)len;
+    close(fd);
+    return written;
 }
 
 static void *map_file(const char *name)
@@ -163,6 +182,34 @@ int xc_domain_maximum_gpfn(xc_interface *xch, uint32_t domid,
     (void)xch;
     (void)domid;
     *gpfns = 999;
+    return 0;
+}
+
+#ifdef LXE_HAVE_LOGDIRTY_CONTROL
+int xc_shadow_control(xc_interface *xch, uint32_t domid, unsigned int sop,
+                      unsigned int *mb, unsigned int mode)
+{
+    (void)xch;
+    (void)mb;
+    (void)mode;
+#else
+int xc_shadow_control(xc_interface *xch, uint32_t domid, unsigned int sop,
+                      xc_hypercall_buffer_t *dirty_bitmap,
+                      unsigned long pages, unsigned long *mb,
+                      uint32_t mode, xc_shadow_op_stats_t *stats)
+{
+    (void)xch;
+    (void)dirty_bitmap;
+    (void)pages;
+    (void)mb;
+    (void)mode;
+    (void)stats;
+#endif
+    if (domid != 5 || sop != XEN_DOMCTL_SHADOW_OP_OFF) {
+        errno = EINVAL;
+        return -1;
+    }
+    write_text("logdirty", "off");
     return 0;
 }
 
@@ -301,20 +348,13 @@ void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path,
 bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path,
               const void *data, unsigned int len)
 {
-    char name[400], file[512];
-    ssize_t n;
-    int fd;
+    char name[400], text[128];
 
     (void)h;
     (void)t;
     snprintf(name, sizeof(name), "store/%s", path);
-    in_world(file, sizeof(file), name);
-    fd = openat(AT_FDCWD, file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (fd < 0)
-        return false;
-    n = write(fd, data, len);
-    close(fd);
-    return n == (ssize_t)len;
+    snprintf(text, sizeof(text), "%.*s", (int)len, (const char *)data);
+    return write_text(name, text);
 }
 
 char **xs_directory(struct xs_handle *h, xs_transaction_t t,
@@ -373,19 +413,11 @@ char *libxl_domid_to_name(libxl_ctx *ctx, uint32_t domid)
 int libxl_domain_resume(libxl_ctx *ctx, uint32_t domid,
                         int suspend_cancel, const libxl_asyncop_how *how)
 {
-    char path[512];
-    int fd;
-
     (void)ctx;
     (void)domid;
     (void)suspend_cancel;
     (void)how;
-    in_world(path, sizeof(path), "state");
-    fd = openat(AT_FDCWD, path, O_WRONLY | O_TRUNC);
-    if (fd < 0 || write(fd, "running", 7) != 7)
-        return ERROR_FAIL;
-    close(fd);
-    return 0;
+    return write_text("state", "running") ? 0 : ERROR_FAIL;
 }
 
 /*----- the bus -----*/

@@ -108,6 +108,7 @@ def test_a_freeze_that_fails_or_is_killed_leaves_nothing(world, point, how,
         time.sleep(0.02)
     assert world.bound
     assert (world.path / "state").read_text() == state
+    assert world.logdirty == "on"
     # A journal without a guardian is an empty one: of point 15.
     assert world.journal is None or "intent" not in world.journal
     assert world.state() == "connected"

@@ -172,6 +172,20 @@ def test_a_guest_that_ran_is_not_ours_any_more(world, save):
     assert (world.path / "state").read_text() == "suspended"
 
 
+@pytest.mark.parametrize("word", [None, "W", "C", "D"])
+def test_logdirty_is_switched_off_for_a_helper_that_was_killed(
+        world, save, word):
+    """Else libxenguest has done it, and the toolstack may be in the midst
+    of the next save."""
+    s = save()
+    if word:
+        s.write({"W": "whole\n", "C": "commit\n", "D": ""}[word])
+        s.orders.send(word.encode())
+    s.dies()
+    world.nothing_left()
+    assert world.logdirty == ("on" if word else "off")
+
+
 def test_an_old_journal_is_thawed(world, save):
     """Of a release that did not say whose it is."""
     world.unbind()

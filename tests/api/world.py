@@ -32,6 +32,7 @@ class World:
         self.put("conf", "")
         self.put("state", "running")
         self.put("ring", bytes(4096))
+        self.put("logdirty", "on")
         self.ring_in_use(True)
         for name, value in {
                 "domid": "0", "local/domain/5/name": "web",
@@ -82,6 +83,10 @@ class World:
     def state(self):
         [b] = json.loads(self.xl_ext("backends", "--json", "5"))["backends"]
         return b["state"]
+
+    @property
+    def logdirty(self):
+        return (self.path / "logdirty").read_text()
 
     @property
     def bound(self):

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <xenstore.h>
 
+#include "_config.h"
 #include "fake_xen.h"
 #include "unit.h"
 
@@ -112,6 +113,33 @@ int xc_domain_setmaxmem(xc_interface *xch, uint32_t domid,
         }
     errno = fake_xen.setmaxmem_error ? fake_xen.setmaxmem_error : ESRCH;
     return -1;
+}
+
+#ifdef LXE_HAVE_LOGDIRTY_CONTROL
+int xc_shadow_control(xc_interface *xch, uint32_t domid, unsigned int sop,
+                      unsigned int *mb, unsigned int mode)
+{
+    (void)xch;
+    (void)mb;
+    (void)mode;
+#else
+int xc_shadow_control(xc_interface *xch, uint32_t domid, unsigned int sop,
+                      xc_hypercall_buffer_t *dirty_bitmap,
+                      unsigned long pages, unsigned long *mb,
+                      uint32_t mode, xc_shadow_op_stats_t *stats)
+{
+    (void)xch;
+    (void)dirty_bitmap;
+    (void)pages;
+    (void)mb;
+    (void)mode;
+    (void)stats;
+#endif
+    must_be_on(__func__);
+    fake_xen.shadow_domid = domid;
+    fake_xen.shadow_op = sop;
+    errno = fake_xen.shadow_error;
+    return errno ? -1 : 0;
 }
 
 int xc_physinfo(xc_interface *xch, xc_physinfo_t *info)

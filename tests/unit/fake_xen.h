@@ -21,6 +21,9 @@ struct fake_xen {
     xc_physinfo_t host;
     int setmaxmem_error;
     unsigned setmaxmem_calls;
+    int shadow_error;
+    uint32_t shadow_domid;      /* of the last xc_shadow_control() */
+    unsigned shadow_op;
     /* What xenstore has; a directory is listed by the paths below it. */
     struct { const char *path, *value; } nodes[FAKE_NODES];
     unsigned nr_nodes;

@@ -19,6 +19,7 @@
 #include "freeze/device.h"
 #include "freeze/guard.h"
 #include "freeze/journal.h"
+#include "freeze/mark.h"
 #include "libxl_ext.h"
 #include "session/lock.h"
 #include "unit.h"
@@ -79,6 +80,24 @@ static void add_devices(void)
     fake_xen_node("/libxl/5/device/usb/1/frontend",
                   "/local/domain/5/device/usb/1");
     fake_xen_node("/local/domain/0/backend/usb/5/1/state", "4");
+}
+
+/*----- log-dirty -----*/
+
+static void logdirty_is_switched_off(void)
+{
+    struct lxe__err err;
+
+    set_up(SUSPENDED);
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__logdirty_off(NULL, 5, &err), 0);
+    CU_ASSERT_EQUAL(fake_xen.shadow_domid, 5);
+    CU_ASSERT_EQUAL(fake_xen.shadow_op, XEN_DOMCTL_SHADOW_OP_OFF);
+    fake_xen.shadow_error = EBUSY;
+    CU_ASSERT_EQUAL(lxe__logdirty_off(NULL, 5, &err), -1);
+    CU_ASSERT_EQUAL(err.code, EBUSY);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "domain 5 cannot be"));
+    tear_down();
 }
 
 /*----- backends -----*/
@@ -334,6 +353,7 @@ static void a_guardian_that_holds_is_asked(void)
 }
 
 LXE_SUITE(api_freeze,
+    { "log-dirty is switched off", logdirty_is_switched_off },
     { "backends with method and state", backends_with_method_and_state },
     { "what the journal names is frozen",
       what_the_journal_names_is_frozen },

@@ -27,6 +27,7 @@
 #include "api/peer.h"
 #include "base/fault.h"
 #include "base/io.h"
+#include "freeze/guard.h"
 #include "memory/limits.h"
 #include "report/convert.h"
 #include "session/lock.h"
@@ -240,6 +241,26 @@ static void take_back(struct migrate *m)
                  m->domid);
 }
 
+/*
+ * Since its save somebody may have let it run, who does not ask for our
+ * lock: then the peer must not.
+ */
+static int check_suspended(struct migrate *m)
+{
+    struct lxe__domstate st;
+
+    if (lxe__domstate_read(m->ctx->xch, m->domid, &st) ||
+        memcmp(st.uuid, m->uuid, sizeof(st.uuid)))
+        return lxe__err_set(m->err, ESRCH, "migrate: dom %u: it is no more"
+                            " here: the peer is not given leave", m->domid);
+    if (!st.suspended || st.dying)
+        return lxe__err_set(m->err, EBUSY, "migrate: dom %u: somebody let"
+                            " it run again here or destroys it: the peer"
+                            " is not given leave; migrate it again",
+                            m->domid);
+    return 0;
+}
+
 static int settle(struct migrate *m, libxl_ext_migrate_end *end_r)
 {
     char away[512];
@@ -257,6 +278,10 @@ static int settle(struct migrate *m, libxl_ext_migrate_end *end_r)
         lxe__err_set(m->err, EIO, "migrate: dom %u: cannot rename it to %s"
                      " (rc %d)", m->domid, away, r);
         take_back(m);
+        return -1;
+    }
+    if (check_suspended(m)) {
+        rename_back(m, away);
         return -1;
     }
     if (lxe__op_commit(m->domid, m->uuid, m->err)) {

@@ -7,7 +7,8 @@
  * $FAKE_WORLD has
  *
  *   state       of domain 5: running, paused, suspended or gone; read at
- *               each look; libxl_domain_resume() writes it, too
+ *               each look; what libxl is asked to do writes it, too
+ *   userdata    what libxl was given to keep of it
  *   store/PATH  xenstore: a file a node
  *   logdirty    whether Xen's log-dirty mode is on or off
  *   grants      the grant table, one frame of version 1
@@ -385,7 +386,10 @@ char **xs_directory(struct xs_handle *h, xs_transaction_t t,
     return out;
 }
 
-/*----- libxl, as the guardian has it -----*/
+/*----- libxl -----*/
+
+/* The library's own calls that are left real look into it for a logger. */
+static char context[1 << 16];
 
 int libxl_ctx_alloc(libxl_ctx **pctx, int version, unsigned flags,
                     xentoollog_logger *lg)
@@ -393,7 +397,7 @@ int libxl_ctx_alloc(libxl_ctx **pctx, int version, unsigned flags,
     (void)version;
     (void)flags;
     (void)lg;
-    *pctx = (libxl_ctx *)&handle;
+    *pctx = (libxl_ctx *)context;
     return 0;
 }
 
@@ -403,11 +407,80 @@ int libxl_ctx_free(libxl_ctx *ctx)
     return 0;
 }
 
+void libxl_childproc_setmode(libxl_ctx *ctx,
+                             const libxl_childproc_hooks *hooks, void *user)
+{
+    (void)ctx;
+    (void)hooks;
+    (void)user;
+}
+
+#define NAME_NODE "store/local/domain/5/name"
+
 char *libxl_domid_to_name(libxl_ctx *ctx, uint32_t domid)
 {
     (void)ctx;
+    return domid == 5 ? read_text(NAME_NODE) : NULL;
+}
+
+int libxl_domain_rename(libxl_ctx *ctx, uint32_t domid,
+                        const char *old_name, const char *new_name)
+{
+    char *name = read_text(NAME_NODE);
+    bool ok = domid == 5 && name && !strcmp(name, old_name);
+
+    (void)ctx;
+    free(name);
+    return ok && write_text(NAME_NODE, new_name) ? 0 : ERROR_FAIL;
+}
+
+/* How the fake domain is, as libxl would say it. */
+static bool is_state(const char *word)
+{
+    char *state = read_text("state");
+    bool is = state && !strncmp(state, word, strlen(word));
+
+    free(state);
+    return is;
+}
+
+int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
+{
+    (void)ctx;
+    if (domid != 5 || is_state("gone"))
+        return ERROR_DOMAIN_NOTFOUND;
+    info->domid = domid;
+    memset(info->uuid.uuid, 0, 16);
+    info->uuid.uuid[15] = 5;
+    info->paused = is_state("paused");
+    info->shutdown = is_state("suspended");
+    info->shutdown_reason = LIBXL_SHUTDOWN_REASON_SUSPEND;
+    return 0;
+}
+
+int libxl_retrieve_domain_configuration(libxl_ctx *ctx, uint32_t domid,
+                                        libxl_domain_config *config,
+                                        const libxl_asyncop_how *how)
+{
+    (void)how;
+    config->c_info.name = libxl_domid_to_name(ctx, domid);
+    config->c_info.type = LIBXL_DOMAIN_TYPE_PVH;
+    config->c_info.uuid.uuid[15] = 5;
+    libxl_domain_build_info_init_type(&config->b_info,
+                                      LIBXL_DOMAIN_TYPE_PVH);
+    return 0;
+}
+
+/* What goes to the helper goes nowhere. */
+int libxl_domain_suspend(libxl_ctx *ctx, uint32_t domid, int fd, int flags,
+                         const libxl_asyncop_how *how)
+{
+    (void)ctx;
     (void)domid;
-    return NULL;
+    (void)fd;
+    (void)flags;
+    (void)how;
+    return write_text("state", "suspended") ? 0 : ERROR_FAIL;
 }
 
 int libxl_domain_resume(libxl_ctx *ctx, uint32_t domid,
@@ -417,7 +490,57 @@ int libxl_domain_resume(libxl_ctx *ctx, uint32_t domid,
     (void)domid;
     (void)suspend_cancel;
     (void)how;
-    return write_text("state", "running") ? 0 : ERROR_FAIL;
+    return is_state("suspended") && write_text("state", "running") ?
+        0 : ERROR_FAIL;
+}
+
+int libxl_domain_destroy(libxl_ctx *ctx, uint32_t domid,
+                         const libxl_asyncop_how *how)
+{
+    (void)ctx;
+    (void)domid;
+    (void)how;
+    return write_text("state", "gone") ? 0 : ERROR_FAIL;
+}
+
+/* One kind of it, which goes with the domain. */
+int libxl_userdata_store(libxl_ctx *ctx, uint32_t domid, const char *userid,
+                         const uint8_t *data, int datalen)
+{
+    char text[512];
+
+    (void)ctx;
+    (void)domid;
+    (void)userid;
+    snprintf(text, sizeof(text), "%.*s", datalen, (const char *)data);
+    return write_text("userdata", text) ? 0 : ERROR_FAIL;
+}
+
+int libxl_userdata_retrieve(libxl_ctx *ctx, uint32_t domid,
+                            const char *userid, uint8_t **data_r,
+                            int *len_r)
+{
+    char *text = read_text("userdata");
+
+    (void)ctx;
+    (void)domid;
+    (void)userid;
+    *len_r = text ? strlen(text) : 0;
+    *data_r = NULL;
+    if (*len_r)
+        *data_r = (uint8_t *)text;
+    else
+        free(text);
+    return 0;
+}
+
+int libxl_userdata_unlink(libxl_ctx *ctx, uint32_t domid,
+                          const char *userid)
+{
+    (void)ctx;
+    (void)domid;
+    (void)userid;
+    return write_text("userdata", "") ? 0 : ERROR_FAIL;
 }
 
 /*----- the bus -----*/

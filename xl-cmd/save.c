@@ -151,9 +151,14 @@ static void end_guest(struct guest *g, uint32_t domid)
     int rc;
 
     if (!(g->call->options & (SAVE_CHECKPOINT | SAVE_PAUSED))) {
-        rc = libxl_ext_domain_commit(g->ctx, domid);
-        if (!rc)
-            rc = libxl_domain_destroy(g->libxl, domid, NULL);
+        if (libxl_ext_domain_commit(g->ctx, domid)) {
+            /* Nobody has said so, so it is as with -c. */
+            guest_error(g, "%s: the guest goes on here, and its image is"
+                        " only a copy", libxl_ext_error(g->ctx));
+            libxl_domain_resume(g->libxl, domid, 1, NULL);
+            return;
+        }
+        rc = libxl_domain_destroy(g->libxl, domid, NULL);
         if (rc)
             guest_error(g, "cannot destroy domain %u (rc %d): its image is"
                         " the guest now, do not let it run", domid, rc);

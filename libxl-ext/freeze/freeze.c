@@ -613,26 +613,30 @@ const struct lxe__backends *lxe__freeze_backends(
  * The file first: should the guardian die, who reads it must know that
  * another copy of the guest may exist.
  */
-void lxe__freeze_commit(struct lxe__freeze *f)
+int lxe__freeze_commit(struct lxe__freeze *f, struct lxe__err *err)
 {
+    if (f->guard_fd >= 0) {
+        if (lxe__journal_commit(f->journal_fd, err))
+            return -1;
+        tell_guardian(f, LXE_GUARD_COMMIT);
+        close(f->guard_fd);
+        f->guard_fd = -1;
+    }
     f->committed = true;
-    if (f->guard_fd < 0)
-        return;
-    lxe__journal_commit(f->journal_fd, NULL);
-    tell_guardian(f, LXE_GUARD_COMMIT);
-    close(f->guard_fd);
-    f->guard_fd = -1;
+    return 0;
 }
 
-void lxe__freeze_whole(struct lxe__freeze *f)
+int lxe__freeze_whole(struct lxe__freeze *f, struct lxe__err *err)
 {
+    if (f->guard_fd >= 0) {
+        if (lxe__journal_whole(f->journal_fd, err))
+            return -1;
+        tell_guardian(f, LXE_GUARD_WHOLE);
+        close(f->guard_fd);
+        f->guard_fd = -1;
+    }
     f->committed = true;
-    if (f->guard_fd < 0)
-        return;
-    lxe__journal_whole(f->journal_fd, NULL);
-    tell_guardian(f, LXE_GUARD_WHOLE);
-    close(f->guard_fd);
-    f->guard_fd = -1;
+    return 0;
 }
 
 int lxe__freeze_hold(struct lxe__freeze *f, struct lxe__err *err)

@@ -86,14 +86,15 @@ int lxe__freeze_run(struct lxe__freeze *f, bool logdirty,
 const struct lxe__backends *lxe__freeze_backends(
     const struct lxe__freeze *f);
 
-void lxe__freeze_commit(struct lxe__freeze *f);
+/* -1 where the journal could not be told: the save has failed. */
+int lxe__freeze_commit(struct lxe__freeze *f, struct lxe__err *err);
 
 /*
  * Instead of commit, for a toolstack that writes that into the journal
  * itself (lxe__journal_commit()), when another copy may run.  Should it
  * die before, the guardian lets the guest run again.
  */
-void lxe__freeze_whole(struct lxe__freeze *f);
+int lxe__freeze_whole(struct lxe__freeze *f, struct lxe__err *err);
 
 /* -1 where the guest runs meanwhile, or for want of a journal: thaw. */
 int lxe__freeze_hold(struct lxe__freeze *f, struct lxe__err *err);

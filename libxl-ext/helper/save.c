@@ -441,10 +441,9 @@ static int finished(struct save *s)
     if (stop_requested)
         return lxe__err_set(&s->err, EINTR, "save: dom %u: told to stop by"
                             " SIGTERM", s->h->domid);
-    if (s->h->caller.commits)
-        lxe__freeze_whole(s->freeze);
-    else
-        lxe__freeze_commit(s->freeze);
+    if (s->h->caller.commits ? lxe__freeze_whole(s->freeze, &s->err)
+                             : lxe__freeze_commit(s->freeze, &s->err))
+        return -1;
     if (LXE_FAULT(SAVE_AFTER_COMMIT, &s->err))
         return -1;
     LXE_INFO(&s->h->proto.logger, "save: dom %u: max_pages %"PRIu64","

@@ -120,6 +120,7 @@ static void migrate(struct guest *g, uint32_t domid, const char *host)
     libxl_ext_migrate_end end;
     struct transport t;
     char *config;
+    int r;
 
     libxl_ext_migrate_params_init(&params);
     params.verify = g->call->options & MIGRATE_VERIFY;
@@ -129,13 +130,18 @@ static void migrate(struct guest *g, uint32_t domid, const char *host)
         open_way(g, &t, values[OPT_SHELL], host, values[OPT_RECEIVE],
                  !(g->call->options & MIGRATE_NO_MONITOR)))
         goto out;
-    if (libxl_ext_domain_migrate(g->ctx, domid, config, t.to, t.from,
-                                 &params, g->op, &end) &&
-        end != LIBXL_EXT_MIGRATE_END_THERE)
-        guest_error(g, "%s", libxl_ext_op_error(g->op));
+    r = libxl_ext_domain_migrate(g->ctx, domid, config, t.to, t.from,
+                                 &params, g->op, &end);
     transport_close(&t, CLOSE_MS);
-    if (end == LIBXL_EXT_MIGRATE_END_UNKNOWN)
+    if (end == LIBXL_EXT_MIGRATE_END_UNKNOWN) {
+        /* No failure as yet: the guest may have arrived. */
+        guest_progress_end(g);
+        command_error(g->call, "%s; asking %s", libxl_ext_op_error(g->op),
+                      host);
         end = settle(g, host, domid);
+    }
+    if (r && end == LIBXL_EXT_MIGRATE_END_HERE)
+        guest_error(g, "%s", libxl_ext_op_error(g->op));
     guest_look(g, domid);
     g->outcome.migrated = end;
     if (end != LIBXL_EXT_MIGRATE_END_THERE)

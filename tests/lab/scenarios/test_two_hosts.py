@@ -144,16 +144,18 @@ def test_stock_loses_what_ours_moves(traveller, pair):
 
 @pytest.mark.drives(client="virsh")
 def test_stock_virsh_does_not_move_it(of_client, pair):
-    """The same for libvirt without the plug-in."""
+    """The same for libvirt without the plug-in, which also leaves the
+    guest suspended (Debian 12's, 9.0): what test_cable_that_is_pulled has
+    of ours in the same place."""
     g = of_client("virsh", "pvh", **SMALL)
-    raised = g.raise_limit(mib=8, populate_pages=2048)
+    g.raise_limit(mib=8, populate_pages=2048)
     for h in pair.hosts:
         virsh.start_daemon(h, plug_in=False)
     r = g.migrate_to(pair.hosts[1], NAMES[1], check=False)
-    print(f"stock: {r.stderr.strip()}")
+    state = pair.hosts[0].run(f"xl list {g.name} | tail -n 1").out
+    print(f"stock: {r.stderr.strip()}; {state}")
     assert r.rc != 0
-    one_guest(g, pair)
-    same_limits(raised, g.limits())
+    assert not pair.hosts[1].domains()
 
 
 @pytest.mark.drives(client="virsh")

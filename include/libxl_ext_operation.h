@@ -136,6 +136,9 @@ int libxl_ext_domain_restore(libxl_ext_ctx *ctx,
                              struct libxl_domain_config *config,
                              int fd, uint32_t *domid_r, libxl_ext_op *op);
 
+/* Where @params->peer of a migration is kept. */
+#define LIBXL_EXT_USERDATA_PEER "libxl-ext-peer"
+
 /*
  * Sends domain @domid to a peer that runs "xl-ext migrate-receive", or
  * "xl migrate-receive" where a stock peer can take the guest:
@@ -149,6 +152,9 @@ int libxl_ext_domain_restore(libxl_ext_ctx *ctx,
  *   UNKNOWN  it is suspended here, called NAME--migratedaway; ask the
  *            peer (libxl_ext_domain_ask() there), then destroy it or
  *            libxl_domain_resume() it.  ERROR_NOT_READY.
+ * With UNKNOWN, and if this process dies, @params->peer, the caller's own
+ * words for whom to ask, is libxl's userdata LIBXL_EXT_USERDATA_PEER of the
+ * domain.
  * A peer that refuses does so before a byte of the stream is sent.
  * Cancelling has no effect once the peer has permission.
  */
@@ -185,9 +191,12 @@ int libxl_ext_domain_receive(libxl_ext_ctx *ctx, int in_fd,
                              char **config_r);
 
 /*
- * Does a guest with @uuid run on this host?  A receiver that still waits
- * for permission to let it run is ended first, so that the answer holds.
- * ERROR_LOCK_FAIL where it does not end in @timeout_ms.
+ * Does a guest with @uuid run on this host, or did it since it came here
+ * last?  It may have powered off or gone on, and then what the sender has
+ * is old.  A receiver that still waits for permission to let it run is
+ * ended first, so that the answer holds, until this host is booted anew:
+ * then it is not known any more.  ERROR_LOCK_FAIL where it does not end
+ * in @timeout_ms.
  */
 int libxl_ext_domain_ask(libxl_ext_ctx *ctx,
                          const uint8_t uuid[16], uint32_t timeout_ms,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guest.h"
@@ -14,7 +15,33 @@
 #define ASK_MS 20000
 
 enum { RECEIVE_NO_MONITOR = 1 << 0, RECEIVE_VERBOSE = 1 << 1 };
-enum { OPT_ASK = 2, OPT_TIMEOUT };
+enum { OPT_ASK = 2, OPT_SINCE, OPT_TIMEOUT };
+
+/* What was known of a guest is gone with the boot behind it. */
+static int check_since(struct guest *g)
+{
+    const char *text = g->call->values[OPT_SINCE];
+    struct timespec up;
+    char *end;
+    long n;
+
+    if (!text)
+        return 0;
+    errno = 0;
+    n = strtol(text, &end, 10);
+    if (errno || !*text || *end || n < 0) {
+        guest_error(g, "--since is \"%.32s\"; it is a number of seconds",
+                    text);
+        return -1;
+    }
+    clock_gettime(CLOCK_BOOTTIME, &up);
+    if (up.tv_sec > n)
+        return 0;
+    guest_error(g, "this host was booted %ld s ago and the guest was sent"
+                " %ld s ago: nobody knows whether it ran here",
+                (long)up.tv_sec, n);
+    return -1;
+}
 
 static int ask(struct guest *g, const char *text)
 {
@@ -31,6 +58,8 @@ static int ask(struct guest *g, const char *text)
         guest_error(g, "%s", libxl_ext_error(g->ctx));
         return EXIT_CANNOT;
     }
+    if (!runs && check_since(g))
+        return EXIT_CANNOT;
     puts(runs ? "running" : "none");
     return EXIT_WELL;
 }
@@ -100,8 +129,10 @@ const struct command receive_commands[] = {
       "take a guest that xl-ext migrate sends",
       { { "-e", NULL, "do not wait in the background for its end" },
         { "-v", NULL, "show what libxl says" },
-        { "--ask", "UUID", "say whether that guest runs here, after"
-          " ending a receiver that waits with it" },
+        { "--ask", "UUID", "say whether that guest was let run here,"
+          " ending a receiver that waits" },
+        { "--since", "SECONDS", "that ago it was sent; no answer where"
+          " this host was booted later" },
         { "--timeout", "MS", "for each answer of the sender, 30000" } },
       run_receive, 0, 0 },
     { 0 }

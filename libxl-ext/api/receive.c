@@ -236,6 +236,8 @@ static int let_run(struct receive *v)
     int rc = libxl_domain_rename(v->ctx->libxl, v->domid,
                                  v->config.c_info.name, v->offer.name);
 
+    if (!rc && lxe__receiver_given(v->offer.limits.uuid, &v->op->err))
+        return -1;
     if (!rc)
         rc = libxl_domain_unpause(v->ctx->libxl, v->domid, NULL);
     if (!rc)
@@ -262,7 +264,8 @@ static int settle(struct receive *v)
     v->peer.stop_fd = -1;
     if (LXE_FAULT(RECEIVE_AFTER_GO, &v->op->err) || let_run(v)) {
         /* With a copy left here the sender must not let it run. */
-        if (!destroy(v))
+        if (!lxe__receiver_not_given(v->offer.limits.uuid, &v->op->err) &&
+            !destroy(v))
             report(v, LXE_PEER_DONE);
         return -1;
     }
@@ -281,6 +284,11 @@ static int receive(struct receive *v)
     r = judge(v);
     if (r)
         return r > 0 ? 0 : -1;
+    /* What was said of it when it came here before. */
+    if (lxe__receiver_not_given(v->offer.limits.uuid, &v->op->err)) {
+        report(v, LXE_PEER_READY);
+        return -1;
+    }
     v->op->head_ms = v->peer.timeout_ms;
     if (lxe__op_restore(v->ctx, &v->config, v->peer.in, &v->domid,
                         v->op)) {

@@ -26,14 +26,14 @@
 #include "base/uuid.h"
 #include "memory/policy.h"
 
-static int path_of(const uint8_t uuid[16], char *path, size_t len,
-                   struct lxe__err *err)
+static int path_of(const uint8_t uuid[16], const char *what, char *path,
+                   size_t len, struct lxe__err *err)
 {
     char text[LXE_UUID_TEXT];
     int r;
 
     lxe__uuid_text(uuid, text);
-    r = snprintf(path, len, "%s/%s.receive", lxe__rundir(), text);
+    r = snprintf(path, len, "%s/%s.%s", lxe__rundir(), text, what);
     if (r < 0 || (size_t)r >= len)
         return lxe__err_set(err, ENAMETOOLONG, "receive: the path %s/... is"
                             " above the bound of %zu octets: set %s to a"
@@ -47,7 +47,7 @@ int lxe__receiver_lock(const uint8_t uuid[16], struct lxe__err *err)
     char path[256];
     int fd;
 
-    if (path_of(uuid, path, sizeof(path), err) || lxe__rundir_make(err))
+    if (path_of(uuid, "receive", path, sizeof(path), err) || lxe__rundir_make(err))
         return -1;
     fd = lxe__lockfile_take(path, NULL, 0);
     if (fd < 0 && errno == EWOULDBLOCK)
@@ -69,9 +69,50 @@ void lxe__receiver_unlock(int fd, const uint8_t uuid[16])
 {
     char path[256];
 
-    if (fd >= 0 && !path_of(uuid, path, sizeof(path), NULL))
+    if (fd >= 0 && !path_of(uuid, "receive", path, sizeof(path), NULL))
         lxe__lockfile_release(fd, path);
 }
+
+/*----- was it let run here -----*/
+
+int lxe__receiver_given(const uint8_t uuid[16], struct lxe__err *err)
+{
+    char path[256];
+    int fd;
+
+    if (path_of(uuid, "given", path, sizeof(path), err) ||
+        lxe__rundir_make(err))
+        return -1;
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return lxe__err_set(err, errno, "receive: cannot make %s: %s",
+                            path, strerror(errno));
+    close(fd);
+    return 0;
+}
+
+int lxe__receiver_not_given(const uint8_t uuid[16], struct lxe__err *err)
+{
+    char path[256];
+
+    if (path_of(uuid, "given", path, sizeof(path), err))
+        return -1;
+    if (unlink(path) && errno != ENOENT)
+        return lxe__err_set(err, errno, "receive: cannot remove %s: %s",
+                            path, strerror(errno));
+    return 0;
+}
+
+bool lxe__receiver_was_given(const uint8_t uuid[16])
+{
+    char path[256];
+
+    /* What cannot be seen is not taken for "no". */
+    return path_of(uuid, "given", path, sizeof(path), NULL) ||
+        !access(path, F_OK) || errno != ENOENT;
+}
+
+/*----- ending one -----*/
 
 /* Its pid is its own while it holds the lock. */
 static int signal_holder(int fd)
@@ -102,7 +143,7 @@ int lxe__receiver_end(const uint8_t uuid[16], unsigned timeout_ms,
     char path[256];
     int fd, rc = 0;
 
-    if (path_of(uuid, path, sizeof(path), err))
+    if (path_of(uuid, "receive", path, sizeof(path), err))
         return -1;
     fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT)
@@ -131,13 +172,16 @@ int lxe__receiver_end(const uint8_t uuid[16], unsigned timeout_ms,
  * leave to run; one without it was, and is at most not unpaused yet.
  */
 static int settle_one(struct libxl_ext_ctx *ctx, const libxl_dominfo *info,
-                      bool *runs_r)
+                      const uint8_t uuid[16], bool *runs_r)
 {
     char *name = libxl_domid_to_name(ctx->libxl, info->domid);
     int rc = 0;
 
     if (lxe__policy_guest_name(name)) {
         rc = libxl_domain_destroy(ctx->libxl, info->domid, NULL);
+    } else if (lxe__receiver_given(uuid, &ctx->err)) {
+        free(name);
+        return -1;
     } else {
         if (info->paused)
             rc = libxl_domain_unpause(ctx->libxl, info->domid, NULL);
@@ -164,8 +208,10 @@ static int runs_here(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
     for (i = 0; i < nr && !r; i++)
         if (!memcmp(libxl_uuid_bytearray_const(&list[i].uuid), uuid, 16) &&
             !list[i].shutdown && !list[i].dying)
-            r = settle_one(ctx, &list[i], runs_r);
+            r = settle_one(ctx, &list[i], uuid, runs_r);
     libxl_dominfo_list_free(list, nr);
+    if (!r && lxe__receiver_was_given(uuid))
+        *runs_r = true;
     return r;
 }
 

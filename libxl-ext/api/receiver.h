@@ -3,10 +3,15 @@
  * A receiver that may hold a guest which nobody lets run: found by the
  * guest's uuid, RUNDIR/UUID.receive, locked while it lives.  Who asks
  * whether the guest runs here ends it first.
+ *
+ * RUNDIR/UUID.given says that the guest which came here last was let run.
+ * By the time somebody asks it may have powered off or gone on to
+ * another host: what the sender has is old then all the same.
  */
 #ifndef LXE_API_RECEIVER_H
 #define LXE_API_RECEIVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -16,6 +21,14 @@ int lxe__receiver_lock(const uint8_t uuid[16], struct lxe__err *err);
 
 /* @fd may be -1. */
 void lxe__receiver_unlock(int fd, const uint8_t uuid[16]);
+
+/*
+ * Said ahead of letting it run, and taken back ahead of destroying what
+ * could not run and when it comes anew.
+ */
+int lxe__receiver_given(const uint8_t uuid[16], struct lxe__err *err);
+int lxe__receiver_not_given(const uint8_t uuid[16], struct lxe__err *err);
+bool lxe__receiver_was_given(const uint8_t uuid[16]);
 
 /*
  * Ends the receiver of that guest, if there is one, and waits until it

@@ -23,6 +23,7 @@ struct guest {
     bool json;
     bool tty;                   /* progress as a bar */
     libxl_ext_phase phase;      /* shown last */
+    long sent;                  /* when, by this host's uptime in s */
     libxl_ext_outcome outcome;
 };
 

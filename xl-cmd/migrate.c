@@ -2,6 +2,11 @@
 /*
  * xl-ext migrate and precheck: a guest to another host, and whether that
  * would take it.
+ *
+ * Where a guest is sent, how and when is kept with the domain when the
+ * peer is about to be given leave.  Killed when the peer may have been
+ * given leave, it leaves a suspended NAME--migratedaway; called again with
+ * the same guest and host it asks there, and destroys it or lets it run.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,6 +24,8 @@
 /* A host without libxl-ext gets what it can read, or nothing. */
 #define RECEIVE "if command -v xl-ext >/dev/null 2>&1; then"            \
     " exec xl-ext migrate-receive%s; else exec xl migrate-receive%s; fi"
+
+#define AWAY "--migratedaway"
 
 #define CLOSE_MS 5000
 #define ASK_S    60             /* how long the peer is asked again */
@@ -44,6 +51,61 @@ static int open_way(struct guest *g, struct transport *t,
     return -1;
 }
 
+/*----- where it was sent -----*/
+
+static long uptime(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return t.tv_sec;
+}
+
+/* Who would be asked, in words that two calls have in common. */
+static void way_text(const struct guest *g, const char *host, char *text,
+                     size_t len)
+{
+    const char *shell = g->call->values[OPT_SHELL];
+
+    snprintf(text, len, "%.200s (-s \"%.200s\")", host,
+             shell ? shell : TRANSPORT_SSH);
+}
+
+/* For the library to keep. */
+static char *sent_text(struct guest *g, const char *host)
+{
+    char way[512], text[600];
+
+    way_text(g, host, way, sizeof(way));
+    g->sent = uptime();
+    snprintf(text, sizeof(text), "%ld %s", g->sent, way);
+    return strdup(text);
+}
+
+/* -1, with the error said, unless it was sent that way. */
+static int check_sent(struct guest *g, uint32_t domid, const char *host)
+{
+    char way[512], text[600] = "";
+    uint8_t *data = NULL;
+    int len = 0, at = 0;
+
+    if (!libxl_userdata_retrieve(g->libxl, domid, LIBXL_EXT_USERDATA_PEER,
+                                 &data, &len) && data && len > 0)
+        snprintf(text, sizeof(text), "%.*s", len, (char *)data);
+    free(data);
+    way_text(g, host, way, sizeof(way));
+    if (sscanf(text, "%ld %n", &g->sent, &at) != 1 || !at) {
+        guest_error(g, "domain %u is suspended and was sent to another"
+                    " host, not by xl-ext: nothing says to which", domid);
+        return -1;
+    }
+    if (!strcmp(text + at, way))
+        return 0;
+    guest_error(g, "domain %u was sent to %s: only that host can say"
+                " whether it runs there", domid, text + at);
+    return -1;
+}
+
 /*----- migrate -----*/
 
 /* 1: it runs there, 0: it does not, -1: nobody says so. */
@@ -54,7 +116,7 @@ static int ask_once(struct guest *g, const char *host, const char *uuid)
     struct transport t;
 
     snprintf(remote, sizeof(remote), "exec xl-ext migrate-receive --ask"
-             " %s", uuid);
+             " %s --since %ld", uuid, uptime() - g->sent);
     if (transport_open(&t, shell, host, remote))
         return -1;
     if (transport_read(&t, said, sizeof(said) - 1, ASK_ONCE_MS) < 0)
@@ -75,6 +137,9 @@ static void settle_here(struct guest *g, uint32_t domid, bool there)
         if (away && g->outcome.guest)
             libxl_domain_rename(g->libxl, domid, away, g->outcome.guest);
         rc = libxl_domain_resume(g->libxl, domid, 1, NULL);
+        if (!rc)
+            libxl_userdata_unlink(g->libxl, domid,
+                                  LIBXL_EXT_USERDATA_PEER);
     }
     free(away);
     if (rc)
@@ -102,8 +167,9 @@ static libxl_ext_migrate_end settle(struct guest *g, const char *host,
             sleep(1);
     }
     if (r < 0) {
-        guest_error(g, "%s cannot be asked whether the guest runs there:"
-                    " ask it (xl-ext migrate-receive --ask %s), then"
+        guest_error(g, "%s cannot say whether the guest runs there: call"
+                    " this once more, or see yourself (xl-ext"
+                    " migrate-receive --ask %s), then"
                     " either \"xl destroy %u\" here or"
                     " \"libxl-ext-guardian --resume %u --force\"", host,
                     uuid, domid, domid);
@@ -111,6 +177,33 @@ static libxl_ext_migrate_end settle(struct guest *g, const char *host,
     }
     settle_here(g, domid, r);
     return r ? LIBXL_EXT_MIGRATE_END_THERE : LIBXL_EXT_MIGRATE_END_HERE;
+}
+
+static void end_migrate(struct guest *g, uint32_t domid, const char *host,
+                        libxl_ext_migrate_end end)
+{
+    guest_look(g, domid);
+    g->outcome.migrated = end;
+    if (end != LIBXL_EXT_MIGRATE_END_THERE)
+        return;
+    free(g->outcome.host);
+    g->outcome.host = strdup(host);
+    g->outcome.domid = 0;
+    g->outcome.state = LIBXL_EXT_GUEST_STATE_RUNNING;
+}
+
+/* Of a call that was killed: who has the guest? */
+static void settle_late(struct guest *g, uint32_t domid, const char *host)
+{
+    libxl_ext_migrate_end end;
+
+    if (check_sent(g, domid, host))
+        return;
+    end = settle(g, host, domid);
+    if (end == LIBXL_EXT_MIGRATE_END_HERE)
+        guest_error(g, "an earlier call did not bring the guest to %s: it"
+                    " runs on here; migrate it again", host);
+    end_migrate(g, domid, host, end);
 }
 
 static void migrate(struct guest *g, uint32_t domid, const char *host)
@@ -130,6 +223,7 @@ static void migrate(struct guest *g, uint32_t domid, const char *host)
         open_way(g, &t, values[OPT_SHELL], host, values[OPT_RECEIVE],
                  !(g->call->options & MIGRATE_NO_MONITOR)))
         goto out;
+    params.peer = sent_text(g, host);
     r = libxl_ext_domain_migrate(g->ctx, domid, config, t.to, t.from,
                                  &params, g->op, &end);
     transport_close(&t, CLOSE_MS);
@@ -142,18 +236,42 @@ static void migrate(struct guest *g, uint32_t domid, const char *host)
     }
     if (r && end == LIBXL_EXT_MIGRATE_END_HERE)
         guest_error(g, "%s", libxl_ext_op_error(g->op));
-    guest_look(g, domid);
-    g->outcome.migrated = end;
-    if (end != LIBXL_EXT_MIGRATE_END_THERE)
-        goto out;
-    free(g->outcome.host);
-    g->outcome.host = strdup(host);
-    g->outcome.domid = 0;
-    g->outcome.state = LIBXL_EXT_GUEST_STATE_RUNNING;
+    end_migrate(g, domid, host, end);
 
  out:
     free(config);
     libxl_ext_migrate_params_dispose(&params);
+}
+
+/* By the name that it had, too, when it was sent away. */
+static int find(struct guest *g, const char *text, uint32_t *domid_r)
+{
+    char *line, away[512];
+
+    if (!libxl_ext_domain_find(g->ctx, text, domid_r))
+        return 0;
+    line = strdup(libxl_ext_error(g->ctx));
+    snprintf(away, sizeof(away), "%.480s" AWAY, text);
+    if (!libxl_ext_domain_find(g->ctx, away, domid_r)) {
+        free(line);
+        return 0;
+    }
+    guest_error(g, "%s", line ? line : "no memory");
+    free(line);
+    return -1;
+}
+
+/* Suspended, with the surname, which is cut off @name then. */
+static bool is_away(struct guest *g, uint32_t domid, char *name)
+{
+    size_t n = name ? strlen(name) : 0, len = strlen(AWAY);
+
+    guest_look(g, domid);
+    if (g->outcome.state != LIBXL_EXT_GUEST_STATE_SUSPENDED || n <= len ||
+        strcmp(name + n - len, AWAY))
+        return false;
+    name[n - len] = '\0';
+    return true;
 }
 
 static int run_migrate(const struct command_call *call)
@@ -164,13 +282,13 @@ static int run_migrate(const struct command_call *call)
     if (guest_open(&g, call, call->options & MIGRATE_VERBOSE,
                    call->options & MIGRATE_JSON))
         return guest_close(&g);
-    if (libxl_ext_domain_find(g.ctx, call->args[0], &domid)) {
-        guest_error(&g, "%s", libxl_ext_error(g.ctx));
+    if (find(&g, call->args[0], &domid))
         return guest_close(&g);
-    }
     g.outcome.guest = libxl_domid_to_name(g.libxl, domid);
-    guest_look(&g, domid);
-    migrate(&g, domid, call->args[1]);
+    if (is_away(&g, domid, g.outcome.guest))
+        settle_late(&g, domid, call->args[1]);
+    else
+        migrate(&g, domid, call->args[1]);
     return guest_close(&g);
 }
 

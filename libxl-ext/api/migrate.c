@@ -221,9 +221,32 @@ static int wait_done(struct migrate *m)
     return 1;
 }
 
+/*
+ * With its surname it is known by whom it may be run, for who finds it
+ * suspended.
+ */
+static int rename_away(struct migrate *m, const char *away)
+{
+    const char *peer = m->params->peer;
+    int r = 0;
+
+    if (peer)
+        r = libxl_userdata_store(m->ctx->libxl, m->domid,
+                                 LIBXL_EXT_USERDATA_PEER,
+                                 (const uint8_t *)peer, strlen(peer));
+    if (!r)
+        r = libxl_domain_rename(m->ctx->libxl, m->domid, m->name, away);
+    if (!r)
+        return 0;
+    return lxe__err_set(m->err, EIO, "migrate: dom %u: cannot rename it to"
+                        " %s or keep with it where it went (rc %d)",
+                        m->domid, away, r);
+}
+
 static void rename_back(struct migrate *m, const char *away)
 {
     libxl_domain_rename(m->ctx->libxl, m->domid, away, m->name);
+    libxl_userdata_unlink(m->ctx->libxl, m->domid, LIBXL_EXT_USERDATA_PEER);
 }
 
 /* The first error stays the line, unless this one is worse. */
@@ -273,10 +296,7 @@ static int settle(struct migrate *m, libxl_ext_migrate_end *end_r)
         take_back(m);
         return -1;
     }
-    r = libxl_domain_rename(m->ctx->libxl, m->domid, m->name, away);
-    if (r) {
-        lxe__err_set(m->err, EIO, "migrate: dom %u: cannot rename it to %s"
-                     " (rc %d)", m->domid, away, r);
+    if (rename_away(m, away)) {
         take_back(m);
         return -1;
     }

@@ -20,11 +20,12 @@
 
 /*
  * A sender of a migration gives its guest this surname ahead of the word
- * that the other end may run it: what runs here again has none.
+ * that the other end may run it, and keeps with it which end that is:
+ * what runs here again has neither.
  */
 static void take_surname_off(libxl_ctx *ctx, uint32_t domid)
 {
-    static const char away[] = "--migratedaway";
+    static const char away[] = "--migratedaway", peer[] = "libxl-ext-peer";
     char *name = libxl_domid_to_name(ctx, domid), *old;
     size_t len = name ? strlen(name) : 0, n = sizeof(away) - 1;
 
@@ -36,6 +37,7 @@ static void take_surname_off(libxl_ctx *ctx, uint32_t domid)
         free(old);
     }
     free(name);
+    libxl_userdata_unlink(ctx, domid, peer);
 }
 
 int guard_resume(uint32_t domid, struct lxe__err *err)

@@ -129,9 +129,12 @@ def test_somebody_lets_it_run_meanwhile(migration):
     assert not migration.committed and migration.said("go") is None
 
 
-@pytest.mark.parametrize("answer,state,name,rc", [
+ANSWERS = pytest.mark.parametrize("answer,state,name,rc", [
     ("running", "gone", "web--migratedaway", 0),
     ("none", "running", "web", 2)])
+
+
+@ANSWERS
 def test_a_link_that_ends_behind_go_is_settled(migration, answer, state,
                                                name, rc):
     """A guest that arrived was migrated, whatever the link did."""
@@ -140,3 +143,78 @@ def test_a_link_that_ends_behind_go_is_settled(migration, answer, state,
     migration.run(rc=rc)
     assert migration.said("go") and migration.committed
     assert migration.state == state and migration.name == name
+
+
+@ANSWERS
+@pytest.mark.parametrize("point", [AFTER_COMMIT, AFTER_GO, AFTER_DONE])
+def test_killed_behind_the_commit_it_is_settled_by_calling_again(
+        migration, point, answer, state, name, rc):
+    migration.run(rc=-signal.SIGKILL, fault=f"{point}:kill")
+    assert (migration.said("go") is None) == (point == AFTER_COMMIT)
+    assert migration.committed and migration.state == "suspended"
+    assert migration.name == "web--migratedaway"
+    # Nobody answers, or another host would: nothing is done.
+    err = migration.run(rc=2, host="gamma")
+    assert "was sent to beta" in err and migration.said("asked") is None
+    assert migration.state == "suspended"
+    migration.world.put("answer", answer)
+    err = migration.run(rc=rc)
+    assert migration.state == state and migration.name == name
+    assert ("web is on beta" in err) == (answer == "running")
+    asked = migration.said("asked")
+    assert asked.startswith("beta ") and " --since " in asked
+    if state == "running":
+        # And then it can be sent as any other.
+        migration.world.put("run/5.journal", "libxl-ext-freeze 1\ndomain 5"
+                            " " + "00" * 15 + "05\n")
+        assert "web is on beta" in migration.run()
+
+
+def test_what_xl_sent_away_is_not_ours_to_settle(migration):
+    migration.world.put("store/local/domain/5/name", "web--migratedaway")
+    migration.world.put("state", "suspended")
+    migration.world.put("answer", "none")
+    assert "not by xl-ext" in migration.run(rc=2)
+    assert migration.state == "suspended" and not migration.said("asked")
+
+
+UUID = "00000000-0000-0000-0000-000000000005"
+
+
+def ask(world, *args, rc=0):
+    p = subprocess.run([BUILD / "xl-ext", "migrate-receive", "--ask", UUID,
+                        *args], env=world.env, text=True,
+                       capture_output=True, check=False, timeout=60)
+    assert p.returncode == rc, p
+    return p.stdout if not rc else p.stderr
+
+
+def test_what_came_here_and_is_gone_was_here(world):
+    """It powered off, or went on, before anybody asked: the sender's is
+    old, and would write to a disk that is newer."""
+    world.put("state", "gone")
+    assert ask(world) == "none\n"
+    world.put(f"run/{UUID}.given", "")
+    assert ask(world) == "running\n"
+
+
+def test_a_copy_that_has_leave_runs_and_one_without_does_not(world):
+    world.put("state", "paused")
+    assert ask(world) == "running\n"
+    assert (world.path / "state").read_text() == "running"
+    world.put("state", "gone")
+    assert ask(world) == "running\n"
+    (world.path / f"run/{UUID}.given").unlink()
+    world.put("store/local/domain/5/name", "web--incoming")
+    world.put("state", "paused")
+    assert ask(world) == "none\n"
+    assert (world.path / "state").read_text() == "gone"
+
+
+def test_behind_a_boot_nobody_knows(world):
+    world.put("state", "gone")
+    assert ask(world, "--since", "1") == "none\n"
+    assert "nobody knows" in ask(world, "--since", "999999999", rc=2)
+    assert "is a number of seconds" in ask(world, "--since", "x", rc=2)
+    world.put("state", "running")
+    assert ask(world, "--since", "999999999") == "running\n"

@@ -8,8 +8,8 @@
  *   take     libxl makes the domain, paused, from the stream
  *   settle   READY, then GO or the end of it, then DONE
  *
- * Should this process die, a paused NAME--incoming stays, which "xl
- * destroy" ends; the sender hears the end of the link and lets the guest
+ * Should this process die, a paused NAME--incoming stays, which the next
+ * receiver of that guest, one who asks or "xl destroy" ends; the sender hears the end of the link and lets the guest
  * run there, unless GO was sent, when it asks first.
  */
 #define _GNU_SOURCE
@@ -186,8 +186,10 @@ static int judge(struct receive *v)
         why = v->ctx->err;
     } else {
         v->lock = lxe__receiver_lock(v->offer.limits.uuid, &why);
-        if (v->lock >= 0 && !judge_limits(v, &a, &why) &&
-            !judge_name(v, &why))
+        /* What is in the way of this one takes its memory, too. */
+        if (v->lock >= 0 && (v->offer.dry_run || !lxe__receiver_sweep(
+                v->ctx, v->offer.limits.uuid, &why)) &&
+            !judge_limits(v, &a, &why) && !judge_name(v, &why))
             judge_config(v, &why);
     }
     if (send_answer(v, &a, &why))

@@ -215,6 +215,33 @@ static int runs_here(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
     return r;
 }
 
+int lxe__receiver_sweep(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
+                        struct lxe__err *err)
+{
+    libxl_dominfo *list;
+    int nr, i, rc = 0;
+    char *name;
+
+    list = libxl_list_domain(ctx->libxl, &nr);
+    if (!list)
+        return lxe__err_set(err, EIO, "receive: libxl cannot list the"
+                            " domains");
+    for (i = 0; i < nr && !rc; i++) {
+        if (memcmp(libxl_uuid_bytearray_const(&list[i].uuid), uuid, 16) ||
+            list[i].dying)
+            continue;
+        name = libxl_domid_to_name(ctx->libxl, list[i].domid);
+        if (lxe__policy_guest_name(name) &&
+            libxl_domain_destroy(ctx->libxl, list[i].domid, NULL))
+            rc = lxe__err_set(err, EIO, "receive: domain %u is left of a"
+                              " receiver that died, and libxl cannot"
+                              " destroy it", list[i].domid);
+        free(name);
+    }
+    libxl_dominfo_list_free(list, nr);
+    return rc;
+}
+
 int libxl_ext_domain_ask(struct libxl_ext_ctx *ctx,
                          const uint8_t uuid[16], uint32_t timeout_ms,
                          bool *runs_r)

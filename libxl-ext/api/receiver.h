@@ -16,11 +16,20 @@
 
 #include "base/err.h"
 
+struct libxl_ext_ctx;
+
 /* The lock of this process; -1 with EBUSY where there is another. */
 int lxe__receiver_lock(const uint8_t uuid[16], struct lxe__err *err);
 
 /* @fd may be -1. */
 void lxe__receiver_unlock(int fd, const uint8_t uuid[16]);
+
+/*
+ * With the lock: destroys what a receiver that died left of that guest.
+ * It has its surname, so it was given no leave to run.
+ */
+int lxe__receiver_sweep(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
+                        struct lxe__err *err);
 
 /*
  * Said ahead of letting it run, and taken back ahead of destroying what

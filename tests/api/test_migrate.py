@@ -3,8 +3,10 @@
 sender is the process that it is, with fake_world.c's libxl and guest; the
 receiver is a script that says what a receiver would."""
 
+import json
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -178,7 +180,73 @@ def test_what_xl_sent_away_is_not_ours_to_settle(migration):
     assert migration.state == "suspended" and not migration.said("asked")
 
 
+AFTER_OFFER, AFTER_RESTORE, AFTER_READY_THERE, AFTER_GO_THERE, AFTER_RUN = \
+    range(70, 75)
 UUID = "00000000-0000-0000-0000-000000000005"
+OFFER = {"version": "0", "name": "web", "limits": {
+    "domid": 1, "uuid": UUID, "max_pages": 1000, "tot_pages": 1000,
+    "stock_max_kb": 4000}, "config": json.dumps({
+        "c_info": {"type": "pvh", "name": "web", "uuid": UUID},
+        "b_info": {"type.pvh": {}}})}
+# libxl's header and the record that its helper's part begins with.
+STREAM = b"LibxlFmt" + struct.pack(">II", 2, 0) + struct.pack("<II", 1, 0)
+
+
+class Receiver:
+    """xl-ext migrate-receive, and what a sender says to it."""
+
+    def __init__(self, world, fault=None):
+        self.world = world
+        self.p = subprocess.Popen(
+            [BUILD / "xl-ext", "migrate-receive", "-e"],
+            env=world.env | ({"LIBXL_EXT_FAULT": fault} if fault else {}),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, bufsize=0)
+        assert self.p.stdout.readline().startswith(b"xl-ext migration")
+
+    def put(self, kind, body=None, more=b""):
+        text = json.dumps(body).encode() if body else b""
+        try:
+            self.p.stdin.write(struct.pack("<II", ord(kind), len(text)) +
+                               text + more)
+        except BrokenPipeError:
+            pass
+
+    def get(self):
+        head = self.p.stdout.read(8)
+        if len(head) < 8:
+            return None
+        kind, size = struct.unpack("<II", head)
+        return chr(kind), json.loads(self.p.stdout.read(size))
+
+    def receive(self):
+        """What came of it, and how far the sender heard it."""
+        heard = ""
+        self.put("O", OFFER, STREAM)
+        for due in "ARD":
+            if due == "D":
+                self.put("G")
+            said = self.get()
+            if said is None:
+                break
+            assert said[0] == due, said
+            assert said[1].get("accepted", said[1].get("ok")), said
+            heard += due
+        self.p.stdin.close()
+        err = self.p.stderr.read().decode()
+        return self.p.wait(timeout=60), heard, err
+
+
+@pytest.fixture
+def there(world):
+    """A host to which the guest comes."""
+    world.put("state", "gone")
+    world.put("store/local/domain/5/name", "")
+    run_dir = tempfile.mkdtemp(prefix="lxe")
+    world.env["LIBXL_EXT_RUNDIR"] = run_dir
+    (world.path / "run").symlink_to(run_dir)
+    yield world
+    shutil.rmtree(run_dir)
 
 
 def ask(world, *args, rc=0):
@@ -218,3 +286,34 @@ def test_behind_a_boot_nobody_knows(world):
     assert "is a number of seconds" in ask(world, "--since", "x", rc=2)
     world.put("state", "running")
     assert ask(world, "--since", "999999999") == "running\n"
+
+
+def test_a_guest_comes_here(there):
+    assert Receiver(there).receive()[:2] == (0, "ARD")
+    assert (there.path / "state").read_text() == "running"
+    there.put("state", "gone")
+    assert ask(there) == "running\n"
+
+
+@pytest.mark.parametrize("point,heard,answer", [
+    (AFTER_OFFER, "", "none"), (AFTER_RESTORE, "A", "none"),
+    (AFTER_READY_THERE, "AR", "none"), (AFTER_GO_THERE, "AR", "none"),
+    (AFTER_RUN, "AR", "running")])
+def test_a_receiver_that_is_killed(there, point, heard, answer):
+    r = Receiver(there, f"{point}:kill").receive()
+    assert r[:2] == (-signal.SIGKILL, heard), r
+    state = there.path / "state"
+    assert state.read_text() == (
+        "gone" if point == AFTER_OFFER else
+        "running" if answer == "running" else "paused")
+    assert ask(there) == answer + "\n"
+    assert state.read_text() == ("gone" if answer == "none" else "running")
+
+
+def test_what_a_killed_receiver_left_is_in_nobodys_way(there):
+    """The sender, whose guest runs on, sends it again."""
+    Receiver(there, f"{AFTER_READY_THERE}:kill").receive()
+    assert (there.path / "state").read_text() == "paused"
+    r = Receiver(there).receive()
+    assert r[:2] == (0, "ARD"), r
+    assert (there.path / "state").read_text() == "running"

@@ -29,6 +29,7 @@
 #include "base/io.h"
 #include "freeze/guard.h"
 #include "memory/limits.h"
+#include "memory/live.h"
 #include "report/convert.h"
 #include "session/lock.h"
 
@@ -46,6 +47,7 @@ struct migrate {
     libxl_ext_peer_kind kind;
     uint8_t uuid[16];
     struct lxe__limits limits;
+    struct lxe__host host;
     char *name;
     struct lxe__err *err;
 };
@@ -58,7 +60,8 @@ static int look(struct migrate *m)
 
     if (lxe__ctx_open(ctx) || lxe__ctx_domid(ctx, "migrate", m->domid) ||
         lxe__op_find(ctx, "migrate", m->domid, m->uuid, m->err) ||
-        lxe__limits_read(ctx->xch, ctx->xsh, m->domid, &m->limits, m->err))
+        lxe__limits_read(ctx->xch, ctx->xsh, m->domid, &m->limits, m->err) ||
+        lxe__host_read(ctx->xch, &m->host, m->err))
         return -1;
     m->name = libxl_domid_to_name(ctx->libxl, m->domid);
     if (!m->name)
@@ -125,14 +128,28 @@ static int ask(struct migrate *m, bool dry_run,
     return rc;
 }
 
+/* What this host cannot do needs no answer, but a dry run has them all. */
 static int greet_and_ask(struct migrate *m, bool dry_run,
                          libxl_ext_migrate_answer *a)
 {
+    struct lxe__err why;
+    bool live;
+
     if (lxe__peer_greeted(&m->peer, &m->kind, m->err) || look(m))
         return -1;
-    if (m->kind == LIBXL_EXT_PEER_KIND_EXT)
-        return ask(m, dry_run, a);
-    answer_for_stock(m, a);
+    lxe__err_init(&why);
+    live = !lxe__live_judge("migrate", &m->limits, &m->host, &why);
+    if (!live && !dry_run)
+        return lxe__err_set(m->err, why.code, "%s", why.msg);
+    if (m->kind != LIBXL_EXT_PEER_KIND_EXT)
+        answer_for_stock(m, a);
+    else if (ask(m, dry_run, a))
+        return -1;
+    if (!live) {
+        a->accepted = false;
+        free(a->reason);
+        a->reason = strdup(why.msg);
+    }
     return 0;
 }
 

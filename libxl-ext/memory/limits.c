@@ -239,6 +239,7 @@ int lxe__host_read(xc_interface *xch, struct lxe__host *h,
     h->total_pages = info.total_pages;
     h->free_pages = info.free_pages;
     h->outstanding_pages = info.outstanding_pages;
+    h->shadow = info.capabilities & XEN_SYSCTL_PHYSCAP_shadow;
     return 0;
 }
 

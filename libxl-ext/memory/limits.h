@@ -40,6 +40,7 @@ struct lxe__host {
     uint64_t total_pages;
     uint64_t free_pages;        /* free, claims of others not taken off */
     uint64_t outstanding_pages; /* claimed by all domains */
+    bool shadow;                /* Xen has shadow page tables */
 };
 
 /*

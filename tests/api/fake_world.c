@@ -6,9 +6,11 @@
  *
  * $FAKE_WORLD has
  *
- *   state       of domain 5: running, paused, suspended or gone; read at
- *               each look; what libxl is asked to do writes it, too
+ *   state       of domain 5, which is PV: running, paused, suspended or
+ *               gone; read at each look; what libxl is asked to do writes
+ *               it, too
  *   userdata    what libxl was given to keep of it
+ *   capabilities   of Xen's physinfo, a number; without it: all
  *   store/PATH  xenstore: a file a node
  *   logdirty    whether Xen's log-dirty mode is on or off
  *   grants      the grant table, one frame of version 1
@@ -149,10 +151,15 @@ int xc_domain_getinfolist(xc_interface *xch, uint32_t first_domain,
 
 int xc_physinfo(xc_interface *xch, xc_physinfo_t *info)
 {
+    char *capabilities = read_text("capabilities");
+
     (void)xch;
     memset(info, 0, sizeof(*info));
     info->total_pages = 1 << 20;
     info->free_pages = 1 << 19;
+    info->capabilities = capabilities ? strtoul(capabilities, NULL, 0) :
+        ~0U;
+    free(capabilities);
     return 0;
 }
 

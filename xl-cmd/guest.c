@@ -214,6 +214,13 @@ void guest_error(struct guest *g, const char *fmt, ...)
         g->outcome.error = line ? line : strdup("no memory");
 }
 
+int guest_resume(struct guest *g, uint32_t domid)
+{
+    const int suspend_cancel = 1;
+
+    return libxl_domain_resume(g->libxl, domid, suspend_cancel, NULL);
+}
+
 /*----- what became of it -----*/
 
 static libxl_ext_guest_state state_of(const libxl_dominfo *info)

@@ -59,6 +59,9 @@ int guest_timeout(struct guest *g, const char *text, uint32_t *ms_r);
 /* The domain's configuration, as JSON; NULL with the error said. */
 char *guest_config(struct guest *g, uint32_t domid, bool keep_domid);
 
+/* A suspended domain goes on, as from a suspend that was cancelled. */
+int guest_resume(struct guest *g, uint32_t domid);
+
 /* What became of @domid here, for the outcome. */
 void guest_look(struct guest *g, uint32_t domid);
 

@@ -136,7 +136,7 @@ static void settle_here(struct guest *g, uint32_t domid, bool there)
     } else {
         if (away && g->outcome.guest)
             libxl_domain_rename(g->libxl, domid, away, g->outcome.guest);
-        rc = libxl_domain_resume(g->libxl, domid, 1, NULL);
+        rc = guest_resume(g, domid);
         if (!rc)
             libxl_userdata_unlink(g->libxl, domid,
                                   LIBXL_EXT_USERDATA_PEER);

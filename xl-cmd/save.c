@@ -166,7 +166,7 @@ static void end_guest(struct guest *g, uint32_t domid)
     }
     if (g->call->options & SAVE_PAUSED)
         libxl_domain_pause(g->libxl, domid, NULL);
-    rc = libxl_domain_resume(g->libxl, domid, 1, NULL);
+    rc = guest_resume(g, domid);
     if (rc)
         guest_error(g, "cannot let domain %u go on (rc %d)", domid, rc);
 }
@@ -190,7 +190,7 @@ static int save(struct guest *g, uint32_t domid, const char *file)
     }
     r = image_keep(g, &im);
     if (r) {
-        if (libxl_domain_resume(g->libxl, domid, 1, NULL))
+        if (guest_resume(g, domid))
             guest_error(g, "cannot let domain %u go on", domid);
         goto out;
     }

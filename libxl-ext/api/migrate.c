@@ -30,11 +30,9 @@
 #include "freeze/guard.h"
 #include "memory/limits.h"
 #include "memory/live.h"
+#include "memory/policy.h"
 #include "report/convert.h"
 #include "session/lock.h"
-
-#define SUSPEND_CANCEL 1
-#define AWAY "--migratedaway"   /* as xl has it */
 
 struct migrate {
     struct libxl_ext_ctx *ctx;
@@ -269,16 +267,11 @@ static void rename_back(struct migrate *m, const char *away)
 /* The first error stays the line, unless this one is worse. */
 static void take_back(struct migrate *m)
 {
-    int rc = libxl_domain_resume(m->ctx->libxl, m->domid, SUSPEND_CANCEL,
-                                 NULL);
+    struct lxe__err worse;
 
-    if (!rc)
-        return;
-    lxe__err_init(m->err);
-    lxe__err_set(m->err, EIO, "migrate: dom %u: it is suspended, and libxl"
-                 " could not resume it (rc %d): see why, then"
-                 " libxl-ext-guardian --resume %u --force", m->domid, rc,
-                 m->domid);
+    lxe__err_init(&worse);
+    if (lxe__op_resume(m->ctx, "migrate", m->domid, " --force", &worse))
+        *m->err = worse;
 }
 
 /*
@@ -307,7 +300,7 @@ static int settle(struct migrate *m, libxl_ext_migrate_end *end_r)
     int r;
 
     lxe__op_phase(m->op, LIBXL_EXT_PHASE_ACKNOWLEDGE);
-    snprintf(away, sizeof(away), "%.480s%s", m->name, AWAY);
+    snprintf(away, sizeof(away), "%.480s%s", m->name, LXE_AWAY);
     if (LXE_FAULT(MIGRATE_AFTER_SAVE, m->err) || wait_ready(m) ||
         LXE_FAULT(MIGRATE_AFTER_READY, m->err)) {
         take_back(m);

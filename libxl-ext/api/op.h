@@ -101,6 +101,14 @@ int lxe__op_commit(uint32_t domid, const uint8_t uuid[16],
 int lxe__op_find(struct libxl_ext_ctx *ctx, const char *what,
                  uint32_t domid, uint8_t uuid[16], struct lxe__err *err);
 
+/*
+ * save.c: a suspended domain goes on.  @force: " --force" where a whole
+ * copy of it may exist, for who does it by hand.
+ */
+int lxe__op_resume(struct libxl_ext_ctx *ctx, const char *what,
+                   uint32_t domid, const char *force,
+                   struct lxe__err *err);
+
 /* file.c: the head of an image, as xl's receiver wants it, too. */
 int lxe__header_write(int fd, const char *config,
                       const struct lxe__bound *b, struct lxe__err *err);

@@ -21,11 +21,10 @@
 #include "api/ctx.h"
 #include "api/op.h"
 #include "base/clock.h"
+#include "base/resume.h"
 #include "freeze/guard.h"
 #include "session/lock.h"
 
-/* As in libxl's own error path: every guest that suspends knows it. */
-#define SUSPEND_CANCEL 1
 /* A guest that has taken the request needs so long to suspend. */
 #define LATE_MS 3000
 
@@ -89,6 +88,19 @@ static bool take_request_back(struct libxl_ext_ctx *ctx, uint32_t domid)
     return back && done;
 }
 
+int lxe__op_resume(struct libxl_ext_ctx *ctx, const char *what,
+                   uint32_t domid, const char *force, struct lxe__err *err)
+{
+    int rc = lxe__resume(ctx->libxl, domid);
+
+    if (!rc)
+        return 0;
+    return lxe__err_set(err, EIO, "%s: dom %u: it is suspended, and libxl"
+                        " could not resume it (rc %d): see why, then"
+                        " libxl-ext-guardian --resume %u%s", what, domid,
+                        rc, domid, force);
+}
+
 /*
  * 0 where the guest runs or is gone.  @late: libxl stopped waiting for
  * the guest, which may suspend after that.
@@ -99,7 +111,6 @@ static int make_it_run(struct libxl_ext_ctx *ctx, uint32_t domid,
     struct timespec nap = { 0, 20 * 1000 * 1000 };
     uint64_t end = lxe__now_us();
     struct lxe__domstate st;
-    int rc;
 
     if (late && !take_request_back(ctx, domid))
         end += LATE_MS * 1000ULL;
@@ -112,13 +123,7 @@ static int make_it_run(struct libxl_ext_ctx *ctx, uint32_t domid,
             return 0;
         nanosleep(&nap, NULL);
     }
-    rc = libxl_domain_resume(ctx->libxl, domid, SUSPEND_CANCEL, NULL);
-    if (rc)
-        return lxe__err_set(err, EIO, "save: dom %u: it is suspended, and"
-                            " libxl could not resume it (rc %d): see why,"
-                            " then libxl-ext-guardian --resume %u", domid,
-                            rc, domid);
-    return 0;
+    return lxe__op_resume(ctx, "save", domid, "", err);
 }
 
 /*----- save -----*/

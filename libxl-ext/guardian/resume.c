@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * Letting a domain run again whose toolstack died while it was
- * suspended.  libxl does it, as it does after a save that failed: its
- * device model goes on (QMP cont), the domain returns from its suspend
- * as cancelled, xenstore hears of it.
+ * suspended.
  */
 #include <errno.h>
 #include <libxl.h>
@@ -13,10 +11,9 @@
 #include <string.h>
 #include <xentoollog.h>
 
+#include "base/resume.h"
 #include "guardian/guardian.h"
-
-/* As in libxl's own error path: every guest that suspends knows it. */
-#define SUSPEND_CANCEL 1
+#include "memory/policy.h"
 
 /*
  * A sender of a migration gives its guest this surname ahead of the word
@@ -25,7 +22,7 @@
  */
 static void take_surname_off(libxl_ctx *ctx, uint32_t domid)
 {
-    static const char away[] = "--migratedaway", peer[] = "libxl-ext-peer";
+    static const char away[] = LXE_AWAY, peer[] = "libxl-ext-peer";
     char *name = libxl_domid_to_name(ctx, domid), *old;
     size_t len = name ? strlen(name) : 0, n = sizeof(away) - 1;
 
@@ -55,7 +52,7 @@ int guard_resume(uint32_t domid, struct lxe__err *err)
                         (xentoollog_logger *)lg))
         rc = lxe__err_set(err, EIO, "resume: domain %u: no libxl context:"
                           " is xenstore there?", domid);
-    else if ((rc = libxl_domain_resume(ctx, domid, SUSPEND_CANCEL, NULL)))
+    else if ((rc = lxe__resume(ctx, domid)))
         rc = lxe__err_set(err, EIO, "resume: domain %u: libxl could not"
                           " resume it (rc %d)", domid, rc);
     if (!rc)

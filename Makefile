@@ -12,7 +12,7 @@
 #                remains of the lab, with FRESH=1 all of it
 # demo           stock Xen against libxl-ext on the three defects
 # bench          speed and memory figures, build/bench*.json
-# lint           cppcheck, clang-tidy, direction of includes
+# lint           cppcheck, clang-tidy, direction of includes, shellcheck
 # deb            Debian packages, in build/deb
 # check-deb      the packages in a Debian of their own; needs root
 # install        PREFIX, DESTDIR
@@ -253,10 +253,12 @@ deb: deps-build
 check-deb: deb
 	@tests/run deb
 
-# The rooms and the direction of includes, then the two checkers.
+# The rooms and the direction of includes, scripts, then the two checkers
+# of C.
 lint:
 	@$(DEPS) build-aux/packages build-aux/packages-lint
 	@build-aux/check-includes.sh
+	shellcheck -s sh -S warning build-aux/*.sh debian/switch.sh
 	@$(MAKE) -s $(OUT)/lint/_config.h lint-idl BUILD=$(OUT)/lint
 	cppcheck --quiet --error-exitcode=1 --std=c11 \
 	    --enable=warning,performance,portability \

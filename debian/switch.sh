@@ -41,10 +41,15 @@ exec $1.stock "\$@"
 END
 }
 
+# lxe_same A B: are both there, and one file?  (POSIX has no "test -ef".)
+lxe_same() {
+    [ -n "$(find "$1" -prune -samefile "$2" 2> /dev/null)" ]
+}
+
 # lxe_put PATH: what is at PATH.libxl-ext becomes PATH, at once.
 lxe_put() {
     sync "$1.libxl-ext"
-    if [ "$1.libxl-ext" -ef "$1" ]; then
+    if lxe_same "$1.libxl-ext" "$1"; then
         rm -f "$1.libxl-ext"    # one file of two names: mv refuses
     else
         mv -f -T "$1.libxl-ext" "$1"
@@ -95,7 +100,7 @@ lxe_switch_off() {
         fi
         dpkg-divert --quiet --package libxl-ext --divert \
             "$lxe_path.stock" --no-rename --remove "$lxe_path"
-        if [ "$lxe_path.stock" -ef "$lxe_path" ]; then
+        if lxe_same "$lxe_path.stock" "$lxe_path"; then
             rm -f "$lxe_path.stock"
         fi
     done

@@ -135,8 +135,8 @@ def test_an_installation_that_fails_is_removed(host):
 
 # Each of these is counted, and right behind the one whose number is in
 # /shim/at the process group of the whole script is killed.
-COMMANDS = ("cat", "chmod", "dpkg-divert", "grep", "ln", "mv", "rm", "sed",
-            "sync")
+COMMANDS = ("cat", "chmod", "dpkg-divert", "find", "grep", "ln", "mv", "rm",
+            "sed", "sync")
 SHIM = """#!/bin/sh
 /usr/bin/%s "$@"
 r=$?

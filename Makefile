@@ -13,7 +13,7 @@
 # demo           stock Xen against libxl-ext on the three defects
 # bench          speed and memory figures, build/bench*.json
 # lint           cppcheck, clang-tidy, direction of includes, shellcheck
-# deb            Debian packages, in build/deb
+# deb            Debian packages, in build/deb ($(OUT)/deb)
 # check-deb      the packages in a Debian of their own; needs root
 # install        PREFIX, DESTDIR
 #
@@ -248,10 +248,11 @@ bench: deps all
 
 deb: deps-build
 	@$(DEPS) build-aux/packages-debian
-	@build-aux/deb.sh build/deb
+	@build-aux/deb.sh $(OUT)/deb
 
 check-deb: deb
-	@tests/run deb
+	@$(DEPS) build-aux/packages-debian-check
+	@LXE_DEBS=$(OUT)/deb tests/run deb
 
 # The rooms and the direction of includes, scripts, then the two checkers
 # of C.

@@ -21,7 +21,7 @@ sys.path.insert(0, str(TOP / "tests/lab"))
 from xenlab import cache                                # noqa: E402
 from xenlab.proc import call, step                      # noqa: E402
 
-DEBS = TOP / "build/deb"
+DEBS = TOP / os.environ.get("LXE_DEBS", "build/deb")
 SUITE = platform.freedesktop_os_release()["VERSION_CODENAME"]
 
 
@@ -82,7 +82,7 @@ class Host:
         self.path = f"/usr/lib/xen-{xen}/bin/libxl-save-helper"
 
     def try_(self, command, **env):
-        """A shell command in it, with the tree's build/deb as /mnt."""
+        """A shell command in it, with the packages as /mnt."""
         at = self.where
         script = (
             f"mount -t overlay -o lowerdir={self.base},"

@@ -4,27 +4,33 @@ for xl, with no variable set, and removing them switches it off."""
 
 import pytest
 
-from xenlab import paths
+from xenlab import buildroot, paths
 from xenlab.guest import SMALL
 from xenlab.host import WORK
-from xenlab.proc import call
+
+NAMES = ("libxl-ext", "libxlext0")
+
+
+def build(flavour):
+    """For the Debian and the Xen of that dom0: the files."""
+    assert buildroot.make(flavour, ["-s", "deb"]) == 0
+    where = paths.CHECKOUT / buildroot.out_dir(flavour) / "deb"
+    debs = [d for n in NAMES for d in where.glob(f"{n}_*.deb")]
+    assert len(debs) == len(NAMES)
+    return debs
 
 pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 
 
 @pytest.fixture
-def package(host, clean_host):
+def package(lab, host, clean_host):
     """Built here and installed there; gone afterwards."""
-    call(["make", "-s", "-C", paths.CHECKOUT, "deb"])
-    names = ("libxl-ext", "libxlext0")
-    debs = [d for n in names for d in
-            (paths.CHECKOUT / "build/deb").glob(f"{n}_*.deb")]
-    assert len(debs) == len(names)
+    debs = build(lab.flavour)
     for d in debs:
         host.run(f"cat > {WORK}/{d.name}", input=d.read_bytes())
     host.run(f"dpkg -i {WORK}/*.deb", timeout=300)
     yield
-    host.run(f"dpkg -P {' '.join(names)}", check=False, timeout=300)
+    host.run(f"dpkg -P {' '.join(NAMES)}", check=False, timeout=300)
 
 
 def test_package_switches_on_and_off(guest, host, package):

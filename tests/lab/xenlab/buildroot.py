@@ -4,8 +4,9 @@
 A program runs with the libraries that it was linked with: libxenguest of
 Xen 4.20 is not that of 4.17.  A machine that runs the flavour's release
 builds by itself; for any other flavour there is a build root: that
-release in a directory, with what build-aux/packages names, entered by
-chroot and thrown away afterwards.  Only its archive is kept.
+release in a directory, with what build-aux names for builds and for
+Debian packages, entered by chroot and thrown away afterwards.  Only its
+archive is kept.
 """
 
 import platform
@@ -17,7 +18,8 @@ from pathlib import Path
 from . import cache, hypervisor, paths
 from .proc import call, die_with_parent, step
 
-PACKAGES = paths.CHECKOUT / "build-aux/packages"
+PACKAGES = [paths.CHECKOUT / "build-aux" / name
+            for name in ("packages", "packages-debian")]
 
 # Mounts are the namespace's and end with the command.
 ENTER = """
@@ -44,7 +46,8 @@ def native(flavour):
 
 def packages():
     return sorted({*hypervisor.PACKAGES, *(
-        line.strip() for line in PACKAGES.read_text().splitlines()
+        line.strip() for path in PACKAGES
+        for line in path.read_text().splitlines()
         if line.strip() and not line.startswith("#"))})
 
 

@@ -175,7 +175,8 @@ $(BUILD)/xl-ext: $(cmd_SRCS:%.c=$(BUILD)/%.o) $(LIB)
 -include $(cmd_SRCS:%.c=$(BUILD)/%.d)
 
 # The parts of programs that unit tests link.
-UNIT_EXTRA  := $(BUILD)/libxl-ext/helper/protocol.o \
+UNIT_EXTRA  := $(BUILD)/libxl-ext/helper/args.o \
+               $(BUILD)/libxl-ext/helper/protocol.o \
                $(BUILD)/libxl-ext/helper/page_state.o \
                $(patsubst %.c,$(BUILD)/%.o, \
                  $(filter-out %/main.c,$(qemu_SRCS) $(guardian_SRCS)))

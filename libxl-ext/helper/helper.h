@@ -37,6 +37,16 @@ struct lxe__save_args {
 };
 
 /*
+ * What libxl gives behind the word that names the operation; @argv ends
+ * with NULL.  0 with h->domid and h->proto.cbflags set, or -1 with
+ * nothing changed.
+ */
+int lxe__args_save(char **argv, struct lxe__helper *h,
+                   struct lxe__save_args *a, struct lxe__err *err);
+int lxe__args_restore(char **argv, struct lxe__helper *h,
+                      struct lxe__restore_args *a, struct lxe__err *err);
+
+/*
  * Both do the whole operation and return 0, or -1 with errno and the
  * cause logged.  After a failed save the guest is as libxl left it, with
  * no backend frozen; libxl then resumes it.  After a failed restore the

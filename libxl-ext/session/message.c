@@ -21,6 +21,8 @@ struct header {
     uint32_t len;
 };
 _Static_assert(sizeof(struct header) == 16, "as message.h says");
+_Static_assert(CMSG_SPACE(sizeof(int)) <= CMSG_LEN(2 * sizeof(int)),
+               "take_fd() sees all that there is room for");
 
 /* Room for one descriptor, aligned as CMSG_* wants it. */
 union control {
@@ -60,17 +62,25 @@ int lxe__session_send(int sock, enum lxe__session_kind kind, uint32_t arg,
     return n < 0 ? -1 : 0;
 }
 
-/* More descriptors than one are none of ours: the kernel drops them. */
+/*
+ * More descriptors than one are none of ours, and are closed: the room
+ * that alignment leaves behind one is enough for a second.
+ */
 static int take_fd(struct msghdr *m)
 {
     struct cmsghdr *cm = CMSG_FIRSTHDR(m);
-    int fd = -1;
+    int fds[2] = { -1, -1 };
+    size_t len;
 
-    if (cm && cm->cmsg_level == SOL_SOCKET &&
-        cm->cmsg_type == SCM_RIGHTS &&
-        cm->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(&fd, CMSG_DATA(cm), sizeof(fd));
-    return fd;
+    if (!cm || cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
+        return -1;
+    len = cm->cmsg_len - CMSG_LEN(0);
+    memcpy(fds, CMSG_DATA(cm), len < sizeof(fds) ? len : sizeof(fds));
+    if (fds[1] < 0)
+        return fds[0];
+    close(fds[0]);
+    close(fds[1]);
+    return -1;
 }
 
 static int check(const struct header *h, ssize_t n, int flags,

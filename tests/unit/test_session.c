@@ -111,6 +111,55 @@ static void nonsense_is_refused(void)
     refuse(bad, sizeof(bad), "cut");
 }
 
+static int count_open(void)
+{
+    int fd, n = 0;
+
+    for (fd = 0; fd < 64; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+/* One with @nr descriptors is one without, and none of them stays. */
+static void receive_descriptors(int nr)
+{
+    const uint32_t go[] = { 0x534c5845, 0x00030001, 0, 0 };
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(3 * sizeof(int))];
+    } c = { .bytes = { 0 } };
+    struct iovec iov = { (void *)(uintptr_t)go, sizeof(go) };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c,
+        .msg_controllen = CMSG_SPACE(nr * sizeof(int)),
+    };
+    const int fds[3] = { STDERR_FILENO, STDERR_FILENO, STDERR_FILENO };
+    struct lxe__session_msg m;
+    struct lxe__err err;
+    int s[2], before;
+
+    lxe__err_init(&err);
+    pair(s);
+    c.align.cmsg_level = SOL_SOCKET;
+    c.align.cmsg_type = SCM_RIGHTS;
+    c.align.cmsg_len = CMSG_LEN(nr * sizeof(int));
+    memcpy(CMSG_DATA(&c.align), fds, nr * sizeof(int));
+    CU_ASSERT_EQUAL_FATAL(sendmsg(s[0], &msg, 0), (ssize_t)sizeof(go));
+    before = count_open();
+    CU_ASSERT_EQUAL_FATAL(lxe__session_recv(s[1], &m, &err), 1);
+    CU_ASSERT_EQUAL(m.fd, -1);
+    lxe__session_msg_dispose(&m);
+    CU_ASSERT_EQUAL(count_open(), before);
+    close(s[0]);
+    close(s[1]);
+}
+
+static void several_descriptors_are_none(void)
+{
+    receive_descriptors(2);
+    receive_descriptors(3);
+}
+
 static void message_is_bounded(void)
 {
     static char big[LXE_SESSION_MAX + 1];
@@ -249,6 +298,8 @@ static void dead_holder_holds_nothing(void)
 LXE_SUITE(session,
     { "message comes as it was sent", message_comes_as_it_was_sent },
     { "nonsense is refused", nonsense_is_refused },
+    { "several descriptors are none, and closed",
+      several_descriptors_are_none },
     { "message is bounded", message_is_bounded },
     { "helper finds its own caller", helper_finds_its_own_caller },
     { "stale socket is nobody", stale_socket_is_nobody },

@@ -166,13 +166,16 @@ static bool get_undo(const char *word, enum lxe__undo *undo_r)
 static bool get_domain(struct lxe__journal *j, const char *domid,
                        const char *uuid)
 {
+    unsigned long n;
     unsigned i, v;
     char *end;
 
-    j->domid = strtoul(domid, &end, 10);
-    if (!isdigit((unsigned char)domid[0]) || *end || strlen(uuid) != 32 ||
+    n = strtoul(domid, &end, 10);
+    if (!isdigit((unsigned char)domid[0]) || *end || n > UINT32_MAX ||
+        strlen(uuid) != 32 ||
         strspn(uuid, "0123456789abcdef") != 32)
         return false;
+    j->domid = n;
     for (i = 0; i < 16; i++) {
         sscanf(uuid + 2 * i, "%2x", &v);
         j->uuid[i] = v;

@@ -176,6 +176,8 @@ static void nonsense_is_refused(void)
         "libxl-ext-freeze 2\ndomain 7 dead0001020300000000000000000000\n",
         "libxl-ext-freeze 1\ndomain 7 dead\n",
         "libxl-ext-freeze 1\ndomain x dead0001020300000000000000000000\n",
+        "libxl-ext-freeze 1\n"         /* 2^32 + 7 is not 7 */
+        "domain 4294967303 dead0001020300000000000000000000\n",
         HEAD "what\n",
         HEAD "intent unbind vbd-7-51712 vbd - \n",
         HEAD "intent unbind vbd-7-51712 vbd - - -\n",

@@ -123,6 +123,24 @@ static int check_sign(const char *path, const char *key, const char *rest,
 }
 
 /*
+ * libxlutil takes a string with a NUL in it for one that has lost its
+ * closing quote, and ends the whole process by assert(3).
+ */
+static int check_text(const char *path, const char *text, size_t len,
+                      struct lxe__err *err)
+{
+    const char *nul = memchr(text, '\0', len), *at;
+    unsigned line = 1;
+
+    if (!nul)
+        return 0;
+    for (at = text; at < nul; at++)
+        line += *at == '\n';
+    return lxe__err_set(err, EINVAL, "policy file %s: line %u: a NUL"
+                        " octet: it is no text, or damaged", path, line);
+}
+
+/*
  * libxlutil lists no keys.  Its grammar is small: a key is a word at
  * the start of a setting, outside of strings, lists and comments; a
  * setting ends with a line or a semicolon.  Notes the line of each.
@@ -410,7 +428,9 @@ int lxe__policy_load_sources(struct lxe__policy *p, const char *path,
         goto out;
     }
     r.sources->file_found = true;
-    rc = check_keys(r.path, text, len, r.sources, err);
+    rc = check_text(r.path, text, len, err);
+    if (!rc)
+        rc = check_keys(r.path, text, len, r.sources, err);
     if (rc)
         goto out;
     report = open_memstream(&said, &said_len);

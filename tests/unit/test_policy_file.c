@@ -185,6 +185,27 @@ static void what_is_wrong_is_named(void)
             "memory_bump_overrides");
 }
 
+/* libxlutil would end the process. */
+static void a_nul_is_refused(void)
+{
+    static const char text[] = "claim = 1\nqemu = \"/a\0b\"\n";
+    struct lxe__policy p;
+    struct lxe__err err;
+    FILE *f;
+
+    strcpy(path, "/tmp/lxe-policy-XXXXXX");
+    f = fdopen(mkstemp(path), "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    CU_ASSERT_EQUAL(fwrite(text, 1, sizeof(text) - 1, f),
+                    sizeof(text) - 1);
+    CU_ASSERT_EQUAL(fclose(f), 0);
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__policy_load(&p, path, "web", &err), -1);
+    CU_ASSERT_EQUAL(err.code, EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "line 2: a NUL octet"));
+    unlink(path);
+}
+
 static void words_in_strings_and_lists_are_no_keys(void)
 {
     struct lxe__policy p;
@@ -280,6 +301,7 @@ LXE_SUITE(policy_file,
     { "an override is for its domain only",
       an_override_is_for_its_domain_only },
     { "what is wrong is named", what_is_wrong_is_named },
+    { "a NUL is refused", a_nul_is_refused },
     { "words in strings and lists are no keys",
       words_in_strings_and_lists_are_no_keys },
     { "files that are none are refused", files_that_are_none_are_refused },

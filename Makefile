@@ -4,7 +4,8 @@
 #                libxlext.so (build/release)
 # debug          the same with fault points (build/debug)
 # check-unit     unit tests with sanitizers; no root, no hypervisor
-# check-fuzz     a short run of the fuzzers; needs clang, no root
+# check-fuzz     a short run of the fuzzers; needs clang and AFL++, no root
+# fuzz           a long one: FUZZ_SECONDS for each reader and engine
 # check          unit tests, then the lab scenarios: the one test command
 # check-all      the same with every fault point and every guest kind, on
 #                each Debian and Xen of the lab (in build/NAME, if not
@@ -54,7 +55,7 @@ LXE_LDFLAGS := -pthread $(FLAVOUR_CFLAGS)
 XEN_LIBS    := -lxenguest -lxenctrl -lxencall -lxenforeignmemory \
                -lxendevicemodel -lxengnttab -lxenstore -lxentoollog -lxlutil \
                -lyajl
-# What reads images needs no library of Xen: the fuzzers have none.
+# What reads images needs no library of Xen.
 IMAGE_LIBS  := -lyajl
 
 # Types are data: idl/FILE.idl becomes _FILE.h and the rest, for each
@@ -98,9 +99,9 @@ cmd_SRCS      := $(wildcard xl-cmd/*.c)
 UNIT_SRCS   := $(wildcard tests/unit/*.c)
 UNIT_OBJS   := $(UNIT_SRCS:%.c=$(BUILD)/%.o) $(IDL_TESTS:%.c=%.o)
 
-.PHONY: all debug programs check-unit check-fuzz check check-all demo \
-        bench lint lint-idl install clean deps deps-build deb check-deb \
-        FORCE
+.PHONY: all debug programs check-unit check-fuzz fuzz fuzz-build \
+        fuzz-programs check check-all demo bench lint lint-idl install \
+        clean deps deps-build deb check-deb FORCE
 
 all: deps-build ; @$(MAKE) -s programs BUILD=$(OUT)/release
 debug: deps-build
@@ -192,41 +193,68 @@ check-unit: deps-build
 	    -fno-sanitize-recover=all"
 	$(OUT)/asan/unit
 
-# What a run finds grows the corpus under build/; the committed seeds
-# are only read.  A crash leaves its input there and fails the target.
-FUZZ_SECONDS ?= 20
-FUZZ        := $(OUT)/fuzz
-FUZZ_CC     := clang -std=gnu11 $(WARNINGS) -O1 -g -Ilibxl-ext -Iinclude \
-               -I$(FUZZ)/idl -fsanitize=fuzzer,address,undefined \
-               -fno-sanitize-recover=all
-# 256 MiB with the sanitizers; what is freed does not count for long.
-FUZZ_ENV    := ASAN_OPTIONS=quarantine_size_mb=8
-FUZZ_FLAGS  := -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
-               -verbosity=0 -rss_limit_mb=256 \
-               -artifact_prefix=$(FUZZ)/crash-
-FUZZ_WIRE   := $(FUZZ)/idl/_libxl_ext_types_internal_wire.c
-FUZZ_SRCS   := libxl-ext/base/err.c libxl-ext/base/io.c \
-               libxl-ext/base/uuid.c \
-               libxl-ext/memory/record.c \
-               libxl-ext/stream/libxc_format.c $(FUZZ_WIRE)
+# Each reader of what comes from outside has one source in tests/fuzz,
+# which both engines build, and in tests/fuzz/plants.py a fault that each
+# of them must find.  tests/fuzz/fuzzing.py runs them; what a run finds grows the
+# corpus under build/, and a find leaves its input there.
+FUZZ_SECONDS ?= 1800
+FUZZ_ENGINES ?= libfuzzer afl
+FUZZ_READERS ?= $(patsubst tests/fuzz/fuzz_%.c,%, \
+                  $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SAN    := -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_MAKE   := $(MAKE) -s fuzz-programs SYSCONFDIR=/nonexistent \
+               CFLAGS="-O1 -g"
+# What the readers and the files that they need are made of.
+FUZZ_ROOMS  := base memory stream tables image session
+FUZZ_LIB    := $(BUILD)/libfuzzed.a
+FUZZ_OBJS   := $(patsubst %.c,$(BUILD)/%.o, \
+                 $(foreach r,$(FUZZ_ROOMS),$(wildcard libxl-ext/$(r)/*.c)) \
+                 $(patsubst %,libxl-ext/%.c,api/ctx api/file api/peer \
+                   api/op_stream freeze/journal freeze/journal_file \
+                   helper/args helper/caller helper/protocol) \
+                 tests/fuzz/common.c tests/fuzz/reading.c) $(IDL_OBJS)
+FUZZ_LINK    = $(CC) $(LXE_LDFLAGS) -fsanitize=fuzzer -o $@ \
+               $(filter-out %.py,$^) $(XEN_LIBS)
 
-check-fuzz:
+fuzz: fuzz-build
+	@tests/fuzz/fuzzing.py --seconds $(FUZZ_SECONDS) $(FUZZ_ENGINES:%=-e %) \
+	    $(FUZZ_READERS)
+
+check-fuzz: ; @tests/run fuzz
+
+fuzz-build:
 	@$(DEPS) build-aux/packages build-aux/packages-fuzz
-	@mkdir -p $(FUZZ)/corpus/record $(FUZZ)/corpus/image \
-	    $(FUZZ)/corpus/convert
-	@$(MAKE) -s $(FUZZ_WIRE) BUILD=$(FUZZ)
-	$(FUZZ_CC) -o $(FUZZ)/fuzz_record tests/fuzz/fuzz_record.c $(FUZZ_SRCS)
-	$(FUZZ_CC) -o $(FUZZ)/fuzz_image tests/fuzz/fuzz_image.c $(FUZZ_SRCS) \
-	    $(wildcard libxl-ext/image/*.c libxl-ext/tables/*.c) $(IMAGE_LIBS)
-	$(FUZZ_CC) -o $(FUZZ)/fuzz_convert tests/fuzz/fuzz_convert.c \
-	    $(FUZZ_SRCS) \
-	    $(wildcard libxl-ext/image/*.c libxl-ext/tables/*.c) $(IMAGE_LIBS)
-	$(FUZZ_ENV) $(FUZZ)/fuzz_record $(FUZZ_FLAGS) -max_len=512 \
-	    $(FUZZ)/corpus/record tests/fuzz/seeds/record
-	$(FUZZ_ENV) $(FUZZ)/fuzz_image $(FUZZ_FLAGS) -max_len=40000 \
-	    $(FUZZ)/corpus/image tests/fuzz/seeds/image
-	$(FUZZ_ENV) $(FUZZ)/fuzz_convert $(FUZZ_FLAGS) -max_len=40000 \
-	    $(FUZZ)/corpus/convert tests/fuzz/seeds/image
+	@$(FUZZ_MAKE) BUILD=$(OUT)/fuzz/libfuzzer CC=clang \
+	    FLAVOUR_CFLAGS="-fsanitize=fuzzer-no-link $(FUZZ_SAN)"
+	@AFL_QUIET=1 $(FUZZ_MAKE) BUILD=$(OUT)/fuzz/afl CC=afl-clang-fast \
+	    FLAVOUR_CFLAGS="$(FUZZ_SAN)"
+
+fuzz-programs: $(FUZZ_READERS:%=$(BUILD)/fuzz_%) \
+    $(FUZZ_READERS:%=$(BUILD)/planted_%)
+
+$(FUZZ_LIB): $(FUZZ_OBJS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_LIB)
+	$(FUZZ_LINK)
+
+# A copy of one product file with its fault stands ahead of the archive.
+$(BUILD)/plants/%.c: tests/fuzz/plants.py $(FUZZ_OBJS)
+	@mkdir -p $(@D)
+	$(PYTHON) -B tests/fuzz/plants.py $* $(IDL_DIR) > $@.tmp
+	cmp -s $@.tmp $@ || mv $@.tmp $@
+
+# A check that is gone may leave things unused: no warnings.
+$(BUILD)/plants/%.o: $(BUILD)/plants/%.c
+	$(CC) $(CFLAGS) $(LXE_CFLAGS) -w -c -o $@ $<
+
+$(BUILD)/planted_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/plants/%.o \
+    $(FUZZ_LIB)
+	$(FUZZ_LINK)
+
+.PRECIOUS: $(BUILD)/tests/fuzz/%.o $(BUILD)/plants/%.c $(BUILD)/plants/%.o
+-include $(wildcard $(BUILD)/tests/fuzz/*.d)
 
 # Installing what is missing is part of the commands that a newcomer
 # types; with everything there these do nothing and need no root.
@@ -234,10 +262,10 @@ deps-build: ; @$(DEPS) build-aux/packages
 deps: ; @$(DEPS) build-aux/packages tests/lab/packages
 
 check: deps debug all
-	@tests/run unit checker image api lab
+	@tests/run unit checker image api fuzz lab
 
 check-all: deps debug all
-	@tests/run --all $(if $(FRESH),--fresh) unit checker image api lab
+	@tests/run --all $(if $(FRESH),--fresh) unit checker image api fuzz lab
 
 demo: deps debug all
 	@tests/lab/demo

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * libFuzzer over conversion and comparison.
+ * Conversion and comparison of images.
  *
  * An input is an image of any of the three containers.  Besides what
  * the sanitizers see: an image that breaks a rule is refused and leaves
@@ -8,35 +8,17 @@
  * of the same guest by diff, and so is what each --carrier makes but for
  * that fact; and a failure leaves no file either.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "common.h"
 #include "image/image.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static char out[64];
-
-static void must(int holds)
-{
-    if (!holds)
-        abort();
-}
-
-static int file_of(const uint8_t *data, size_t size)
-{
-    int fd = memfd_create("image", MFD_CLOEXEC);
-
-    must(fd >= 0 && write(fd, data, size) == (ssize_t)size);
-    must(lseek(fd, 0, SEEK_SET) == 0);
-    return fd;
-}
 
 /* 0, or the error; the output is there or is not. */
 static int convert(int fd, const struct libxl_ext_image_conversion *how)
@@ -113,9 +95,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .page_state = true,
     };
     static struct libxl_ext_image im;
-    int fd = file_of(data, size), code;
     struct lxe__err err;
+    int fd, code;
 
+    fuzz_begin();
+    fd = fuzz_file(data, size);
     if (!*out) {
         snprintf(out, sizeof(out), "/dev/shm/fuzz-convert.%ld",
                  (long)getpid());
@@ -141,5 +125,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!code)
         plain_pages(&im);
     close(fd);
+    fuzz_end();
     return 0;
 }

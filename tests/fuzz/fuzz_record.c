@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * libFuzzer over what decodes bytes from a peer ahead of the memory
- * limit: the libxc headers, a record header, the memory record's body.
+ * What decodes bytes from a peer ahead of the memory limit: the libxc
+ * headers, a record header, the memory record's body.
  *
  * An input is a stream from its image header on, as in
  * docs/memory-record.md.  Besides what the sanitizers see, what a
@@ -13,46 +13,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common.h"
 #include "memory/record.h"
 #include "stream/libxc_format.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(int holds)
-{
-    if (!holds)
-        abort();
-}
-
-static void refused(const struct lxe__err *err)
-{
-    must(err->code && err->msg[0] && !strchr(err->msg, '\n'));
-    must(memchr(err->msg, '\0', sizeof(err->msg)) != NULL);
-}
-
-/* A copy of exact size: a byte read behind it is seen. */
-static void *exact(const uint8_t *data, size_t size)
-{
-    uint8_t *copy = malloc(size ? size : 1);
-
-    must(copy != NULL);
-    if (size)
-        memcpy(copy, data, size);
-    return copy;
-}
 
 static void fuzz_body(const uint8_t *data, size_t size)
 {
     struct lxe__record r, before;
     uint8_t again[LXE_RECORD_LEN];
     struct lxe__err err;
-    void *copy = exact(data, size);
+    void *copy = fuzz_exact(data, size);
 
     memset(&before, 0xa5, sizeof(before));
     r = before;
     lxe__err_init(&err);
     if (lxe__record_decode(copy, size, &r, &err)) {
-        refused(&err);
+        fuzz_refused(&err);
         must(!memcmp(&r, &before, sizeof(r)));
     } else {
         must(size == LXE_RECORD_LEN && r.version == LXE_RECORD_VERSION);
@@ -74,19 +50,19 @@ static void fuzz_stream(const uint8_t *data, size_t size)
 
     if (size < LXE_LIBXC_HEADERS + LXE_LIBXC_RHDR_LEN)
         return;
-    copy = exact(data, LXE_LIBXC_HEADERS);
+    copy = fuzz_exact(data, LXE_LIBXC_HEADERS);
     lxe__err_init(&err);
     if (lxe__libxc_headers_decode(copy, &h, &err))
-        refused(&err);
+        fuzz_refused(&err);
     else
         must((h.version == 2 || h.version == 3) &&
              (h.type == LXE_LIBXC_TYPE_PV ||
               h.type == LXE_LIBXC_TYPE_HVM));
     free(copy);
-    copy = exact(data + LXE_LIBXC_HEADERS, LXE_LIBXC_RHDR_LEN);
+    copy = fuzz_exact(data + LXE_LIBXC_HEADERS, LXE_LIBXC_RHDR_LEN);
     lxe__err_init(&err);
     if (lxe__libxc_rhdr_decode(copy, &rh, &err)) {
-        refused(&err);
+        fuzz_refused(&err);
     } else {
         must(rh.length <= LXE_LIBXC_REC_MAX);
         lxe__libxc_rhdr_encode(&rh, again);
@@ -99,7 +75,9 @@ static void fuzz_stream(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    fuzz_begin();
     fuzz_body(data, size);
     fuzz_stream(data, size);
+    fuzz_end();
     return 0;
 }

@@ -155,7 +155,7 @@ static void end_guest(struct guest *g, uint32_t domid)
             /* Nobody has said so, so it is as with -c. */
             guest_error(g, "%s: the guest goes on here, and its image is"
                         " only a copy", libxl_ext_error(g->ctx));
-            libxl_domain_resume(g->libxl, domid, 1, NULL);
+            guest_resume(g, domid);
             return;
         }
         rc = libxl_domain_destroy(g->libxl, domid, NULL);

@@ -14,6 +14,7 @@
 #include "report/convert.h"
 #include "api/ctx.h"
 #include "base/log.h"
+#include "base/resume.h"
 #include "freeze/guard.h"
 #include "session/lock.h"
 
@@ -65,9 +66,6 @@ int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid,
     return lxe__ctx_end(ctx, r);
 }
 
-/* As in libxl's own error path. */
-#define SUSPEND_CANCEL 1
-
 /* The caller of a thaw need not have a libxl_ctx. */
 static int resume_left(void *user, uint32_t domid, struct lxe__err *err)
 {
@@ -78,8 +76,7 @@ static int resume_left(void *user, uint32_t domid, struct lxe__err *err)
     if (!ctx->libxl)
         rc = libxl_ctx_alloc(&mine, LIBXL_VERSION, 0, ctx->lg);
     if (!rc)
-        rc = libxl_domain_resume(mine ? mine : ctx->libxl, domid,
-                                 SUSPEND_CANCEL, NULL);
+        rc = lxe__resume(mine ? mine : ctx->libxl, domid);
     if (mine)
         libxl_ctx_free(mine);
     return rc ? lxe__err_set(err, EIO, "thaw: domain %u: libxl could not"

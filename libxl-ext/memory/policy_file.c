@@ -183,7 +183,8 @@ static int check_keys(const char *path, const char *text, size_t len,
                                        c == '_')) {
             from = i;
             while (i + 1 < len && (isalnum((unsigned char)text[i + 1]) ||
-                                   text[i + 1] == '_'))
+                                   text[i + 1] == '_' ||
+                                   text[i + 1] == '.'))
                 i++;
             k = known(text + from, i + 1 - from);
             if (k < 0)

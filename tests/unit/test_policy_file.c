@@ -159,6 +159,7 @@ static void what_is_wrong_is_named(void)
 {
     refused("memory_bump = \n", "syntax error", "NEWLINE");
     refused("\n\nmemory_jump = \"strict\"\n", "line 3", "memory_jump");
+    refused("freeze.timeout = 10\n", "line 1", "freeze.timeout");
     refused("claim=1\nclaim=1\n", "line 2", "claim is set twice");
     refused("\nmemory_bump_limit = -1 # no\n", "line 2",
             "memory_bump_limit is -1: no number there is below 0");

@@ -4,7 +4,8 @@
 #                libxlext.so (build/release)
 # debug          the same with fault points (build/debug)
 # check-unit     unit tests with sanitizers; no root, no hypervisor
-# check-fuzz     a short run of the fuzzers; needs clang and AFL++, no root
+# check-fuzz     a short run of each fuzzer of both engines, which also must
+#                find a fault; needs clang and AFL++, no root
 # fuzz           a long one: FUZZ_SECONDS for each reader and engine
 # check          unit tests, then the lab scenarios: the one test command
 # check-all      the same with every fault point and every guest kind, on
@@ -100,6 +101,7 @@ UNIT_SRCS   := $(wildcard tests/unit/*.c)
 UNIT_OBJS   := $(UNIT_SRCS:%.c=$(BUILD)/%.o) $(IDL_TESTS:%.c=%.o)
 
 .PHONY: all debug programs check-unit check-fuzz fuzz fuzz-build \
+        fuzz-deps fuzz-libfuzzer fuzz-afl \
         fuzz-programs check check-all demo bench lint lint-idl install \
         clean deps deps-build deb check-deb FORCE
 
@@ -201,6 +203,8 @@ FUZZ_SECONDS ?= 1800
 FUZZ_ENGINES ?= libfuzzer afl
 FUZZ_READERS ?= $(patsubst tests/fuzz/fuzz_%.c,%, \
                   $(wildcard tests/fuzz/fuzz_*.c))
+# fuzz: the readers; planted: those with a fault
+FUZZ_PROGRAMS ?= fuzz planted
 FUZZ_SAN    := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_MAKE   := $(MAKE) -s fuzz-programs SYSCONFDIR=/nonexistent \
                CFLAGS="-O1 -g"
@@ -220,17 +224,21 @@ fuzz: fuzz-build
 	@tests/fuzz/fuzzing.py --seconds $(FUZZ_SECONDS) $(FUZZ_ENGINES:%=-e %) \
 	    $(FUZZ_READERS)
 
-check-fuzz: ; @tests/run fuzz
+check-fuzz: ; @tests/run --all fuzz
 
-fuzz-build:
-	@$(DEPS) build-aux/packages build-aux/packages-fuzz
-	@$(FUZZ_MAKE) BUILD=$(OUT)/fuzz/libfuzzer CC=clang \
+fuzz-build: $(FUZZ_ENGINES:%=fuzz-%)
+
+fuzz-deps: ; @$(DEPS) build-aux/packages build-aux/packages-fuzz
+
+fuzz-libfuzzer: fuzz-deps
+	+@$(FUZZ_MAKE) BUILD=$(OUT)/fuzz/libfuzzer CC=clang \
 	    FLAVOUR_CFLAGS="-fsanitize=fuzzer-no-link $(FUZZ_SAN)"
-	@AFL_QUIET=1 $(FUZZ_MAKE) BUILD=$(OUT)/fuzz/afl CC=afl-clang-fast \
+
+fuzz-afl: fuzz-deps
+	+@AFL_QUIET=1 $(FUZZ_MAKE) BUILD=$(OUT)/fuzz/afl CC=afl-clang-fast \
 	    FLAVOUR_CFLAGS="$(FUZZ_SAN)"
 
-fuzz-programs: $(FUZZ_READERS:%=$(BUILD)/fuzz_%) \
-    $(FUZZ_READERS:%=$(BUILD)/planted_%)
+fuzz-programs: $(foreach p,$(FUZZ_PROGRAMS),$(FUZZ_READERS:%=$(BUILD)/$(p)_%))
 
 $(FUZZ_LIB): $(FUZZ_OBJS)
 	@rm -f $@

@@ -23,6 +23,7 @@
 
 static void restore(const uint8_t *data, size_t size)
 {
+    const struct lxe__bound never = { -1, 0, 0 };
     int fd = fuzz_file(data, size);
     struct lxe__op_stream s;
     struct lxe__record r;
@@ -32,7 +33,7 @@ static void restore(const uint8_t *data, size_t size)
 
     lxe__err_init(&err);
     lxe__op_stream_init(&s);
-    if (lxe__op_stream_restore(&s, fd, -1, &err)) {
+    if (lxe__op_stream_restore(&s, fd, &never, &err)) {
         fuzz_refused(&err);
         goto out;
     }

@@ -14,6 +14,7 @@
 #ifdef LXE_DEBUG
 
 #define NAP_S 20
+#define SLEEP_S 600
 
 static const struct {
     int number;
@@ -60,9 +61,13 @@ int lxe__fault(enum lxe__fault_point point, struct lxe__err *err)
         raise(SIGSTOP);
         return 0;
     }
+    /* A signal that is caught ends these. */
     if (!strncmp(env, "nap", 3)) {
-        /* A signal that is caught ends it. */
         sleep(NAP_S);
+        return 0;
+    }
+    if (!strncmp(env, "sleep", 5)) {
+        sleep(SLEEP_S);
         return 0;
     }
     return lxe__err_set(err, EIO, "fault point %lu (%s) was told to fail"

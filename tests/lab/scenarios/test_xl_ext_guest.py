@@ -248,7 +248,7 @@ def test_full_disk(guest, host):
 def test_second_operation_is_refused(guest, host):
     g = guest("pvh", **SMALL)
     p = host.spawn(f"exec {XL_EXT} save --live {g.name} {g.save_path}",
-                   env={"LIBXL_EXT_FAULT": "6:nap"})
+                   env={"LIBXL_EXT_FAULT": "6:sleep"})
     wait_for_nap(host)
     r = xl_ext(g, f"save {g.name} {WORK}/second", check=False)
     assert r.rc == 2
@@ -259,7 +259,7 @@ def test_second_operation_is_refused(guest, host):
     r = g.save(f"{WORK}/third", ext=True, check=False)
     assert r.rc != 0 and "is under way" in r.stderr
     host.run("pkill -INT -x xl-ext")
-    p.wait(timeout=60)
+    assert p.wait(timeout=60) == 2
     runs_on(g)
 
 

@@ -129,7 +129,7 @@ static int check_sign(const char *path, const char *key, const char *rest,
 static int check_text(const char *path, const char *text, size_t len,
                       struct lxe__err *err)
 {
-    const char *nul = memchr(text, '\0', len), *at;
+    const char *nul = len ? memchr(text, '\0', len) : NULL, *at;
     unsigned line = 1;
 
     if (!nul)

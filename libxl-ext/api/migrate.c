@@ -58,7 +58,8 @@ static int look(struct migrate *m)
 
     if (lxe__ctx_open(ctx) || lxe__ctx_domid(ctx, "migrate", m->domid) ||
         lxe__op_find(ctx, "migrate", m->domid, m->uuid, m->err) ||
-        lxe__limits_read(ctx->xch, ctx->xsh, m->domid, &m->limits, m->err) ||
+        lxe__limits_read(ctx->xch, ctx->xsh, m->domid, &m->limits,
+                         m->err) ||
         lxe__host_read(ctx->xch, &m->host, m->err))
         return -1;
     m->name = libxl_domid_to_name(ctx->libxl, m->domid);

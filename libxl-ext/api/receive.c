@@ -9,8 +9,9 @@
  *   settle   READY, then GO or the end of it, then DONE
  *
  * Should this process die, a paused NAME--incoming stays, which the next
- * receiver of that guest, one who asks or "xl destroy" ends; the sender hears the end of the link and lets the guest
- * run there, unless GO was sent, when it asks first.
+ * receiver of that guest, one who asks or "xl destroy" ends; the sender
+ * hears the end of the link and lets the guest run there, unless GO was
+ * sent, when it asks first.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -47,7 +47,8 @@ int lxe__receiver_lock(const uint8_t uuid[16], struct lxe__err *err)
     char path[256];
     int fd;
 
-    if (path_of(uuid, "receive", path, sizeof(path), err) || lxe__rundir_make(err))
+    if (path_of(uuid, "receive", path, sizeof(path), err) ||
+        lxe__rundir_make(err))
         return -1;
     fd = lxe__lockfile_take(path, NULL, 0);
     if (fd < 0 && errno == EWOULDBLOCK)

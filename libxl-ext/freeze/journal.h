@@ -22,8 +22,9 @@
  * since.  docs/freeze.md says what each makes of a crash behind it.
  * "whole": libxenguest's part of an image is, and the toolstack decides
  * what comes of it.  "commit": that another copy may run; from here on
- * only a guest that runs by itself is thawed.  "hold": frozen by hand, until
- * the guest runs or "thaw" asks for it, which any process may append.
+ * only a guest that runs by itself is thawed.  "hold": frozen by hand,
+ * until the guest runs or "thaw" asks for it, which any process may
+ * append.
  * NAME is the backend's name in sysfs (vbd-3-51712), DRIVER vbd or vif,
  * VIF the network interface or "-", SCRIPT the hotplug script or "-",
  * with bytes outside of printable ASCII, blanks and '%' as %XX.  A line

@@ -55,6 +55,14 @@ static int undo(xc_interface *xch, struct xs_handle *xsh, uint32_t domid,
     return lxe__err_set(err, mine.code, "%s", mine.msg);
 }
 
+static int take_lock(uint32_t domid, bool resume, int *lock_r,
+                     struct lxe__err *err)
+{
+    *lock_r = lxe__operation_lock(domid, resume ? "resume" : "thaw",
+                                  getpid(), err);
+    return *lock_r < 0 ? -1 : 0;
+}
+
 static int put_right(uint32_t domid, int force, bool resume)
 {
     struct xs_handle *xsh = NULL;
@@ -69,8 +77,7 @@ static int put_right(uint32_t domid, int force, bool resume)
         rc = lxe__err_set(&err, errno, "cannot reach Xen or xenstore: %s",
                           strerror(errno));
     else
-        rc = (!force && (lock = lxe__operation_lock(
-                  domid, resume ? "resume" : "thaw", getpid(), &err)) < 0) ||
+        rc = (!force && take_lock(domid, resume, &lock, &err)) ||
             (resume && check_suspended(xch, domid, &err)) ||
             undo(xch, xsh, domid, force, resume, &err) ||
             (resume && guard_resume(domid, &err));

@@ -94,7 +94,8 @@ VERSIONS = {
     "xen": "xl info | sed -n 's/^xen_version *: //p'",
     "tools": "dpkg-query -W -f '${Version}' xenstore-utils",
     "linux": "uname -r",
-    "qemu": "dpkg-query -W -f '${Version}' qemu-system-xen",
+    "qemu": "dpkg-query -W -f '${Version}\\n' qemu-system-xen"
+            " qemu-system-x86 2>/dev/null | head -n 1",
     "libvirt": "dpkg-query -W -f '${Version}' libvirt-daemon",
 }
 

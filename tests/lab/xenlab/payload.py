@@ -14,13 +14,27 @@ from .host import LABDIR
 from .proc import call
 
 CFLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror")
+# Of a kernel that has no libc, no interrupts and no FPU, at low addresses.
+KERNEL_CFLAGS = (
+    "-ffreestanding", "-fno-pic", "-no-pie", "-mno-red-zone",
+    "-mgeneral-regs-only", "-fno-stack-protector", "-fcf-protection=none",
+    "-fno-asynchronous-unwind-tables", "-fno-strict-aliasing",
+    "-fno-tree-loop-distribute-patterns", "-nostdlib", "-static",
+    "-Wl,--build-id=none")
+TINY = paths.GUEST_SRC / "tiny"
+# Name of a kernel -> what it is made of, and how.
+KERNELS = {
+    "stale": ("stale", "-mcmodel=small"),
+    "plain-pvh": ("plain", "-m32"),
+    "plain-hvm": ("plain", "-m32", "-DAS_HVM"),
+}
 DISK_MIB = 32           # of a guest's disk
 
 
 def get(flavour, base):
     """base: the dom0 image, for the modules of its kernel."""
     sources = sorted(p for d in (paths.GUEST_SRC, paths.TOOLS_SRC)
-                     for p in d.iterdir() if p.is_file())
+                     for p in d.rglob("*") if p.is_file())
     key = cache.digest(base.name, Path(__file__),
                        [p.name for p in sources], *sources)
     return cache.artefact(f"payload-{flavour.name}-{key}",
@@ -33,6 +47,11 @@ def _build(flavour, base, out):
     with buildroot.opened(flavour, out) as inside:
         call(inside("gcc", *CFLAGS, "-static", "-pthread", "-o",
                     out / "churn", paths.GUEST_SRC / "churn.c"), log=log)
+        for name, (source, *flags) in KERNELS.items():
+            call(inside("gcc", *CFLAGS, *KERNEL_CFLAGS, *flags, "-Wl,-T",
+                        TINY / "tiny.lds", "-o", out / name,
+                        TINY / f"{source}_entry.S", TINY / f"{source}.c",
+                        TINY / "ring.c"), log=log)
         for src in sorted(paths.TOOLS_SRC.glob("*.c")):
             call(inside("gcc", *CFLAGS, "-o", out / src.stem, src,
                         "-lxenctrl"), log=log)

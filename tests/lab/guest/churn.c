@@ -36,6 +36,9 @@
  */
 
 #define _GNU_SOURCE
+/* Ahead of the kernel's headers, which in Debian 11 it does not follow. */
+#include <sys/mount.h>
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +56,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>

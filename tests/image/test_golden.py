@@ -5,10 +5,13 @@ of them then is said now; a later version may say more."""
 import io
 import json
 import sys
+from collections import Counter
 
 import pytest
 
 import golden
+from final_state import read_state
+from page_walk import Guest
 from test_verify import IN_PAGES, TOP, built, run           # noqa: F401
 
 sys.path.insert(0, str(TOP / "tests" / "checker"))
@@ -75,6 +78,45 @@ def test_the_second_reader_finds_the_same_record(path):
         assert record is None
     else:
         assert want["limits"].items() <= record.items()
+
+
+TYPES = {0: "NOTAB", 13: "BROKEN", 14: "XALLOC", 15: "XTAB"} | {
+    n | pin: f"L{n}TAB{'_PIN' if pin else ''}"
+    for n in range(1, 5) for pin in (0, 8)}
+
+
+@pytest.mark.parametrize("path", STREAMS, ids=lambda p: p.name)
+def test_another_reader_finds_the_same_pages(path):
+    want = json.loads(golden.facts_of(path).read_text())["inspect"]
+    state = read_state(golden.unpacked(path))
+    frames = state.frames
+    assert want["frames"] == {
+        "named": len(frames), "first": min(frames), "last": max(frames),
+        "populated": sum(f.populated for f in frames.values())}
+    assert want["types"] == Counter(TYPES[f.last] for f in frames.values())
+    for verify, copies in ((False, state.copies),
+                           (True, state.verify_copies)):
+        assert copies == sum(p["data"] for p in want["passes"]
+                             if p["verify"] == verify)
+    tables = want.get("page_state", {"judged": False})
+    if tables["judged"]:
+        stream = want["stream"]
+        stale, held = Guest(
+            state, tuple(map(int, stream["xen"].split("."))),
+            stream["vcpus"]).judge()
+        assert [f["frame"] for f in tables["stale_frames"]] == sorted(stale)
+        assert (tables["stale"], tables["held"]) == (len(stale), len(held))
+
+
+def test_what_is_packed_comes_back_and_is_small(tmp_path):
+    """As an HVM guest's: a million frame numbers, most without a page."""
+    data = b"".join((n | 15 << 60).to_bytes(8, "little")
+                    for n in range(1 << 20))
+    small = golden.packed(data)
+    assert len(small) < 16384
+    path = tmp_path / "hvm.xz"
+    path.write_bytes(small)
+    assert golden.unpacked(path) == data
 
 
 def test_what_changed_is_said_where():

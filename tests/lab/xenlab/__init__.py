@@ -15,4 +15,5 @@ One module per subject:
     lab        a running lab
     host       dom0 over ssh
     guest      test guests
+    tiny       test guests of a few MiB
 """

@@ -166,6 +166,16 @@ class Host:
     def read(self, path):
         return self.run(f"cat {shlex.quote(path)}").stdout
 
+    def pull(self, path):
+        """The octets of a file."""
+        p = subprocess.run(self.argv(f"cat {shlex.quote(path)}"),
+                           stdin=subprocess.DEVNULL, capture_output=True,
+                           timeout=300, preexec_fn=die_with_parent)
+        if p.returncode:
+            raise LabError(f"reading dom0:{path} failed: "
+                           f"{p.stderr.decode(errors='replace')}")
+        return p.stdout
+
     def deploy(self, build):
         """The project's programs; returns their names."""
         programs = [p for p in sorted(build.iterdir())

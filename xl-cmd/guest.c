@@ -156,16 +156,22 @@ int guest_close(struct guest *g)
     return rc;
 }
 
-int guest_timeout(struct guest *g, const char *text, uint32_t *ms_r)
+int guest_number(const char *text, long min, long max, long *n_r)
 {
     char *end;
+
+    errno = 0;
+    *n_r = strtol(text, &end, 10);
+    return errno || !*text || *end || *n_r < min || *n_r > max ? -1 : 0;
+}
+
+int guest_timeout(struct guest *g, const char *text, uint32_t *ms_r)
+{
     long n;
 
     if (!text)
         return 0;
-    errno = 0;
-    n = strtol(text, &end, 10);
-    if (!errno && *text && !*end && n >= 100 && n <= 3600000) {
+    if (!guest_number(text, 100, 3600000, &n)) {
         *ms_r = n;
         return 0;
     }

@@ -53,6 +53,9 @@ void guest_free(struct guest *g);
 void guest_error(struct guest *g, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* @text, all of it, as a number from @min to @max into *@n_r; or -1. */
+int guest_number(const char *text, long min, long max, long *n_r);
+
 /* --timeout's @text (NULL: not given) into *@ms_r; -1 with a line. */
 int guest_timeout(struct guest *g, const char *text, uint32_t *ms_r);
 

@@ -4,6 +4,7 @@
  * input and output.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,14 +23,11 @@ static int check_since(struct guest *g)
 {
     const char *text = g->call->values[OPT_SINCE];
     struct timespec up;
-    char *end;
     long n;
 
     if (!text)
         return 0;
-    errno = 0;
-    n = strtol(text, &end, 10);
-    if (errno || !*text || *end || n < 0) {
+    if (guest_number(text, 0, LONG_MAX, &n)) {
         guest_error(g, "--since is \"%.32s\"; it is a number of seconds",
                     text);
         return -1;

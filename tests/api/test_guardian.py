@@ -79,17 +79,6 @@ def save(world):
         s.toolstack_dies()
 
 
-def kill_worker(world):
-    """The one that works; the other starts it anew."""
-    watcher, worker = world.guardians()
-    world.kill([worker])
-    end = time.monotonic() + 10
-    while len(world.guardians()) < 2 or worker in world.guardians():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    assert watcher in world.guardians()
-
-
 def runs_after(world, seconds):
     """Suspended up to then, and let run soon after it."""
     start = time.monotonic()
@@ -111,7 +100,7 @@ def test_a_guest_that_its_toolstack_forgets_runs_again(world, save, kills):
     s.dies()
     time.sleep(0.5)
     for _ in range(kills):
-        kill_worker(world)
+        world.kill_worker()
     runs_after(world, LEFT - 1)
 
 
@@ -121,7 +110,7 @@ def test_the_same_where_the_toolstack_has_died(world, save):
     s.dies()
     s.toolstack_dies()
     time.sleep(0.5)
-    kill_worker(world)
+    world.kill_worker()
     runs_after(world, ORPHAN - 1)
 
 
@@ -132,7 +121,7 @@ def test_whole_and_the_toolstack_has_died_ahead_of_its_word(world, save):
     s.orders.send(b"W")
     s.dies()
     time.sleep(0.5)
-    kill_worker(world)
+    world.kill_worker()
     s.toolstack_dies()
     runs_after(world, ORPHAN - 1)
 
@@ -145,7 +134,7 @@ def test_committed_it_stays_suspended(world, save):
     s.write("commit\n")
     s.dies()
     s.toolstack_dies()
-    kill_worker(world)
+    world.kill_worker()
     time.sleep(ORPHAN + 2)
     assert (world.path / "state").read_text() == "suspended"
     assert len(world.guardians()) == 2
@@ -165,7 +154,7 @@ def test_a_guest_that_ran_is_not_ours_any_more(world, save):
         assert time.monotonic() < end
         time.sleep(0.05)
     world.put("state", "suspended")
-    kill_worker(world)
+    world.kill_worker()
     s.toolstack_dies()
     world.ring_in_use(False)
     world.nothing_left(30)

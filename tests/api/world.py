@@ -123,3 +123,13 @@ class World:
     def kill(self, pids):
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
+
+    def kill_worker(self):
+        """The one that works; the other starts it anew."""
+        watcher, worker = self.guardians()
+        self.kill([worker])
+        end = time.monotonic() + 10
+        while len(self.guardians()) < 2 or worker in self.guardians():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        assert watcher in self.guardians()

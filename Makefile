@@ -103,7 +103,7 @@ UNIT_OBJS   := $(UNIT_SRCS:%.c=$(BUILD)/%.o) $(IDL_TESTS:%.c=%.o)
 .PHONY: all debug programs check-unit check-fuzz fuzz fuzz-build \
         fuzz-deps fuzz-libfuzzer fuzz-afl \
         fuzz-programs check check-all demo bench lint lint-idl install \
-        clean deps deps-build deb check-deb FORCE
+        clean deps deps-build stock deb check-deb FORCE
 
 all: deps-build ; @$(MAKE) -s programs BUILD=$(OUT)/release
 debug: deps-build
@@ -269,16 +269,24 @@ $(BUILD)/planted_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/plants/%.o \
 deps-build: ; @$(DEPS) build-aux/packages
 deps: ; @$(DEPS) build-aux/packages tests/lab/packages
 
-check: deps debug all
+# verify-stream-v2, which reads images beside us; it is not installed,
+# since that would bring a Xen toolstack and its boot scripts.
+STOCK_XEN   ?= xen-utils-4.17
+stock: $(OUT)/stock/usr/share/doc/$(STOCK_XEN)
+$(OUT)/stock/usr/share/doc/$(STOCK_XEN):
+	@echo "unpacking: $(STOCK_XEN)"
+	@build-aux/unpack.sh $(OUT)/stock $(STOCK_XEN)
+
+check: deps stock debug all
 	@tests/run unit checker image api fuzz lab
 
-check-all: deps debug all
+check-all: deps stock debug all
 	@tests/run --all $(if $(FRESH),--fresh) unit checker image api fuzz lab
 
 demo: deps debug all
 	@tests/lab/demo
 
-bench: deps all
+bench: deps stock all
 	@tests/bench/image
 	@tests/bench/image --guest pv
 	@tests/bench/bench

@@ -5,13 +5,12 @@
 stock_table.py [--update]     prints the table of docs/image.md, or puts
                               it there
 
-Runs Debian's script, of the newest Xen that is installed (xen-utils-*),
-on every damage of damages.py; it takes the format on its command line
-and finds its modules next to it.  Exit status 1 where none is there.
+Runs Debian's script, as "make stock" unpacks it, on every damage of
+damages.py; it takes the format on its command line and finds its modules
+next to it.  Exit status 1 where it is not there.
 """
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -19,17 +18,18 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+STOCK = HERE.parent.parent / "build" / "stock" / "usr" / "lib"
+NONE = f"no verify-stream-v2 in {STOCK}: run make stock"
 DOCS = HERE.parent.parent / "docs" / "image.md"
 BEGIN, STOP = "<!-- stock table: begin -->", "<!-- stock table: end -->"
 
 
 def find_stock():
     """(version, script, environment), or None."""
-    found = sorted(Path("/usr/lib").glob("xen-*/bin/verify-stream-v2"),
-                   key=lambda p: [int(n) for n in re.findall(r"\d+", str(p))])
+    found = list(STOCK.glob("xen-*/bin/verify-stream-v2"))
     if not found:
         return None
-    root = found[-1].parent.parent
+    root = found[0].parent.parent
     env = os.environ | {"PYTHONPATH": str(root / "lib" / "python"),
                         "PYTHONDONTWRITEBYTECODE": "1"}
     return root.name.removeprefix("xen-"), found[-1], env
@@ -86,8 +86,7 @@ def table(stock):
 def main(argv):
     stock = find_stock()
     if not stock:
-        print("stock_table.py: no /usr/lib/xen-*/bin/verify-stream-v2:"
-              " install xen-utils", file=sys.stderr)
+        print(f"stock_table.py: {NONE}", file=sys.stderr)
         return 1
     text = "\n".join(table(stock))
     if argv[1:] != ["--update"]:

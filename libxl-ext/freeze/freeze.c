@@ -28,7 +28,8 @@
 #include "freeze/mark.h"
 #include "freeze/view.h"
 
-#define RECOVER_MS  30000
+/* A guardian of a save that failed has ended by then, and thawed. */
+#define RECOVER_MS  (LXE_GUARD_LINGER_MS + LXE_GUARD_LEFT_MS + 10000)
 #define HAND_MS     2000    /* somebody is waiting at a terminal */
 #define TX_DRAIN_MS 50.0    /* what is left then is a lost packet */
 #define RX_QUIET_MS 2.0

@@ -57,6 +57,13 @@ int lxe__domstate_read(xc_interface *xch, uint32_t domid,
  * lives and has not done so after this, in ms, will not.
  */
 #define LXE_GUARD_LEFT_MS 20000
+/*
+ * A guest that was asked to suspend by a helper that is gone may still
+ * do so, and libxl does not wait for that.  Linux gives its tasks 20 s
+ * to freeze.  So long, and then LXE_GUARD_LEFT_MS, a guardian may stay
+ * when its save has failed.
+ */
+#define LXE_GUARD_LINGER_MS 20000
 
 /* libxl's part: lets a suspended domain run again.  -1 and @err. */
 struct lxe__resumer {

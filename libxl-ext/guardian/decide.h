@@ -81,12 +81,7 @@ struct guard_view {
  * the guest gets this long, in ms, to run by itself.
  */
 #define GUARD_ORPHAN_MS 3000
-/*
- * A guest that was asked to suspend by a helper that is gone may still
- * do so, and libxl does not wait for that.  Linux gives its tasks 20 s
- * to freeze.
- */
-#define GUARD_LINGER_MS 20000
+#define GUARD_LINGER_MS LXE_GUARD_LINGER_MS
 #define GUARD_LEFT_MS   LXE_GUARD_LEFT_MS
 
 #define GUARD_END_OF_STREAM (-1)

@@ -139,6 +139,8 @@ int libxl_ext_domain_restore(libxl_ext_ctx *ctx,
 
 /* Where @params->peer of a migration is kept. */
 #define LIBXL_EXT_USERDATA_PEER "libxl-ext-peer"
+/* Behind the name of a domain that a peer was given leave to run. */
+#define LIBXL_EXT_SURNAME_AWAY  "--migratedaway"
 
 /*
  * Sends domain @domid to a peer that runs "xl-ext migrate-receive", or
@@ -150,9 +152,9 @@ int libxl_ext_domain_restore(libxl_ext_ctx *ctx,
  * *@end_r says where the guest is.  0 and THERE: the peer runs it, and
  * the domain here is destroyed.  Else a code of libxl and
  *   HERE     the guest runs here with working devices, or never stopped
- *   UNKNOWN  it is suspended here, called NAME--migratedaway; ask the
- *            peer (libxl_ext_domain_ask() there), then destroy it or
- *            libxl_domain_resume() it.  ERROR_NOT_READY.
+ *   UNKNOWN  it is suspended here, its name with LIBXL_EXT_SURNAME_AWAY;
+ *            ask the peer (libxl_ext_domain_ask() there), then destroy it
+ *            or libxl_domain_resume() it.  ERROR_NOT_READY.
  * With UNKNOWN, and if this process dies, @params->peer, the caller's own
  * words for whom to ask, is libxl's userdata LIBXL_EXT_USERDATA_PEER of the
  * domain.

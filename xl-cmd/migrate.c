@@ -25,8 +25,6 @@
 #define RECEIVE "if command -v xl-ext >/dev/null 2>&1; then"            \
     " exec xl-ext migrate-receive%s; else exec xl migrate-receive%s; fi"
 
-#define AWAY "--migratedaway"
-
 #define CLOSE_MS 5000
 #define ASK_S    60             /* how long the peer is asked again */
 /* The peer may take 20 s of these to end what waits there. */
@@ -251,7 +249,7 @@ static int find(struct guest *g, const char *text, uint32_t *domid_r)
     if (!libxl_ext_domain_find(g->ctx, text, domid_r))
         return 0;
     line = strdup(libxl_ext_error(g->ctx));
-    snprintf(away, sizeof(away), "%.480s" AWAY, text);
+    snprintf(away, sizeof(away), "%.480s" LIBXL_EXT_SURNAME_AWAY, text);
     if (!libxl_ext_domain_find(g->ctx, away, domid_r)) {
         free(line);
         return 0;
@@ -264,11 +262,12 @@ static int find(struct guest *g, const char *text, uint32_t *domid_r)
 /* Suspended, with the surname, which is cut off @name then. */
 static bool is_away(struct guest *g, uint32_t domid, char *name)
 {
-    size_t n = name ? strlen(name) : 0, len = strlen(AWAY);
+    static const char away[] = LIBXL_EXT_SURNAME_AWAY;
+    size_t n = name ? strlen(name) : 0, len = strlen(away);
 
     guest_look(g, domid);
     if (g->outcome.state != LIBXL_EXT_GUEST_STATE_SUSPENDED || n <= len ||
-        strcmp(name + n - len, AWAY))
+        strcmp(name + n - len, away))
         return false;
     name[n - len] = '\0';
     return true;

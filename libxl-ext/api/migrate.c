@@ -27,10 +27,10 @@
 #include "api/peer.h"
 #include "base/fault.h"
 #include "base/io.h"
+#include "base/resume.h"
 #include "freeze/guard.h"
 #include "memory/limits.h"
 #include "memory/live.h"
-#include "memory/policy.h"
 #include "report/convert.h"
 #include "session/lock.h"
 
@@ -236,6 +236,11 @@ static int wait_done(struct migrate *m)
                  m->domid, status);
     return 1;
 }
+
+/* The guardian, which takes both off, does not see the public header. */
+_Static_assert(!__builtin_strcmp(LXE_AWAY, LIBXL_EXT_SURNAME_AWAY) &&
+               !__builtin_strcmp(LXE_AWAY_PEER, LIBXL_EXT_USERDATA_PEER),
+               "the guardian's names are those of the public header");
 
 /*
  * With its surname it is known by whom it may be run, for who finds it

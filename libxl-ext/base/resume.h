@@ -9,6 +9,14 @@
 
 #include <libxl.h>
 
+/*
+ * What a sender of a migration marks its guest with ahead of the word
+ * that it may run there: a surname and, with who was given leave, libxl's
+ * userdata.  The guest that runs here again has neither.
+ */
+#define LXE_AWAY      "--migratedaway"
+#define LXE_AWAY_PEER "libxl-ext-peer"
+
 /* 0, or a code of libxl. */
 static inline int lxe__resume(libxl_ctx *ctx, uint32_t domid)
 {

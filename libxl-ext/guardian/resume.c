@@ -13,16 +13,10 @@
 
 #include "base/resume.h"
 #include "guardian/guardian.h"
-#include "memory/policy.h"
 
-/*
- * A sender of a migration gives its guest this surname ahead of the word
- * that the other end may run it, and keeps with it which end that is:
- * what runs here again has neither.
- */
 static void take_surname_off(libxl_ctx *ctx, uint32_t domid)
 {
-    static const char away[] = LXE_AWAY, peer[] = "libxl-ext-peer";
+    static const char away[] = LXE_AWAY;
     char *name = libxl_domid_to_name(ctx, domid), *old;
     size_t len = name ? strlen(name) : 0, n = sizeof(away) - 1;
 
@@ -34,7 +28,7 @@ static void take_surname_off(libxl_ctx *ctx, uint32_t domid)
         free(old);
     }
     free(name);
-    libxl_userdata_unlink(ctx, domid, peer);
+    libxl_userdata_unlink(ctx, domid, LXE_AWAY_PEER);
 }
 
 int guard_resume(uint32_t domid, struct lxe__err *err)

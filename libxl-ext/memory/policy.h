@@ -107,8 +107,6 @@ int lxe__policy_load_sources(struct lxe__policy *p, const char *path,
 
 /* The surname that xl migrate gives to the domain that comes in. */
 #define LXE_INCOMING "--incoming"
-/* And by a sender ahead of the word that its guest may run there. */
-#define LXE_AWAY "--migratedaway"
 
 /*
  * Takes it off: the policy means the guest.  @name may be NULL.  Returns

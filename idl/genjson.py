@@ -119,6 +119,9 @@ def take(t):
             " at))\n        return -1;\n")
     out += "".join(take_field(f, f"at[{i}]")
                    for i, f in enumerate(t.fields))
+    out += "".join(f"    if (!at[{i}])\n"
+                   f'        return lxe__json_missing(&in, "{f.name}");\n'
+                   for i, f in enumerate(t.fields) if f.required)
     return out + "    return 0;\n}\n\n"
 
 

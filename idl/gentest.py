@@ -220,6 +220,12 @@ def bad_texts(t):
     for f in t.fields:
         for value in wrong_values(f):
             yield bad_field(t, f, value)
+    required = [f for f in t.fields if f.required]
+    for left_out in required:
+        given = ", ".join(f'"{f.name}": {f.min}' for f in required
+                          if f is not left_out)
+        yield (f"{{{given}}}", f"{t.typename} from JSON: {left_out.name} is"
+               " missing, and has no default")
     yield (f'{{"{first.name}": 1, "{first.name}": 1}}',
            f'{t.typename} from JSON: key "{first.name}" is there twice')
 

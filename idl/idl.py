@@ -146,6 +146,13 @@ class Field:
         if t.kind not in ("uint", "bool", "enum") and self.default:
             raise IdlError(f"{what}: a {t.kind} has no default")
 
+    @property
+    def required(self):
+        """What _init() sets is no value that may be read."""
+        if self.type.kind == "struct":
+            return any(f.required for f in self.type.fields)
+        return bool(self.min) and self.default is None
+
 
 class Wire:
     """The struct has a wire form; what names it in error lines."""

@@ -86,6 +86,9 @@ int lxe__json_uuid(const struct lxe__json_in *in, const char *field,
 int lxe__json_array(const struct lxe__json_in *in, const char *field,
                     yajl_val v);
 
+/* The line: nothing is known for @field.  Returns -1. */
+int lxe__json_missing(const struct lxe__json_in *in, const char *field);
+
 /* The line: @field's value is not @needed.  Returns -1. */
 int lxe__json_refuse(const struct lxe__json_in *in, const char *field,
                      yajl_val v, const char *needed);

@@ -175,6 +175,12 @@ int lxe__json_members(const struct lxe__json_in *in, yajl_val obj,
     return 0;
 }
 
+int lxe__json_missing(const struct lxe__json_in *in, const char *field)
+{
+    return lxe__err_set(in->err, EINVAL, "%s from JSON: %s is missing, and"
+                        " has no default", in->type, field);
+}
+
 int lxe__json_uint(const struct lxe__json_in *in, const char *field,
                    yajl_val v, uint64_t min, uint64_t max, uint64_t *n)
 {

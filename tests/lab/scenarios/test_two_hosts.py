@@ -57,9 +57,17 @@ def of_client(traveller, pair, request):
     return make
 
 
-def migrate(g, pair, client, check=True, env=None, recv_env=None, ext=True):
-    """To the other host; the guest is looked for there if it went.  env
-    and recv_env are for our programs at either end."""
+def migrate(g, pair, client, **kwargs):
+    """To the other host; the guest is looked for there if it went."""
+    there = pair.other(g.host)
+    r = send(g, pair, client, **kwargs)
+    if r.rc == 0:
+        g.moved(there)
+    return r
+
+
+def send(g, pair, client, check=True, env=None, recv_env=None, ext=True):
+    """env and recv_env are for our programs at either end."""
     there = pair.other(g.host)
     name = NAMES[pair.hosts.index(there)]
     env, recv_env = env or {}, recv_env or {}
@@ -83,8 +91,6 @@ def migrate(g, pair, client, check=True, env=None, recv_env=None, ext=True):
                        env={"LAB_VIA": "ssh"} | env)
         g._mark()
         r.wrong_frames = len(WRONG.findall(r.stderr))
-    if r.rc == 0:
-        g.moved(there)
     return r
 
 
@@ -197,8 +203,9 @@ def migrate_and_cut(g, pair, client, point, at_receiver, patience):
     """The cable is pulled when that point is reached, and is back after
     so many seconds more than the sender needs to give up."""
     fault = {"LIBXL_EXT_FAULT": f"{point}:nap"}
+    # What follows the console dies with the thread that began it.
     with ThreadPoolExecutor(1) as pool:
-        job = pool.submit(migrate, g, pair, client, check=False,
+        job = pool.submit(send, g, pair, client, check=False,
                           **{"recv_env" if at_receiver else "env": fault})
         nap_begins(pair.other(g.host) if at_receiver else g.host, point)
         pair.cut()
@@ -210,7 +217,10 @@ def migrate_and_cut(g, pair, client, point, at_receiver, patience):
                 time.sleep(patience)
         finally:
             pair.join()
-        return job.result(timeout=240)
+        r = job.result(timeout=240)
+    if r.rc == 0:
+        g.moved(pair.other(g.host))
+    return r
 
 
 # Behind the last octet libvirt has no way back: see docs/libvirt.md.

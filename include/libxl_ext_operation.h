@@ -20,6 +20,10 @@
  * may be cancelled, since libxl has no name for one of several
  * synchronous calls (libxl_ao_abort).
  *
+ * Descriptors may be files, pipes or sockets, and may have O_NONBLOCK.
+ * With the other end gone, a pipe or a socket raises SIGPIPE in this
+ * process: one that is not to end by that ignores it, and gets an error.
+ *
  * The same domain can be in one operation at a time, in any process of
  * the host that goes through libxl-ext: the second is refused, and its
  * line names the first.

@@ -17,22 +17,6 @@
 /* What a pipe holds by default: more at once gains nothing. */
 #define MOVE_CHUNK (64 * 1024)
 
-int lxe__write_full(int fd, const void *buf, size_t len)
-{
-    size_t done = 0;
-    ssize_t r;
-
-    while (done < len) {
-        r = write(fd, (const char *)buf + done, len - done);
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r < 0)
-            return -1;
-        done += r;
-    }
-    return 0;
-}
-
 struct lxe__bound lxe__bound_of(int stop_fd, unsigned timeout_ms)
 {
     struct lxe__bound b = {
@@ -54,7 +38,7 @@ static int ms_left(const struct lxe__bound *b)
     return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
-int lxe__await(const struct lxe__bound *b, int fd, short events)
+static int wait_for(const struct lxe__bound *b, int fd, short events)
 {
     struct pollfd p[2] = {
         { .fd = fd, .events = events },
@@ -62,8 +46,11 @@ int lxe__await(const struct lxe__bound *b, int fd, short events)
     };
     int r;
 
-    if (b->stop_fd < 0 && !b->until_us)
-        return 0;
+    /* poll(2) would wait for ever for no descriptor. */
+    if (fd < 0) {
+        errno = EBADF;
+        return -1;
+    }
     do
         r = poll(p, 2, ms_left(b));
     while (r < 0 && errno == EINTR);
@@ -72,6 +59,40 @@ int lxe__await(const struct lxe__bound *b, int fd, short events)
     if (r >= 0)
         errno = r ? ECANCELED : ETIMEDOUT;
     return -1;
+}
+
+int lxe__await(const struct lxe__bound *b, int fd, short events)
+{
+    if (b->stop_fd < 0 && !b->until_us)
+        return 0;
+    return wait_for(b, fd, events);
+}
+
+/*
+ * Behind a read or a write that failed: is it to be made again?  A
+ * caller's descriptor may be one that does not wait.
+ */
+static bool again(const struct lxe__bound *b, int fd, short events)
+{
+    return errno == EINTR ||
+        (errno == EAGAIN && !wait_for(b, fd, events));
+}
+
+int lxe__write_full(int fd, const void *buf, size_t len)
+{
+    const struct lxe__bound none = { .stop_fd = -1 };
+    size_t done = 0;
+    ssize_t r;
+
+    while (done < len) {
+        r = write(fd, (const char *)buf + done, len - done);
+        if (r < 0 && again(&none, fd, POLLOUT))
+            continue;
+        if (r < 0)
+            return -1;
+        done += r;
+    }
+    return 0;
 }
 
 static int await(int stop_fd, int fd, short events)
@@ -91,7 +112,7 @@ ssize_t lxe__read_full_by(const struct lxe__bound *b, int fd, void *buf,
         if (lxe__await(b, fd, POLLIN))
             return -1;
         r = read(fd, (char *)buf + done, len - done);
-        if (r < 0 && errno == EINTR)
+        if (r < 0 && again(b, fd, POLLIN))
             continue;
         if (r < 0)
             return -1;
@@ -118,13 +139,18 @@ int lxe__write_full_by(const struct lxe__bound *b, int fd,
                        const void *buf, size_t len)
 {
     size_t done = 0, chunk;
+    ssize_t r;
 
     while (done < len) {
         chunk = len - done < PIPE_BUF ? len - done : PIPE_BUF;
-        if (lxe__await(b, fd, POLLOUT) ||
-            lxe__write_full(fd, (const char *)buf + done, chunk))
+        if (lxe__await(b, fd, POLLOUT))
             return -1;
-        done += chunk;
+        r = write(fd, (const char *)buf + done, chunk);
+        if (r < 0 && again(b, fd, POLLOUT))
+            continue;
+        if (r < 0)
+            return -1;
+        done += r;
     }
     return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Whole reads and writes on blocking descriptors, and splice(2) from
- * one descriptor to another.  EINTR is retried; who wants to end a
- * transfer early gives a descriptor that becomes readable.
+ * Whole reads and writes, and splice(2) from one descriptor to another.
+ * EINTR is retried, and a descriptor with O_NONBLOCK waited for; who
+ * wants to end a transfer early gives a descriptor that becomes readable.
  */
 #ifndef LXE_BASE_IO_H
 #define LXE_BASE_IO_H

@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -100,3 +101,14 @@ def world(tmp_path, preload):
     left = w.guardians()
     w.kill(left)
     assert not left
+
+
+@pytest.fixture
+def short_world(world):
+    """For what libxl-ext listens at: the name of a socket must be
+    short."""
+    run_dir = tempfile.mkdtemp(prefix="lxe")
+    (world.path / "run").symlink_to(run_dir)
+    world.env["LIBXL_EXT_RUNDIR"] = run_dir
+    yield world
+    shutil.rmtree(run_dir)

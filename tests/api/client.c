@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * client CALL
+ *
+ * Calls the library as its users may; prints "RC|LINE", where LINE is
+ * what the context has to say of it, and "|MS", the time that it took,
+ * in ms.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <libxl.h>
+#include <libxl_ext.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DOMID 5
+#define MUCH  (200 * 1024)      /* a pipe has room for 64 KiB */
+
+static libxl_ext_ctx *ctx;
+static libxl_ext_op *op;
+
+static int save_cancelled(void)
+{
+    libxl_ext_op_cancel(op);
+    return libxl_ext_domain_save(ctx, DOMID, STDOUT_FILENO, NULL, op);
+}
+
+static int restore_cancelled(void)
+{
+    libxl_domain_config config;
+    uint32_t domid;
+    int rc;
+
+    libxl_domain_config_init(&config);
+    config.c_info.name = strdup("web");
+    libxl_ext_op_cancel(op);
+    rc = libxl_ext_domain_restore(ctx, &config, STDIN_FILENO, &domid, op);
+    libxl_domain_config_dispose(&config);
+    return rc;
+}
+
+static int migrate_nowhere(void)
+{
+    libxl_ext_migrate_end end;
+
+    return libxl_ext_domain_migrate(ctx, DOMID, "{}", -1, -1, NULL, op,
+                                    &end);
+}
+
+/* Through a pipe that does not wait, with an end that is late. */
+static int header(void)
+{
+    char *config = malloc(MUCH + 1), *got = NULL;
+    int fds[2], rc;
+
+    if (!config || pipe2(fds, O_NONBLOCK))
+        return 1;
+    memset(config, ' ', MUCH);
+    config[MUCH] = '\0';
+    if (!fork()) {
+        usleep(200 * 1000);
+        rc = libxl_ext_header_write(ctx, fds[1], config);
+        _exit(rc ? 1 : 0);
+    }
+    close(fds[1]);
+    rc = libxl_ext_header_read(ctx, fds[0], &got);
+    if (!rc && strcmp(got, config))
+        rc = 1;
+    free(config);
+    free(got);
+    return rc;
+}
+
+static const struct {
+    const char *name;
+    int (*call)(void);
+} calls[] = {
+    { "save-cancelled", save_cancelled },
+    { "restore-cancelled", restore_cancelled },
+    { "migrate-nowhere", migrate_nowhere },
+    { "header", header },
+};
+
+static long now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000L + t.tv_nsec / 1000000;
+}
+
+int main(int argc, char **argv)
+{
+    libxl_ctx *libxl = NULL;
+    long start = now_ms();
+    size_t i;
+    int rc;
+
+    op = libxl_ext_op_alloc(NULL, NULL);
+    if (argc != 2 || !op ||
+        libxl_ctx_alloc(&libxl, LIBXL_VERSION, 0, NULL) ||
+        libxl_ext_ctx_alloc(&ctx, LIBXL_EXT_VERSION, libxl, NULL))
+        return 2;
+    for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        if (strcmp(calls[i].name, argv[1]))
+            continue;
+        rc = calls[i].call();
+        printf("%d|%s|%ld\n", rc, libxl_ext_error(ctx), now_ms() - start);
+    }
+    libxl_ext_op_free(op);
+    libxl_ext_ctx_free(ctx);
+    libxl_ctx_free(libxl);
+    return 0;
+}

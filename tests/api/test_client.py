@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""Calls of the library that xl-ext does not make: descriptors that are
+none or do not wait."""
+
+import subprocess
+
+import pytest
+
+from world import BUILD
+from xl_ext import TOP
+
+FAIL = -3                       # of libxl.h
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory, preload):
+    path = tmp_path_factory.mktemp("client") / "client"
+    [library] = [p for p in BUILD.glob("libxlext.so.*")
+                 if not p.is_symlink()]
+    soname = ".".join(library.name.split(".")[:3])
+    (path.parent / soname).symlink_to(library)
+    subprocess.run(
+        ["gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror",
+         f"-I{TOP}/include", f"-I{BUILD}/idl", "-o", path,
+         TOP / "tests/api/client.c", library, "-lxenlight",
+         f"-Wl,-rpath,{path.parent}"], check=True)
+    return path
+
+
+@pytest.mark.parametrize("name, rc, words", [
+    ("migrate-nowhere", FAIL, "Bad file descriptor"),
+    ("header", 0, ""),
+])
+def test_a_call(short_world, program, name, rc, words):
+    env = short_world.env | {
+        "LIBXL_SAVE_HELPER": str(BUILD / "libxl-ext-save-helper")}
+    p = subprocess.run([program, name], env=env, check=True, text=True,
+                       timeout=60, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.PIPE)
+    got, line, ms = p.stdout.split("|")
+    assert int(got) == rc and words in line, p.stdout
+    assert int(ms) < 10000      # less than any time-out

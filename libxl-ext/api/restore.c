@@ -15,6 +15,19 @@
 
 #define STREAM_VERSION 2        /* the only one that has our record */
 
+/* What is left to say when neither libxl nor the helper said it to us. */
+static void fill_error(struct libxl_ext_op *op, const char *name, int rc)
+{
+    if (atomic_load(&op->cancelled)) {
+        lxe__err_init(&op->err);
+        lxe__err_set(&op->err, ECANCELED, "restore: guest \"%s\":"
+                     " cancelled", name);
+    } else {
+        lxe__err_set(&op->err, EIO, "restore: guest \"%s\": libxl failed"
+                     " (rc %d) and has said why to its logger", name, rc);
+    }
+}
+
 int lxe__op_restore(struct libxl_ext_ctx *ctx,
                     struct libxl_domain_config *config, int fd,
                     uint32_t *domid_r, struct libxl_ext_op *op)
@@ -27,8 +40,11 @@ int lxe__op_restore(struct libxl_ext_ctx *ctx,
         libxl_uuid_generate(&config->c_info.uuid);
     if (lxe__op_begin(op, ctx->libxl, LXE_SESSION_RESTORE,
                       libxl_uuid_bytearray_const(&config->c_info.uuid),
-                      fd, &libxl_fd))
+                      fd, &libxl_fd)) {
+        if (op->err.code == ECANCELED)
+            fill_error(op, config->c_info.name, 0);
         return -1;
+    }
     libxl_domain_restore_params_init(&params);
     params.stream_version = STREAM_VERSION;
     rc = libxl_domain_create_restore(ctx->libxl, config, &domid, libxl_fd,
@@ -39,15 +55,7 @@ int lxe__op_restore(struct libxl_ext_ctx *ctx,
         *domid_r = domid;
         return 0;
     }
-    if (atomic_load(&op->cancelled)) {
-        lxe__err_init(&op->err);
-        lxe__err_set(&op->err, ECANCELED, "restore: guest \"%s\":"
-                     " cancelled", config->c_info.name);
-    } else {
-        lxe__err_set(&op->err, EIO, "restore: guest \"%s\": libxl failed"
-                     " (rc %d) and has said why to its logger",
-                     config->c_info.name, rc);
-    }
+    fill_error(op, config->c_info.name, rc);
     return -1;
 }
 

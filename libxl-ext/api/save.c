@@ -168,8 +168,11 @@ int lxe__op_save(struct libxl_ext_ctx *ctx, uint32_t domid, int fd,
 
     op->carrier = p->carrier;
     if (lxe__op_begin(op, ctx->libxl, LXE_SESSION_SAVE, uuid, fd,
-                      &libxl_fd))
+                      &libxl_fd)) {
+        if (op->err.code == ECANCELED)
+            fill_error(op, domid, 0);
         return -1;
+    }
     rc = libxl_domain_suspend(ctx->libxl, domid, libxl_fd, flags, NULL);
     lxe__op_end(op);
     if (!rc)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-only
-"""Calls of the library that xl-ext does not make: descriptors that are
-none or do not wait."""
+"""Calls of the library that xl-ext does not make: cancelled ahead of
+their start, descriptors that are none or do not wait."""
 
 import subprocess
 
@@ -9,7 +9,7 @@ import pytest
 from world import BUILD
 from xl_ext import TOP
 
-FAIL = -3                       # of libxl.h
+ABORTED, FAIL = -22, -3         # of libxl.h
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,8 @@ def program(tmp_path_factory, preload):
 
 
 @pytest.mark.parametrize("name, rc, words", [
+    ("save-cancelled", ABORTED, "save: dom 5: cancelled"),
+    ("restore-cancelled", ABORTED, 'restore: guest "web": cancelled'),
     ("migrate-nowhere", FAIL, "Bad file descriptor"),
     ("header", 0, ""),
 ])

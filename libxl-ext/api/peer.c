@@ -40,7 +40,10 @@ static int say_why(const struct lxe__peer *p, const char *what,
                         p->who, strerror(errno));
 }
 
-/* @whole: all of @len; else up to a newline.  The number of octets. */
+/*
+ * @whole: all of @len; else up to a newline.  The number of octets; after
+ * a failure @buf has what came, too.
+ */
 static ssize_t read_octets(const struct lxe__peer *p, char *buf,
                            size_t len, bool whole, const char *what,
                            struct lxe__err *err)
@@ -84,16 +87,26 @@ static void make_printable(char *text, size_t len)
     text[len] = '\0';
 }
 
+#define SHOWN 60                /* of what is no greeting */
+
 int lxe__peer_greeted(const struct lxe__peer *p,
                       libxl_ext_peer_kind *kind_r, struct lxe__err *err)
 {
+    const char *protocol = strrchr(LXE_PEER_GREETING, ',') + 2;
+    size_t ours = protocol - LXE_PEER_GREETING;
     char line[LXE_PEER_LINE_MAX + 1] = "";
-    ssize_t n = read_octets(p, line, LXE_PEER_LINE_MAX, false, "greeting",
-                            err);
+    struct lxe__err why;
+    ssize_t n;
 
     *kind_r = LIBXL_EXT_PEER_KIND_UNKNOWN;
-    if (n < 0)
-        return -1;
+    lxe__err_init(&why);
+    n = read_octets(p, line, LXE_PEER_LINE_MAX, false, "greeting", &why);
+    if (n < 0) {
+        make_printable(line, strnlen(line, SHOWN));
+        return lxe__err_set(err, why.code, "%s%s%s%s", why.msg,
+                            *line ? "; it said \"" : "", line,
+                            *line ? "\"" : "");
+    }
     line[n] = '\0';
     if (!strcmp(line, LXE_PEER_GREETING)) {
         *kind_r = LIBXL_EXT_PEER_KIND_EXT;
@@ -103,7 +116,15 @@ int lxe__peer_greeted(const struct lxe__peer *p,
         *kind_r = LIBXL_EXT_PEER_KIND_STOCK;
         return 0;
     }
-    make_printable(line, n > 60 ? 60 : n);
+    make_printable(line, n > SHOWN ? SHOWN : n);
+    if (!strncmp(line, LXE_PEER_GREETING, ours)) {
+        line[strcspn(line, ".")] = '\0';
+        return lxe__err_set(err, EPROTO, "migrate: %s speaks \"%s\", known"
+                            " here is %.*s: install the same version of"
+                            " libxl-ext on both hosts", p->who,
+                            line + ours, (int)strcspn(protocol, "\n"),
+                            protocol);
+    }
     return lxe__err_set(err, EPROTO, "migrate: %s greets with \"%s\": it is"
                         " neither xl-ext nor xl; does its shell print"
                         " something?", p->who, line);

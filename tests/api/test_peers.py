@@ -122,6 +122,35 @@ def test_a_sender_that_takes_nothing(receiver):
     os.close(into)
 
 
+def refused(world, peer):
+    """By xl-ext migrate, with @peer as the command that is the link; what
+    it says, and then where the guest is."""
+    p = subprocess.run(
+        [BUILD / "xl-ext", "migrate", "-s", "", f"--timeout={BOUND}",
+         "web", f"unset LD_PRELOAD; {peer}"], env=world.env, text=True,
+        capture_output=True, check=False, timeout=PATIENCE)
+    assert p.returncode == 2, p
+    line, last = p.stderr.removesuffix("\n").split("\n")
+    assert last.endswith("domain 5, running")
+    return line
+
+
+@pytest.mark.parametrize("peer, words", [
+    ("printf half; exec sleep 60", 'within 1500 ms; it said "half"'),
+    ("printf 'No\\033[2J way'; exit 255",
+     'ended ahead of its greeting; it said "No.[2J way"'),
+    ("exit 255", "ended ahead of its greeting"),
+    ("printf 'Welcome to beta\\n'; exec sleep 60",
+     'greets with "Welcome to beta.": it is neither xl-ext nor xl'),
+    ("printf '%0999d' 0", 'it is neither xl-ext nor xl'),
+    ("echo xl-ext migration receiver ready, protocol 2; exec sleep 60",
+     'speaks "protocol 2", known here is protocol 1: install the same'
+     " version of libxl-ext on both hosts"),
+], ids=["half", "half and end", "end", "motd", "endless", "newer"])
+def test_a_wrong_greeting_is_shown(world, peer, words):
+    assert words in refused(world, peer)
+
+
 @pytest.fixture(scope="module")
 def transport(tmp_path_factory):
     program = tmp_path_factory.mktemp("transport") / "transport"

@@ -2,6 +2,7 @@
 /*
  * The first error of an operation, kept through its cleanup.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@ void lxe__err_init(struct lxe__err *err)
 int lxe__err_set(struct lxe__err *err, int code, const char *fmt, ...)
 {
     va_list al;
-    char *nl;
+    char *p;
 
     if (!err) {
         errno = code;
@@ -30,8 +31,9 @@ int lxe__err_set(struct lxe__err *err, int code, const char *fmt, ...)
         vsnprintf(err->msg, sizeof(err->msg), fmt, al);
         va_end(al);
         /* Names come from outside; the line must stay one line. */
-        while ((nl = strpbrk(err->msg, "\n\r")))
-            *nl = ' ';
+        for (p = err->msg; *p; p++)
+            if (iscntrl((unsigned char)*p))
+                *p = ' ';
     }
     errno = err->code;
     return -1;

@@ -151,6 +151,15 @@ def test_a_wrong_greeting_is_shown(world, peer, words):
     assert words in refused(world, peer)
 
 
+def test_a_reason_from_outside_is_one_line(world):
+    body = json.dumps({"accepted": False, "reason": "no\n\x1b[2Jway"})
+    world.put("answer", struct.pack("<II", ord("A"), len(body)) +
+              body.encode())
+    line = refused(world, "echo xl-ext migration receiver ready, protocol"
+                   f" 1; cat {world.path}/answer; exec sleep 60")
+    assert "no  [2Jway" in line
+
+
 @pytest.fixture(scope="module")
 def transport(tmp_path_factory):
     program = tmp_path_factory.mktemp("transport") / "transport"

@@ -3,10 +3,15 @@
  * xl-ext: finds the command in the table, parses its options by its
  * row, runs it.
  */
+#define _GNU_SOURCE
+#include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 
@@ -231,11 +236,32 @@ static int run(const struct command *c, int argc, char **argv)
     return flushed(c, rc);
 }
 
+/*
+ * A standard descriptor that the caller has closed would be the next one
+ * that is opened: an image, and what is said would be written into it.
+ * In its place stands one that cannot be used either.
+ */
+static int take_descriptors(void)
+{
+    int fd;
+
+    for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY
+                                                 : O_RDONLY) != fd)
+            return -1;
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *first = argc > 1 ? argv[1] : "";
     const struct command *c;
 
+    if (take_descriptors())
+        return EXIT_CANNOT;
+    /* Ignored, which exec(2) keeps, children could not be waited for. */
+    signal(SIGCHLD, SIG_DFL);
     if (argc > 1 && (c = find(NULL, first)))
         return run(c, argc - 2, argv + 2);
     if (argc > 2 && (c = find(first, argv[2])))

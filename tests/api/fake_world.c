@@ -10,6 +10,9 @@
  *               gone; read at each look; what libxl is asked to do writes
  *               it, too
  *   userdata    what libxl was given to keep of it
+ *   undestroyable  where it is there, libxl cannot destroy the domain
+ *   chatty      where it is there, libxl says something when it suspends
+ *   unsynced    where it is there, no directory can be synced (CIFS)
  *   capabilities   of Xen's physinfo, a number; without it: all
  *   store/PATH  xenstore: a file a node
  *   logdirty    whether Xen's log-dirty mode is on or off
@@ -93,6 +96,14 @@ static bool write_text(const char *name, const char *text)
     written = write(fd, text, len) == (ssize_t)len;
     close(fd);
     return written;
+}
+
+static bool in_place(const char *name)
+{
+    char path[512];
+
+    return in_world(path, sizeof(path), name) &&
+        !faccessat(AT_FDCWD, path, F_OK, 0);
 }
 
 static void *map_file(const char *name)
@@ -539,6 +550,8 @@ int libxl_domain_suspend(libxl_ctx *ctx, uint32_t domid, int fd, int flags,
     (void)fd;
     (void)flags;
     (void)how;
+    if (in_place("chatty"))
+        fputs("libxl: warning: it is slow\n", stderr);
     return write_text("state", "suspended") ? 0 : ERROR_FAIL;
 }
 

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""What a caller hands to xl-ext, and what it does to it: descriptors that
+are closed, signals, pipes that hang."""
+
+import os
+import signal
+import struct
+import subprocess
+import time
+
+import pytest
+
+from world import BUILD
+
+PATIENCE = 20                   # s
+# libxl's header and the record that its helper's part begins with.
+STREAM = b"LibxlFmt" + struct.pack(">II", 2, 0) + struct.pack("<II", 1, 0)
+
+
+def wait_for(what):
+    end = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+class Calls:
+    """xl-ext in the world; what was started ends with the test."""
+
+    def __init__(self, world):
+        self.world, self.started = world, []
+
+    def run(self, *args, **kw):
+        return subprocess.run(
+            [BUILD / "xl-ext", *args], env=self.world.env, check=False,
+            timeout=PATIENCE, **{"capture_output": True, **kw})
+
+    def start(self, *args, **kw):
+        p = subprocess.Popen(
+            [BUILD / "xl-ext", *args], env=self.world.env, **kw)
+        self.started.append(p)
+        return p
+
+    def sh(self, redirect, *args):
+        """With what a shell does to its descriptors."""
+        return subprocess.run(
+            ["sh", "-c", f'"$@" {redirect}', "sh", BUILD / "xl-ext", *args],
+            env=self.world.env, check=False, timeout=PATIENCE,
+            capture_output=True)
+
+    def image(self):
+        """Of the guest, which is gone then."""
+        file = self.world.path / "image"
+        assert self.run("save", "web", file).returncode == 0
+        with open(file, "ab") as f:
+            f.write(STREAM)
+        return file
+
+    @property
+    def state(self):
+        return (self.world.path / "state").read_text()
+
+    def monitors(self):
+        """What waits for the guest's end."""
+        mine, found = f"FAKE_WORLD={self.world.path}".encode(), []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+                    name = f.read().strip()
+                with open(f"/proc/{pid}/environ", "rb") as f:
+                    if name == "xl-ext" and mine in f.read().split(b"\0"):
+                        found.append(int(pid))
+            except OSError:
+                pass
+        return [p for p in found if p not in
+                [s.pid for s in self.started]]
+
+
+@pytest.fixture
+def calls(short_world):
+    c = Calls(short_world)
+    yield c
+    c.world.put("state", "gone")
+    for p in c.started:
+        p.kill()
+        p.communicate()
+    wait_for(lambda: not c.monitors())
+
+
+# ---- descriptors
+
+
+@pytest.mark.parametrize("closed", [
+    "<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_what_is_said_never_gets_into_an_image(calls, closed):
+    """A descriptor that is closed is the next one that is opened."""
+    whole = calls.image().read_bytes().removesuffix(STREAM)
+    calls.world.put("state", "running")
+    calls.world.put("chatty", "")
+    file = calls.world.path / "other"
+    p = calls.sh(closed, "save", "web", file)
+    assert p.returncode == 0, p
+    assert file.read_bytes() == whole
+    assert calls.state == "gone"
+
+
+def test_an_answer_without_an_output_is_no_success(calls):
+    p = calls.sh(">&-", "version")
+    assert p.returncode == 2, p
+    assert b"cannot write to standard output: Bad file" in p.stderr
+
+
+# ---- signals
+
+def ignore_children():
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+
+def test_a_caller_that_ignores_its_children(calls):
+    """exec(2) keeps that, and then there is nobody to wait for."""
+    calls.world.put("state", "paused")
+    p = calls.run("freeze", "5", preexec_fn=ignore_children)
+    assert p.returncode == 0, p
+    assert calls.run("thaw", "5").returncode == 0

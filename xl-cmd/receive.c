@@ -93,8 +93,13 @@ static int receive(struct guest *g)
     }
     if (guest_timeout(g, g->call->values[OPT_TIMEOUT], &params.timeout))
         goto out;
-    if (libxl_ext_domain_receive(g->ctx, STDIN_FILENO, out, &params, g->op,
-                                 &domid, &config)) {
+    rc = libxl_ext_domain_receive(g->ctx, STDIN_FILENO, out, &params,
+                                  g->op, &domid, &config);
+    /* With a monitor that has it the link would not end. */
+    close(out);
+    out = -1;
+    if (rc) {
+        rc = EXIT_CANNOT;
         guest_error(g, "%s", libxl_ext_op_error(g->op));
         goto out;
     }

@@ -572,6 +572,8 @@ int libxl_domain_destroy(libxl_ctx *ctx, uint32_t domid,
     (void)ctx;
     (void)domid;
     (void)how;
+    if (in_place("undestroyable"))
+        return ERROR_FAIL;
     return write_text("state", "gone") ? 0 : ERROR_FAIL;
 }
 
@@ -615,6 +617,44 @@ int libxl_userdata_unlink(libxl_ctx *ctx, uint32_t domid,
     return write_text("userdata", "") ? 0 : ERROR_FAIL;
 }
 
+/* Nothing happens but the end of the domain. */
+int libxl_evenable_domain_death(libxl_ctx *ctx, uint32_t domid,
+                                libxl_ev_user user,
+                                libxl_evgen_domain_death **evgen_out)
+{
+    (void)ctx;
+    (void)domid;
+    (void)user;
+    *evgen_out = NULL;
+    return 0;
+}
+
+int libxl_event_wait(libxl_ctx *ctx, libxl_event **event_r,
+                     uint64_t typemask, libxl_event_predicate *pred,
+                     void *user)
+{
+    (void)ctx;
+    (void)typemask;
+    (void)pred;
+    (void)user;
+    while (!is_state("gone"))
+        usleep(20 * 1000);
+    *event_r = calloc(1, sizeof(**event_r));
+    (*event_r)->type = LIBXL_EVENT_TYPE_DOMAIN_DEATH;
+    return 0;
+}
+
+void libxl_event_free(libxl_ctx *ctx, libxl_event *event)
+{
+    (void)ctx;
+    free(event);
+}
+
+void libxl_postfork_child_noexec(libxl_ctx *ctx)
+{
+    (void)ctx;
+}
+
 /*----- the bus -----*/
 
 /* @path, or its stand-in, in @room. */
@@ -648,6 +688,17 @@ int open(const char *path, int flags, ...)
     va_end(ap);
     return openat(AT_FDCWD, translate(path, room, sizeof(room)), flags,
                   mode);
+}
+
+int fsync(int fd)
+{
+    struct stat st;
+
+    if (in_place("unsynced") && !fstat(fd, &st) && S_ISDIR(st.st_mode)) {
+        errno = EINVAL;
+        return -1;
+    }
+    return fdatasync(fd);
 }
 
 /* Does @fd lead to the file of the bus with that name? */

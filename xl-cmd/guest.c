@@ -18,36 +18,47 @@
 
 static const int cancelling[] = { SIGINT, SIGTERM, SIGHUP };
 static libxl_ext_op *to_cancel;
+volatile sig_atomic_t guest_signalled;
 
 static void on_signal(int sig)
 {
     (void)sig;
+    guest_signalled = 1;
     libxl_ext_op_cancel(to_cancel);
+}
+
+/* What the caller ignores stays ignored: nohup(1), jobs of a script. */
+static void handle_signals(void (*handler)(int))
+{
+    struct sigaction sa = { .sa_flags = SA_RESTART }, was;
+    size_t i;
+
+    sa.sa_handler = handler;
+    for (i = 0; i < sizeof(cancelling) / sizeof(cancelling[0]); i++)
+        if (!sigaction(cancelling[i], NULL, &was) &&
+            was.sa_handler != SIG_IGN)
+            sigaction(cancelling[i], &sa, NULL);
+}
+
+void guest_no_cancel(void)
+{
+    handle_signals(SIG_DFL);
 }
 
 /*
  * Handlers, not blocked signals: libxl's children would inherit the
  * latter, and QEMU could not be told to end.
  */
-static int take_signals(struct guest *g)
+void guest_can_cancel(void)
 {
-    struct sigaction sa = { .sa_flags = SA_RESTART };
-    size_t i;
-
-    to_cancel = g->op;
-    sa.sa_handler = on_signal;
-    for (i = 0; i < sizeof(cancelling) / sizeof(cancelling[0]); i++)
-        if (sigaction(cancelling[i], &sa, NULL))
-            return -1;
-    return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? -1 : 0;
+    handle_signals(on_signal);
 }
 
-void guest_no_cancel(void)
+static int take_signals(struct guest *g)
 {
-    size_t i;
-
-    for (i = 0; i < sizeof(cancelling) / sizeof(cancelling[0]); i++)
-        signal(cancelling[i], SIG_DFL);
+    to_cancel = g->op;
+    guest_can_cancel();
+    return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? -1 : 0;
 }
 
 /*----- open and close -----*/

@@ -9,6 +9,7 @@
 
 #include <libxl.h>
 #include <libxl_utils.h>
+#include <signal.h>
 #include <stdbool.h>
 
 #include "command.h"
@@ -29,7 +30,8 @@ struct guest {
 
 /*
  * 0, or -1 with a line said.  From here on SIGINT, SIGTERM and SIGHUP
- * cancel the operation.  @verbose: libxl's own lines are shown, too.
+ * cancel the operation, but for those that the caller ignores.
+ * @verbose: libxl's own lines are shown, too.
  */
 int guest_open(struct guest *g, const struct command_call *call,
                bool verbose, bool json);
@@ -39,6 +41,11 @@ int guest_open(struct guest *g, const struct command_call *call,
  * signals end the process, as they did ahead of guest_open().
  */
 void guest_no_cancel(void);
+/* And behind it they cancel again. */
+void guest_can_cancel(void);
+
+/* Raised by each of these signals; for waits that are no operation. */
+extern volatile sig_atomic_t guest_signalled;
 
 /*
  * Says where the guest is: as JSON on standard output, or as the last

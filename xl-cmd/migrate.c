@@ -117,7 +117,8 @@ static int ask_once(struct guest *g, const char *host, const char *uuid)
              " %s --since %ld", uuid, uptime() - g->sent);
     if (transport_open(&t, shell, host, remote))
         return -1;
-    if (transport_read(&t, said, sizeof(said) - 1, ASK_ONCE_MS) < 0)
+    if (transport_read(&t, said, sizeof(said) - 1, ASK_ONCE_MS,
+                       &guest_signalled) < 0)
         *said = '\0';
     transport_close(&t, CLOSE_MS);
     return !strcmp(said, "running\n") ? 1 : !strcmp(said, "none\n") ? 0
@@ -159,9 +160,11 @@ static libxl_ext_migrate_end settle(struct guest *g, const char *host,
         snprintf(uuid, sizeof(uuid), LIBXL_UUID_FMT,
                  LIBXL_UUID_BYTES(info.uuid));
     libxl_dominfo_dispose(&info);
-    while (*uuid && r < 0 && time(NULL) < until) {
+    /* One that came too late to cancel is not meant for this. */
+    guest_signalled = 0;
+    while (*uuid && r < 0 && time(NULL) < until && !guest_signalled) {
         r = ask_once(g, host, uuid);
-        if (r < 0)
+        if (r < 0 && !guest_signalled)
             sleep(1);
     }
     if (r < 0) {

@@ -259,6 +259,7 @@ be_monitor(struct guest *g, libxl_domain_config *config, uint32_t domid)
 {
     int null = open("/dev/null", O_RDWR);
 
+    guest_no_cancel();
     libxl_postfork_child_noexec(g->libxl);
     setsid();
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||

@@ -43,7 +43,11 @@ struct image {
 
 /*----- the file -----*/
 
-/* A device, a FIFO or standard output has no name to be given later. */
+/*
+ * A device, a FIFO or standard output has no name to be given later, and
+ * may take nothing for ever: signals end the process until that has the
+ * header.
+ */
 static int image_open(struct guest *g, struct image *im, const char *file)
 {
     struct stat st;
@@ -52,8 +56,10 @@ static int image_open(struct guest *g, struct image *im, const char *file)
     im->file = file;
     im->part[0] = '\0';
     if (!strcmp(file, "-")) {
+        guest_no_cancel();
         im->fd = dup(STDOUT_FILENO);
     } else if (!stat(file, &st) && !S_ISREG(st.st_mode)) {
+        guest_no_cancel();
         im->fd = open(file, O_WRONLY | O_CLOEXEC);
     } else {
         r = snprintf(im->part, sizeof(im->part), "%s.part-XXXXXX", file);
@@ -183,6 +189,7 @@ static int save(struct guest *g, uint32_t domid, const char *file)
     if (carrier_of(g, &params) || image_open(g, &im, file) ||
         write_header(g, &im, domid))
         goto out;
+    guest_can_cancel();
     r = libxl_ext_domain_save(g->ctx, domid, im.fd, &params, g->op);
     if (r) {
         guest_error(g, "%s", libxl_ext_op_error(g->op));

@@ -16,6 +16,8 @@
 
 #include "transport.h"
 
+#define STOP_MS 200             /* so often somebody may want to stop */
+
 static void __attribute__((noreturn))
 become_command(int in, int out, const char *shell, const char *host,
                const char *remote)
@@ -88,7 +90,7 @@ static int64_t now_ms(void)
 }
 
 ssize_t transport_read(const struct transport *t, char *buf, size_t len,
-                       unsigned ms)
+                       unsigned ms, const volatile sig_atomic_t *stop)
 {
     struct pollfd p = { .fd = t->from, .events = POLLIN };
     int64_t left, until = now_ms() + ms;
@@ -98,11 +100,13 @@ ssize_t transport_read(const struct transport *t, char *buf, size_t len,
 
     while (have < len) {
         left = until - now_ms();
-        r = poll(&p, 1, left > 0 ? left : 0);
-        if (!r) {
-            errno = ETIMEDOUT;
+        r = poll(&p, 1, left > STOP_MS ? STOP_MS : left > 0 ? left : 0);
+        if (*stop || (!r && left <= STOP_MS)) {
+            errno = *stop ? ECANCELED : ETIMEDOUT;
             return -1;
         }
+        if (!r)
+            continue;
         n = r < 0 ? -1 : read(t->from, buf + have, len - have);
         if (n < 0 && errno == EINTR)
             continue;

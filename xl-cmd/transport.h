@@ -6,6 +6,7 @@
 #ifndef XL_CMD_TRANSPORT_H
 #define XL_CMD_TRANSPORT_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 /* A link that is cut would else be noticed when TCP gives up, after a
@@ -31,10 +32,11 @@ const char *transport_name(const char *shell, const char *host);
 
 /*
  * Reads up to @len octets, as many as come before the end.  How many, or
- * -1 with errno: ETIMEDOUT where it has not ended in @ms.
+ * -1 with errno: ETIMEDOUT where it has not ended in @ms, ECANCELED
+ * soon after *@stop was set.
  */
 ssize_t transport_read(const struct transport *t, char *buf, size_t len,
-                       unsigned ms);
+                       unsigned ms, const volatile sig_atomic_t *stop);
 
 /* Ends both pipes and waits up to @ms for the command, then kills it. */
 void transport_close(struct transport *t, unsigned ms);

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from world import BUILD
+from world import BUILD, full_pipe
 
 PATIENCE = 20                   # s
 # libxl's header and the record that its helper's part begins with.
@@ -111,6 +111,43 @@ def test_an_answer_without_an_output_is_no_success(calls):
 
 
 # ---- signals
+
+def test_a_fifo_with_nobody_behind_it_can_be_left(calls):
+    fifo = calls.world.path / "fifo"
+    os.mkfifo(fifo)
+    p = calls.start("save", "web", fifo)
+    time.sleep(1)
+    p.send_signal(signal.SIGINT)
+    assert p.wait(PATIENCE) == -signal.SIGINT
+    assert calls.state == "running"
+
+
+def test_a_full_pipe_can_be_left(calls):
+    """Ahead of the operation, too."""
+    out, into = full_pipe()
+    p = calls.start("save", "web", "-", stdout=into)
+    time.sleep(1)
+    p.send_signal(signal.SIGTERM)
+    assert p.wait(PATIENCE) == -signal.SIGTERM
+    assert calls.state == "running"
+    os.close(out)
+    os.close(into)
+
+
+def ignore_hangup():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def test_what_the_caller_ignores_is_ignored(calls):
+    """nohup(1); and the shell, of jobs in the background."""
+    p = calls.start("migrate-receive", "--timeout=3000", "-e",
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE, preexec_fn=ignore_hangup)
+    assert p.stdout.readline().startswith(b"xl-ext migration")
+    p.send_signal(signal.SIGHUP)
+    assert b"no offer" in p.stderr.read()
+    assert p.wait(PATIENCE) == 2
+
 
 def ignore_children():
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

@@ -173,6 +173,26 @@ def test_killed_behind_the_commit_it_is_settled_by_calling_again(
         assert "web is on beta" in migration.run()
 
 
+def test_asking_can_be_left(migration):
+    """By a signal; and then it is as if it had been killed."""
+    migration.world.put("silent", "")
+    migration.world.put("hang", "")
+    p = migration.start()
+    end = time.monotonic() + 20
+    while not migration.said("asked"):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    p.send_signal(signal.SIGINT)
+    _, err = p.communicate(timeout=20)
+    assert p.returncode == 2, err
+    assert "call this once more" in err
+    assert err.splitlines()[-1].endswith("domain 5, suspended"), err
+    (migration.world.path / "hang").unlink()
+    migration.world.put("answer", "running")
+    migration.run()
+    assert migration.state == "gone"
+
+
 def test_what_xl_sent_away_is_not_ours_to_settle(migration):
     migration.world.put("store/local/domain/5/name", "web--migratedaway")
     migration.world.put("state", "suspended")

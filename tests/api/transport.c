@@ -19,11 +19,13 @@ int main(int argc, char **argv)
     const char *shell = argc == 4 && strcmp(argv[1], "-") ? argv[1] : NULL;
     char said[16] = "";
     struct transport t;
+    volatile sig_atomic_t stop = 0;
     int failed = 0;
 
     if (argc != 4 || transport_open(&t, shell, argv[2], "words"))
         return 2;
-    if (transport_read(&t, said, sizeof(said) - 1, atoi(argv[3])) < 0)
+    if (transport_read(&t, said, sizeof(said) - 1, atoi(argv[3]),
+                       &stop) < 0)
         failed = errno;
     printf("%s|%d|%s\n", transport_name(shell, argv[2]), failed, said);
     transport_close(&t, 0);

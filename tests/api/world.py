@@ -19,6 +19,18 @@ RING_REF = 8
 PERMIT, IN_USE = 1, 3 << 3      # of a grant entry
 
 
+def full_pipe():
+    """Both ends of one that takes nothing more."""
+    out, into = os.pipe()
+    os.set_blocking(into, False)
+    try:
+        while True:
+            os.write(into, bytes(4096))
+    except BlockingIOError:
+        os.set_blocking(into, True)
+    return out, into
+
+
 class World:
     """The directory that fake_world.c looks into."""
 

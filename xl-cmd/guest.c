@@ -272,3 +272,15 @@ void guest_look(struct guest *g, uint32_t domid)
     }
     libxl_dominfo_dispose(&info);
 }
+
+void guest_look_for(struct guest *g, const libxl_uuid *uuid)
+{
+    int nr = 0, i;
+    libxl_dominfo *list = libxl_list_domain(g->libxl, &nr);
+
+    for (i = 0; list && i < nr; i++)
+        if (!libxl_uuid_compare(&list[i].uuid, uuid) && !list[i].dying)
+            guest_look(g, list[i].domid);
+    if (list)
+        libxl_dominfo_list_free(list, nr);
+}

@@ -74,6 +74,8 @@ int guest_resume(struct guest *g, uint32_t domid);
 
 /* What became of @domid here, for the outcome. */
 void guest_look(struct guest *g, uint32_t domid);
+/* The same of the guest with @uuid, if it is here. */
+void guest_look_for(struct guest *g, const libxl_uuid *uuid);
 
 /* progress.c: shows one; for libxl_ext_op_alloc(). */
 void guest_progress(const libxl_ext_progress *p, void *guest);

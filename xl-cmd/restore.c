@@ -59,9 +59,14 @@ static int watch(struct guest *g, libxl_domain_config *config,
         return 0;
     if (!(g->call->options & RESTORE_FOREGROUND))
         return guest_monitor_start(g, config, domid);
+    guest_no_cancel();
     return guest_monitor(g->libxl, config, domid) == EXIT_WELL ? 0 : -1;
 }
 
+/*
+ * Closes @fd: a monitor that had it would keep the space of a file that
+ * is removed.
+ */
 static int restore(struct guest *g, const char *file, int fd)
 {
     libxl_domain_config config;
@@ -69,15 +74,23 @@ static int restore(struct guest *g, const char *file, int fd)
     int r = -1;
 
     libxl_domain_config_init(&config);
-    if (read_config(g, fd, file, &config))
-        goto out;
-    g->outcome.guest = strdup(config.c_info.name ? config.c_info.name
-                                                 : "(no name)");
-    r = libxl_ext_domain_restore(g->ctx, &config, fd, &domid, g->op);
-    if (r) {
-        guest_error(g, "%s", libxl_ext_op_error(g->op));
-        goto out;
+    if (!read_config(g, fd, file, &config)) {
+        g->outcome.state = LIBXL_EXT_GUEST_STATE_GONE;
+        g->outcome.file = strdup(file);
+        g->outcome.guest = strdup(config.c_info.name ? config.c_info.name
+                                                     : "(no name)");
+        guest_can_cancel();
+        r = libxl_ext_domain_restore(g->ctx, &config, fd, &domid, g->op);
+        if (r) {
+            guest_error(g, "%s", libxl_ext_op_error(g->op));
+            /* That of a checkpoint may run still. */
+            guest_look_for(g, &config.c_info.uuid);
+        }
     }
+    if (fd > STDIN_FILENO)
+        close(fd);
+    if (r)
+        goto out;
     r = let_run(g, domid) || watch(g, &config, domid) ? -1 : 0;
     guest_look(g, domid);
 
@@ -95,16 +108,14 @@ static int run_restore(const struct command_call *call)
     if (guest_open(&g, call, call->options & RESTORE_VERBOSE,
                    call->options & RESTORE_JSON))
         return guest_close(&g);
-    g.outcome.state = LIBXL_EXT_GUEST_STATE_GONE;
-    g.outcome.file = strdup(file);
+    /* Who is to write into a pipe may never come. */
+    guest_no_cancel();
     if (strcmp(file, "-"))
         fd = open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         guest_error(&g, "cannot read %s: %s", file, strerror(errno));
     else
         restore(&g, file, fd);
-    if (fd > STDIN_FILENO)
-        close(fd);
     return guest_close(&g);
 }
 

@@ -24,6 +24,17 @@ def wait_for(what):
         time.sleep(0.02)
 
 
+def descriptors(pid):
+    """Where those of a process lead to."""
+    found = {}
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
+        except OSError:
+            pass
+    return found
+
+
 class Calls:
     """xl-ext in the world; what was started ends with the test."""
 
@@ -110,12 +121,56 @@ def test_an_answer_without_an_output_is_no_success(calls):
     assert b"cannot write to standard output: Bad file" in p.stderr
 
 
+def test_a_monitor_keeps_no_image_open(calls):
+    """Its space could not be had back for as long as the guest runs."""
+    file = calls.image()
+    p = calls.run("restore", file)
+    assert p.returncode == 0 and calls.state == "running", p
+    [monitor] = calls.monitors()
+    wait_for(lambda: "/dev/null" == descriptors(monitor).get(2))
+    assert str(file) not in descriptors(monitor).values()
+
+
 # ---- signals
 
-def test_a_fifo_with_nobody_behind_it_can_be_left(calls):
+ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("sig", ENDING)
+def test_a_restore_in_the_foreground_can_be_left(calls, sig):
+    """The guest runs on, as with xl."""
+    p = calls.start("restore", "-F", calls.image())
+    wait_for(lambda: calls.state == "running")
+    time.sleep(0.5)
+    p.send_signal(sig)
+    assert p.wait(PATIENCE) == -sig
+    assert calls.state == "running"
+
+
+def test_a_monitor_can_be_ended(calls):
+    assert calls.run("restore", calls.image()).returncode == 0
+    [monitor] = calls.monitors()
+    time.sleep(0.5)
+    os.kill(monitor, signal.SIGTERM)
+    wait_for(lambda: not calls.monitors())
+    assert calls.state == "running"
+
+
+@pytest.mark.parametrize("sig", ENDING)
+def test_a_source_that_says_nothing_can_be_left(calls, sig):
+    p = calls.start("restore", "-", stdin=subprocess.PIPE)
+    wait_for(lambda: len(descriptors(p.pid)) > 3)
+    time.sleep(0.5)
+    p.send_signal(sig)
+    assert p.wait(PATIENCE) == -sig
+
+
+@pytest.mark.parametrize("args", [["save", "web"], ["restore"]],
+                         ids=["save", "restore"])
+def test_a_fifo_with_nobody_behind_it_can_be_left(calls, args):
     fifo = calls.world.path / "fifo"
     os.mkfifo(fifo)
-    p = calls.start("save", "web", fifo)
+    p = calls.start(*args, fifo)
     time.sleep(1)
     p.send_signal(signal.SIGINT)
     assert p.wait(PATIENCE) == -signal.SIGINT

@@ -36,7 +36,7 @@ enum {
 #define CARRIER_OPTION 7
 
 struct image {
-    const char *file;
+    char file[PATH_MAX];
     char part[PATH_MAX];        /* "": FILE is written itself */
     int fd;
 };
@@ -53,7 +53,9 @@ static int image_open(struct guest *g, struct image *im, const char *file)
     struct stat st;
     int r;
 
-    im->file = file;
+    /* As xl, through a link to where it leads. */
+    if (!realpath(file, im->file))
+        snprintf(im->file, sizeof(im->file), "%s", file);
     im->part[0] = '\0';
     if (!strcmp(file, "-")) {
         guest_no_cancel();
@@ -61,8 +63,12 @@ static int image_open(struct guest *g, struct image *im, const char *file)
     } else if (!stat(file, &st) && !S_ISREG(st.st_mode)) {
         guest_no_cancel();
         im->fd = open(file, O_WRONLY | O_CLOEXEC);
+    } else if (!*file) {
+        im->fd = -1;
+        errno = ENOENT;
     } else {
-        r = snprintf(im->part, sizeof(im->part), "%s.part-XXXXXX", file);
+        r = snprintf(im->part, sizeof(im->part), "%s.part-XXXXXX",
+                     im->file);
         if (r < 0 || (size_t)r >= sizeof(im->part)) {
             guest_error(g, "%.64s...: the path is above the bound of %d"
                         " octets", file, PATH_MAX - 14);
@@ -76,8 +82,8 @@ static int image_open(struct guest *g, struct image *im, const char *file)
     }
     if (im->fd >= 0)
         return 0;
-    guest_error(g, "cannot write %s: %s", im->part[0] ? im->part : file,
-                strerror(errno));
+    guest_error(g, "cannot write %s: %s", im->part[0] ? im->part :
+                *file ? file : "\"\"", strerror(errno));
     im->part[0] = '\0';
     return -1;
 }
@@ -92,6 +98,9 @@ static int sync_directory(const char *file)
     if (fd < 0)
         return -1;
     r = fsync(fd);
+    /* Some file systems (CIFS) do not sync directories. */
+    if (r && errno == EINVAL)
+        r = 0;
     close(fd);
     return r;
 }

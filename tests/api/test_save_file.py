@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-only
-"""What restore says of a guest that is not gone."""
+"""Where xl-ext save puts an image, and what it says of it; and what
+restore says of a guest that is not gone."""
 
 import json
+import os
 import socket
 import subprocess
 
@@ -23,12 +25,70 @@ def xl_ext(host, *args, **kw):
         **{"capture_output": True, **kw})
 
 
+def parts(path):
+    return [n for n in os.listdir(path) if ".part-" in n]
+
+
+def state(host):
+    return (host.path / "state").read_text()
+
+
+def test_a_link_leads_to_the_image(host):
+    """As with xl: who made the link wants the image elsewhere."""
+    elsewhere = host.path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "image").write_text("old")
+    link = host.path / "link"
+    link.symlink_to(elsewhere / "image")
+    p = xl_ext(host, "save", "web", link)
+    assert p.returncode == 0, p
+    assert link.is_symlink()
+    assert (elsewhere / "image").read_bytes().startswith(b"Xen saved")
+    assert not parts(elsewhere) + parts(host.path)
+
+
+def test_standard_output_by_its_name(host):
+    """It is a link, too, and a file where the shell has put one there."""
+    with open(host.path / "out", "wb") as out:
+        p = xl_ext(host, "save", "web", "/proc/self/fd/1",
+                   capture_output=False, stdout=out,
+                   stderr=subprocess.PIPE)
+    assert p.returncode == 0, p
+    assert (host.path / "out").read_bytes().startswith(b"Xen saved")
+
+
+def test_no_name_is_refused_ahead_of_all(host):
+    p = xl_ext(host, "save", "web", "")
+    assert p.returncode == 2
+    first, last = p.stderr.decode().splitlines()
+    assert first == 'xl-ext save: cannot write "": No such file or' \
+        " directory"
+    assert last.endswith("domain 5, running")
+
+
+def test_a_file_system_that_cannot_sync_a_directory(host):
+    """CIFS, for one: the image is on the disk as well as can be."""
+    host.put("unsynced", "")
+    p = xl_ext(host, "save", "web", host.path / "image")
+    assert p.returncode == 0, p
+    assert state(host) == "gone"
+
+
+def test_a_full_disk(host):
+    p = xl_ext(host, "save", "web", "/dev/full")
+    assert p.returncode == 2
+    assert b"No space left on device" in p.stderr
+    assert p.stderr.endswith(b"domain 5, running\n"), p
+    assert os.path.exists("/dev/full")
+
+
 def test_a_guest_that_is_not_gone_is_not_called_gone(host):
     """Its image cannot be restored beside it."""
     image = host.path / "image"
     assert xl_ext(host, "save", "-c", "web", image).returncode == 0
     with open(image, "ab") as f:
         f.write(b"LibxlFmt\0\0\0\2\0\0\0\0\1\0\0\0\0\0\0\0")
+    assert state(host) == "running"
     p = xl_ext(host, "restore", "--json", image)
     assert p.returncode == 2
     outcome = json.loads(p.stdout)

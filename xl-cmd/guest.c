@@ -116,7 +116,7 @@ int guest_open(struct guest *g, const struct command_call *call,
     return 0;
 }
 
-static void describe(const struct guest *g, FILE *to)
+static void describe(const struct guest *g)
 {
     const libxl_ext_outcome *o = &g->outcome;
     const char *name = o->guest ? o->guest : "the guest";
@@ -124,18 +124,39 @@ static void describe(const struct guest *g, FILE *to)
     if (!o->host && o->state != LIBXL_EXT_GUEST_STATE_GONE)
         return;         /* nothing was done, nothing was looked at */
     if (o->host && !o->domid)   /* of another host nobody said it */
-        fprintf(to, "xl-ext %s: %s is on %s, %s\n", o->command, name,
-                o->host, libxl_ext_guest_state_to_string(o->state));
+        command_error(g->call, "%s is on %s, %s", name, o->host,
+                      libxl_ext_guest_state_to_string(o->state));
     else if (!o->host)
-        fprintf(to, "xl-ext %s: %s is on no host%s%s\n", o->command, name,
-                o->file ? "; its image is " : "",
-                o->file ? o->file : "");
+        command_error(g->call, "%s is on no host%s%s", name,
+                      o->file ? "; its image is " : "",
+                      o->file ? o->file : "");
     else
-        fprintf(to, "xl-ext %s: %s is on %s, domain %u, %s%s%s\n",
-                o->command, name, o->host, o->domid,
-                libxl_ext_guest_state_to_string(o->state),
-                o->file ? "; its image is " : "",
-                o->file ? o->file : "");
+        command_error(g->call, "%s is on %s, domain %u, %s%s%s", name,
+                      o->host, o->domid,
+                      libxl_ext_guest_state_to_string(o->state),
+                      o->file ? "; its image is " : "",
+                      o->file ? o->file : "");
+}
+
+static void make_ascii(char *text)
+{
+    for (; text && *text; text++)
+        if (*text & 0x80)
+            *text = '?';
+}
+
+/* A file may have a name that is no UTF-8, which JSON must be. */
+static char *outcome_json(libxl_ext_outcome *o)
+{
+    char *json = libxl_ext_outcome_to_json(o);
+
+    if (json || errno != EILSEQ)
+        return json;
+    make_ascii(o->guest);
+    make_ascii(o->host);
+    make_ascii(o->file);
+    make_ascii(o->error);
+    return libxl_ext_outcome_to_json(o);
 }
 
 void guest_free(struct guest *g)
@@ -159,10 +180,9 @@ int guest_close(struct guest *g)
     if (g->op)
         libxl_ext_operation_result_copy(&g->outcome.result,
                                         libxl_ext_op_result(g->op));
-    if (g->json && command_json(g->call,
-                                libxl_ext_outcome_to_json(&g->outcome)))
+    if (g->json && command_json(g->call, outcome_json(&g->outcome)))
         rc = EXIT_CANNOT;
-    describe(g, stderr);
+    describe(g);
     guest_free(g);
     return rc;
 }

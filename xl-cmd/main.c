@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,15 +84,20 @@ static void usage_all(void)
 
 void command_error(const struct command_call *call, const char *fmt, ...)
 {
-    char name[64];
+    char name[64], *line, *p;
     va_list ap;
 
     full_name(call->command, name, sizeof(name));
-    fprintf(stderr, "xl-ext %s: ", name);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    if (vasprintf(&line, fmt, ap) < 0)
+        line = NULL;
     va_end(ap);
-    fputc('\n', stderr);
+    /* Names come from outside; the line must stay one line. */
+    for (p = line; p && *p; p++)
+        if (iscntrl((unsigned char)*p))
+            *p = '?';
+    fprintf(stderr, "xl-ext %s: %s\n", name, line ? line : "no memory");
+    free(line);
 }
 
 /* @group may be NULL. */

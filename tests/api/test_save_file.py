@@ -82,6 +82,26 @@ def test_a_full_disk(host):
     assert os.path.exists("/dev/full")
 
 
+@pytest.mark.parametrize("name", [b"caf\xe9", b"caf\xc3\xa9", b'"\\\n\x01'],
+                         ids=["latin1", "utf8", "controls"])
+def test_a_file_of_any_name(host, name):
+    """The guest is gone: what says so must be JSON, and one line."""
+    file = os.fsencode(host.path) + b"/" + name
+    p = xl_ext(host, "save", "--json", "web", file)
+    assert p.returncode == 0, p
+    outcome = json.loads(p.stdout)
+    assert outcome["state"] == "gone" and os.path.exists(file)
+    assert p.stderr.count(b"\n") == len(p.stderr.splitlines())
+    last = p.stderr.splitlines()[-1]
+    assert b"web is on no host; its image is " in last, p
+
+
+def test_an_error_of_any_name_is_one_line(host):
+    p = xl_ext(host, "save", "web", "/nonexistent/a\nb\x1b[2J")
+    assert p.returncode == 2
+    assert p.stderr.count(b"\n") == 2 and b"\x1b" not in p.stderr, p
+
+
 def test_a_guest_that_is_not_gone_is_not_called_gone(host):
     """Its image cannot be restored beside it."""
     image = host.path / "image"

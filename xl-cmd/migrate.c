@@ -213,6 +213,7 @@ static void migrate(struct guest *g, uint32_t domid, const char *host)
     libxl_ext_migrate_params params;
     libxl_ext_migrate_end end;
     struct transport t;
+    bool asked = false;
     char *config;
     int r;
 
@@ -234,8 +235,9 @@ static void migrate(struct guest *g, uint32_t domid, const char *host)
         command_error(g->call, "%s; asking %s", libxl_ext_op_error(g->op),
                       host);
         end = settle(g, host, domid);
+        asked = true;
     }
-    if (r && end == LIBXL_EXT_MIGRATE_END_HERE)
+    if (r && (!asked || end == LIBXL_EXT_MIGRATE_END_HERE))
         guest_error(g, "%s", libxl_ext_op_error(g->op));
     end_migrate(g, domid, host, end);
 

@@ -193,6 +193,15 @@ def test_asking_can_be_left(migration):
     assert migration.state == "gone"
 
 
+def test_a_copy_that_cannot_be_destroyed_is_said(migration):
+    """It is there, and must never run."""
+    migration.world.put("undestroyable", "")
+    err = migration.run(rc=2).splitlines()
+    assert "never resume it" in err[-2], err
+    assert err[-1] == "xl-ext migrate: web is on beta, running"
+    assert migration.state == "suspended"
+
+
 def test_what_xl_sent_away_is_not_ours_to_settle(migration):
     migration.world.put("store/local/domain/5/name", "web--migratedaway")
     migration.world.put("state", "suspended")

@@ -12,7 +12,7 @@
  *
  * Options and arguments may be mixed; "--" ends the options, and "-" is
  * an argument.  An option with a value takes it from behind itself or
- * behind "=".  "--help" shows the usage of the command.
+ * behind "=".  "--help" and "-h" show the usage of the command.
  */
 #ifndef XL_CMD_COMMAND_H
 #define XL_CMD_COMMAND_H

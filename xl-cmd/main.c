@@ -113,6 +113,11 @@ static const struct command *find(const char *group, const char *name)
     return NULL;
 }
 
+static int is_help(const char *arg)
+{
+    return !strcmp(arg, "--help") || !strcmp(arg, "-h");
+}
+
 /* The option that @arg is, "--name" or "--name=VALUE"; -1: none. */
 static int find_option(const struct command *c, const char *arg)
 {
@@ -193,7 +198,7 @@ static int parse(struct command_call *call, int argc, char **argv)
                 return -1;
         } else if (!strcmp(argv[k], "--")) {
             ended = 1;
-        } else if (!strcmp(argv[k], "--help")) {
+        } else if (is_help(argv[k])) {
             return 1;
         } else if (parse_option(call, argc, argv, &k)) {
             return -1;
@@ -272,11 +277,11 @@ int main(int argc, char **argv)
         return run(c, argc - 2, argv + 2);
     if (argc > 2 && (c = find(first, argv[2])))
         return run(c, argc - 3, argv + 3);
-    if (argc == 2 && !strcmp(first, "--help")) {
+    if (argc == 2 && is_help(first)) {
         usage_all();
         return flushed(NULL, EXIT_WELL);
     }
-    if (argc == 3 && !strcmp(argv[2], "--help") && usage(stdout, first))
+    if (argc == 3 && is_help(argv[2]) && usage(stdout, first))
         return flushed(NULL, EXIT_WELL);
     if (argc == 3 && !strcmp(first, "--completion") &&
         !strcmp(argv[2], "bash")) {

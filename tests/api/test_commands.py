@@ -42,6 +42,7 @@ def test_help_of_one_command(command):
     assert p.returncode == 0 and p.stderr == ""
     assert p.stdout.startswith(f"xl-ext {command}")
     assert p.stdout in run("--help").stdout
+    assert run(command, "-h").stdout == p.stdout
 
 
 @pytest.mark.parametrize("args, words", [

@@ -114,6 +114,10 @@ def test_it_goes_there(migration):
     assert migration.state == "gone" and migration.said("go")
 
 
+def test_it_goes_there_as_scripts_for_xl_have_it(migration):
+    assert "web is on beta" in migration.run(args=["--live"])
+
+
 @pytest.mark.parametrize("point", [AFTER_SAVE, AFTER_READY])
 def test_killed_ahead_of_the_commit_no_copy_may_run(migration, point):
     """The guardian lets it run: the journal says "whole", and no more."""

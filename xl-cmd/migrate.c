@@ -321,6 +321,22 @@ static void find_unfreezable(struct guest *g, uint32_t domid,
     libxl_ext_backend_list_dispose(&list);
 }
 
+/* @answer is the other host's, and this may be a terminal. */
+static void print_answer(const char *ahead, const char *answer,
+                         const char *behind)
+{
+    fputs(ahead, stdout);
+    print_clean(answer);
+    fputs(behind, stdout);
+}
+
+static void print_peer(const libxl_ext_precheck *p)
+{
+    printf("%s: libxl-ext ", p->host);
+    print_answer("", p->answer.version, ", Xen ");
+    print_answer("", p->answer.xen_version, "\n");
+}
+
 static void print_precheck(const libxl_ext_precheck *p)
 {
     const libxl_ext_migrate_answer *a = &p->answer;
@@ -329,8 +345,7 @@ static void print_precheck(const libxl_ext_precheck *p)
     if (p->peer == LIBXL_EXT_PEER_KIND_STOCK)
         printf("%s: stock xl, without libxl-ext\n", p->host);
     else
-        printf("%s: libxl-ext %s, Xen %s\n", p->host, a->version,
-               a->xen_version);
+        print_peer(p);
     printf("the guest needs %"PRIu64" pages", a->need_pages);
     if (p->peer == LIBXL_EXT_PEER_KIND_EXT)
         printf(", %"PRIu64" are free there", a->free_pages);
@@ -348,8 +363,8 @@ static void print_precheck(const libxl_ext_precheck *p)
     if (a->accepted)
         puts("it would be taken");
     else
-        printf("it would be refused: %s\n",
-               a->reason ? a->reason : "it does not say why");
+        print_answer("it would be refused: ",
+                     a->reason ? a->reason : "it does not say why", "\n");
 }
 
 enum { PRECHECK_JSON = 1 << 0, PRECHECK_TO = 1 << 1 };

@@ -3,6 +3,7 @@
 it: a Xen without shadow paging cannot see what a PV guest changes."""
 
 import json
+import struct
 import subprocess
 
 import pytest
@@ -49,6 +50,21 @@ def test_pv_without_shadow_paging_cannot_be_sent(pv, peer):
     assert not answer["accepted"]
     assert "without shadow paging" in answer["reason"]
     assert "save it without live" in answer["reason"]
+
+
+def test_what_a_peer_says_is_shown_without_controls(pv):
+    body = json.dumps({"accepted": False, "version": "9\x1b[2J",
+                       "xen_version": "9\n", "reason": "no\nway"})
+    pv.put("answer", struct.pack("<II", ord("A"), len(body)) +
+           body.encode())
+    p = subprocess.run(
+        [BUILD / "xl-ext", "precheck", "-s", "", "--to",
+         f"echo {EXT}; cat {pv.path}/answer; exec sleep 60", "web"],
+        env=pv.env, text=True, timeout=60, stdout=subprocess.PIPE,
+        check=False)
+    assert p.returncode == 1
+    assert "libxl-ext 9?[2J, Xen 9?\n" in p.stdout
+    assert p.stdout.endswith("\nit would be refused: no?way\n")
 
 
 @pytest.mark.parametrize("greeting", [EXT, STOCK])

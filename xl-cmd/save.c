@@ -179,8 +179,13 @@ static void end_guest(struct guest *g, uint32_t domid)
                         " the guest now, do not let it run", domid, rc);
         return;
     }
-    if (g->call->options & SAVE_PAUSED)
-        libxl_domain_pause(g->libxl, domid, NULL);
+    if (g->call->options & SAVE_PAUSED) {
+        rc = libxl_domain_pause(g->libxl, domid, NULL);
+        if (rc)
+            guest_error(g, "cannot pause domain %u (rc %d): it goes on"
+                        " running, and its image is only a copy", domid,
+                        rc);
+    }
     rc = guest_resume(g, domid);
     if (rc)
         guest_error(g, "cannot let domain %u go on (rc %d)", domid, rc);

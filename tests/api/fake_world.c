@@ -11,6 +11,7 @@
  *               it, too
  *   userdata    what libxl was given to keep of it
  *   undestroyable  where it is there, libxl cannot destroy the domain
+ *   unpausable  where it is there, libxl cannot pause it
  *   chatty      where it is there, libxl says something when it suspends
  *   unsynced    where it is there, no directory can be synced (CIFS)
  *   capabilities   of Xen's physinfo, a number; without it: all
@@ -564,6 +565,16 @@ int libxl_domain_resume(libxl_ctx *ctx, uint32_t domid,
     (void)how;
     return is_state("suspended") && write_text("state", "running") ?
         0 : ERROR_FAIL;
+}
+
+/* A suspended one, whose pausing is not to be seen. */
+int libxl_domain_pause(libxl_ctx *ctx, uint32_t domid,
+                       const libxl_asyncop_how *how)
+{
+    (void)ctx;
+    (void)domid;
+    (void)how;
+    return in_place("unpausable") ? ERROR_FAIL : 0;
 }
 
 int libxl_domain_destroy(libxl_ctx *ctx, uint32_t domid,

@@ -82,6 +82,18 @@ def test_a_full_disk(host):
     assert os.path.exists("/dev/full")
 
 
+def test_a_guest_that_cannot_be_paused(host):
+    """Who wants it paused must not take it for that."""
+    assert xl_ext(host, "save", "-p", "web", host.path / "one").returncode \
+        == 0
+    host.put("unpausable", "")
+    p = xl_ext(host, "save", "-p", "web", host.path / "two")
+    assert p.returncode == 2
+    first, last = p.stderr.decode().splitlines()
+    assert "cannot pause domain 5" in first
+    assert "domain 5, running; its image is " in last
+
+
 @pytest.mark.parametrize("name", [b"caf\xe9", b"caf\xc3\xa9", b'"\\\n\x01'],
                          ids=["latin1", "utf8", "controls"])
 def test_a_file_of_any_name(host, name):

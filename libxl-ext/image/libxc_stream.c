@@ -231,7 +231,11 @@ static void check_once(struct lxe__reader *r, const struct lxe__rec *rec)
     case LXE_LIBXC_REC_HVM_PARAMS: seen = &r->seen_hvm_params; break;
     default: return;
     }
-    once(r, rec, seen, LXE_RULE_O9);
+    /* What converts a legacy stream writes two of these. */
+    if (rec->type == LXE_LIBXC_REC_HVM_PARAMS && !r->out->xen_major)
+        *seen = true;
+    else
+        once(r, rec, seen, LXE_RULE_O9);
 }
 
 static void check_verify(struct lxe__reader *r, const struct lxe__rec *rec)

@@ -302,6 +302,28 @@ def test_a_guest_above_stock_s_limit_is_lost():
         assert who["fate"] == "refused" and "292 frames" in who["reason"]
 
 
+def converted(version):
+    """As Xen's convert-legacy-stream makes of an HVM guest's image: two
+    records of parameters, no policies, emulator 0."""
+    im = b.build("hvm", version=version)
+    im.poke("dhdr", 8, im.u("II", 0, 1))
+    im.poke("libxl", 15, b"\2")
+    for name in ("XENSTORE", "EMULATOR"):
+        im.poke(name, 0, bytes(4))
+    im.parts = [p for p in im.parts if not p.name.endswith("_POLICY")]
+    im.part("HVM_PARAMS").body = im.u("IIQQ", 1, 0, 1, b.STORE)
+    im.parts.insert(im.at("TSC_INFO"), im.record(
+        "HVM_PARAMS", b.HVM_PARAMS, im.u("IIQQ", 1, 0, 17, b.CONSOLE)))
+    return im
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_converted_legacy_image_is_whole(version):
+    status, out = run("verify", converted(version).bytes())
+    assert (status, out["faults"]) == (0, [])
+    assert out["restores"]["stock"]["fate"] == "restored"
+
+
 RULES_H = (TOP / "libxl-ext/image/rules.h").read_text()
 REFUSED = set(re.findall(r"X\((\w+),\s*REFUSED\)", RULES_H))
 

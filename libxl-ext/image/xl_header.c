@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * What xl puts ahead of libxl's stream; rules X1 to X7.
+ * What xl puts ahead of libxl's stream; rules X1 to X8.
  *
  *    0  32  magic
  *   32   4  byte order, 0x01020304 in the order of the saving host
@@ -21,7 +21,39 @@
 
 static const char magic[32] = "Xen saved domain, xl format\n \0 \r";
 
-static int read_optdata(struct lxe__reader *r, uint32_t len, bool json)
+/*
+ * Without the flag it is a configuration file, as xl up to 4.4 stored
+ * it, and none of these begins as libxl's JSON does.
+ */
+static int check_unmarked(struct lxe__reader *r, uint64_t flags_at)
+{
+    const uint8_t *p;
+    size_t have;
+
+    p = lxe__source_peek(&r->src, 1, &have, r->err);
+    if (!p)
+        return -1;
+    if (have && *p == '{')
+        lxe__fault_note(r, LXE_RULE_X8, flags_at, "xl header: mandatory"
+                        " flags lack 0x1, and the configuration is JSON:"
+                        " xl cannot read it: give xl restore a"
+                        " configuration file instead");
+    return 0;
+}
+
+static int read_config(struct lxe__reader *r, uint32_t len, bool json,
+                       uint64_t flags_at)
+{
+    if (!len)
+        return 0;
+    if (json)
+        return lxe__config_read(r, len);
+    return check_unmarked(r, flags_at) ||
+           lxe__pass_over(r, len, "xl configuration") ? -1 : 0;
+}
+
+static int read_optdata(struct lxe__reader *r, uint32_t len, bool json,
+                        uint64_t flags_at)
 {
     uint64_t at = r->src.offset;
     const uint8_t *p;
@@ -48,8 +80,7 @@ static int read_optdata(struct lxe__reader *r, uint32_t len, bool json)
     }
     r->config_offset = r->src.offset;
     r->config_len = config;
-    if (json && config ? lxe__config_read(r, config)
-                       : lxe__pass_over(r, config, "xl configuration"))
+    if (read_config(r, config, json, flags_at))
         return -1;
     return lxe__pass_over(r, len - config, "xl optional data");
 }
@@ -91,5 +122,5 @@ int lxe__xl_header_read(struct lxe__reader *r)
         return lxe__fault_stop(r, LXE_RULE_X6, at + 44, "xl header:"
                                " optional data of %u bytes is above the"
                                " bound of %u", len, XL_OPTDATA_MAX);
-    return read_optdata(r, len, mandatory & XL_FLAG_JSON);
+    return read_optdata(r, len, mandatory & XL_FLAG_JSON, at + 36);
 }

@@ -101,7 +101,9 @@ def page_data(im, entries, name="PAGE_DATA"):
 
 
 def xl_header(config, mandatory=3):
-    text = json.dumps(config).encode() + b"\0"
+    """config: libxl's, or the octets of a configuration file."""
+    text = config if isinstance(config, bytes) else (
+        json.dumps(config).encode() + b"\0")
     optional = struct.pack("<I", len(text)) + text
     return Part("xl", b"Xen saved domain, xl format\n \0 \r" + struct.pack(
         "<IIII", 0x01020304, mandatory, 0, len(optional)) + optional)

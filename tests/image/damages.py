@@ -138,6 +138,8 @@ poke("xl configuration is no JSON", "X8", "not the JSON", "xl", 52, b"[")
 poke("xl configuration of an unknown type", "X8", '"hxm" is none of', "xl",
      52 + len('{"c_info": {"type": "h'), b"x", at=52)
 
+poke("xl flag of JSON lost", "X8", "lack 0x1", "xl", 36, b"\2")
+
 
 @damage("xl configuration of another guest type", "X9", "of a pv guest")
 def _(im):

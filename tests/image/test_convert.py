@@ -542,7 +542,7 @@ def test_figures_of_the_configuration_that_are_not_there(place):
                         ("uuid", "no uuid"), (None, "no configuration")):
         im = b.build("pvh")
         if drop is None:
-            im.parts[0] = b.xl_header({}, mandatory=2)
+            im.parts[0] = b.xl_header(b'name = "guest"\n', mandatory=2)
         else:
             conf = b.config("pvh", 4096)
             for part in conf.values():

@@ -324,6 +324,13 @@ def test_a_converted_legacy_image_is_whole(version):
     assert out["restores"]["stock"]["fate"] == "restored"
 
 
+def test_a_configuration_of_xl_4_4_is_no_json():
+    im = converted(3)
+    im.parts[0] = b.xl_header(b'name = "guest"\nbuilder = "hvm"\n',
+                              mandatory=2)
+    assert run("verify", im.bytes())[0] == 0
+
+
 RULES_H = (TOP / "libxl-ext/image/rules.h").read_text()
 REFUSED = set(re.findall(r"X\((\w+),\s*REFUSED\)", RULES_H))
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * libxl's stream: header, records, and where it hands over to libxc and
- * takes over again; rules L1 to L14.  The memory record may stand ahead
+ * takes over again; rules L1 to L16.  The memory record may stand ahead
  * of LIBXC_CONTEXT; memory_record.c has its rules.
  *
  *   header   ident, version and options, big-endian
@@ -86,6 +86,24 @@ static void check_key(struct lxe__reader *r, uint8_t first, uint64_t nr,
                         first ? "absolute" : "empty");
 }
 
+/* May a path of xenstore have it? */
+static bool is_path_char(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == '-' || c == '/' || c == '_' ||
+           c == '@';
+}
+
+static void check_key_char(struct lxe__reader *r, uint8_t c, uint64_t nr,
+                           uint64_t offset)
+{
+    if (c && !is_path_char(c))
+        lxe__fault_note(r, LXE_RULE_L15, offset, "libxl record"
+                        " EMULATOR_XENSTORE_DATA: key %llu has an octet"
+                        " 0x%02x, which is no letter, digit or one of"
+                        " -/_@", (unsigned long long)nr, c);
+}
+
 /* Pairs of strings, a key and a value, each with its NUL. */
 static int read_xenstore_data(struct lxe__reader *r,
                               const struct lxe__rec *rec)
@@ -107,6 +125,8 @@ static int read_xenstore_data(struct lxe__reader *r,
         for (i = 0; i < n; i++) {
             if (!last && nuls % 2 == 0)
                 check_key(r, p[i], nuls / 2 + 1, at + i);
+            if (nuls % 2 == 0)
+                check_key_char(r, p[i], nuls / 2 + 1, at + i);
             nuls += !p[i];
             last = p[i];
         }
@@ -121,6 +141,22 @@ static int read_xenstore_data(struct lxe__reader *r,
                                " no pairs of key and value",
                                (unsigned long long)nuls);
     return 0;
+}
+
+/* A guest has one emulator, and it has one state. */
+static void check_only(struct lxe__reader *r, const struct lxe__rec *rec,
+                       uint32_t index)
+{
+    uint32_t bit = 1U << rec->type;
+
+    if (index)
+        lxe__fault_note(r, LXE_RULE_L16, rec->body + 4, "libxl record %s:"
+                        " index %u is not 0, that of the only emulator",
+                        names[rec->type], index);
+    if (r->emulator_seen & bit)
+        lxe__fault_note(r, LXE_RULE_L16, rec->offset, "libxl record %s: a"
+                        " second one", names[rec->type]);
+    r->emulator_seen |= bit;
 }
 
 static int read_emulator(struct lxe__reader *r, const struct lxe__rec *rec)
@@ -146,6 +182,7 @@ static int read_emulator(struct lxe__reader *r, const struct lxe__rec *rec)
         lxe__fault_note(r, LXE_RULE_L9, rec->body, "libxl record %s:"
                         " emulator %u is neither 1 nor 2 (nor 0 in a"
                         " converted stream)", name, id);
+    check_only(r, rec, lxe__get32(p + 4, r->libxl_big));
     return rec->type == REC_EMULATOR_XENSTORE_DATA
            ? read_xenstore_data(r, rec) : 0;
 }
@@ -154,7 +191,7 @@ static int read_checkpoint_state(struct lxe__reader *r,
                                  const struct lxe__rec *rec, bool expected)
 {
     const uint8_t *p;
-    uint32_t id;
+    uint32_t id, pad;
 
     if (!expected)
         return lxe__fault_note(r, LXE_RULE_L13, rec->offset, "libxl record"
@@ -172,6 +209,11 @@ static int read_checkpoint_state(struct lxe__reader *r,
         lxe__fault_note(r, LXE_RULE_L13, rec->body, "libxl record"
                         " CHECKPOINT_STATE: control_id %u is not 0, the"
                         " one that a primary sends", id);
+    pad = lxe__get32(p + 4, r->libxl_big);
+    if (pad)
+        lxe__fault_note(r, LXE_RULE_L7, rec->body + 4, "libxl record"
+                        " CHECKPOINT_STATE: padding 0x%08x is not zero",
+                        pad);
     return 0;
 }
 
@@ -281,6 +323,7 @@ static int read_checkpoint(struct lxe__reader *r)
         if (lxe__finish_body(r, &rec, LXE_RULE_L7, name_of(rec.type)))
             return -1;
     } while (rec.type != REC_CHECKPOINT_END);
+    r->emulator_seen = 0;
     p = lxe__source_peek(&r->src, 4, &have, r->err);
     if (!p)
         return -1;

@@ -96,6 +96,7 @@ struct lxe__reader {
     bool in_checkpoint;         /* libxc has handed over */
     uint64_t emulator_contexts, emulator_records;
     uint64_t emulator_offset;   /* of the first emulator record */
+    uint32_t emulator_seen;     /* bits: types since the last checkpoint */
     bool dm_none;               /* configuration: no device model */
     uint64_t config_vcpus;      /* configuration: max_vcpus; 0: unknown */
 

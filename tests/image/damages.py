@@ -187,6 +187,13 @@ body("emulator data with an absolute key", "L10", "key 1 is absolute",
      "XENSTORE", lambda im: im.u("II", 2, 0) + b"/a\0b\0", at=8)
 body("emulator data with a key without value", "L10", "3 strings",
      "XENSTORE", lambda im: im.u("II", 2, 0) + b"a\0b\0c\0", at=0)
+body("emulator data with a key that xenstore refuses", "L15",
+     "key 2 has an octet 0x2e", "XENSTORE",
+     lambda im: im.u("II", 2, 0) + b"a-/_@Z0\0.\0b.c\0d\0", at=8 + 11)
+double("emulator data twice", "L16", "XENSTORE_DATA: a second", "XENSTORE")
+double("device model's state twice", "L16", "CONTEXT: a second", "EMULATOR")
+poke("emulator of another index", "L16", "index 1 is not 0", "EMULATOR", 4,
+     b"\1")
 move("emulator record ahead of libxc", "L11", "ahead of LIBXC_CONTEXT",
      "EMULATOR", "LIBXC_CONTEXT")
 
@@ -205,7 +212,7 @@ def _(im):
 
 
 @damage("checkpoint without its end", "L12", "END: in a checkpoint",
-        checkpoints=1)
+        checkpoints=1, **PVH)
 def _(im):
     k = im.at("CHECKPOINT_END")
     im.parts[k:k + 2] = []
@@ -227,6 +234,14 @@ def _(im):
     im.parts.insert(im.at("CHECKPOINT_END") + 1, b.libxl_record(
         "state", b.LX_CHECKPOINT_STATE, b"\2" + bytes(7)))
     return im.body_offset("state")
+
+
+@damage("CHECKPOINT_STATE padding", "L7", "0x00000100 is not zero",
+        checkpoints=2)
+def _(im):
+    im.parts.insert(im.at("CHECKPOINT_END") + 1, b.libxl_record(
+        "state", b.LX_CHECKPOINT_STATE, bytes(5) + b"\1\0\0"))
+    return im.body_offset("state") + 4
 
 
 drop("device model's state missing", "L14", "no EMULATOR_CONTEXT", "EMULATOR",

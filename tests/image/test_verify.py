@@ -331,6 +331,14 @@ def test_a_configuration_of_xl_4_4_is_no_json():
     assert run("verify", im.bytes())[0] == 0
 
 
+def test_each_checkpoint_has_the_device_model_s_state():
+    im = b.build("hvm", checkpoints=3)
+    assert run("verify", im.bytes())[1]["faults"] == []
+    im.parts.insert(im.at("EMULATOR", 2), im.part("EMULATOR", 2))
+    faults = run("verify", im.bytes())[1]["faults"]
+    assert [f["rule"] for f in faults] == ["L16"]
+
+
 RULES_H = (TOP / "libxl-ext/image/rules.h").read_text()
 REFUSED = set(re.findall(r"X\((\w+),\s*REFUSED\)", RULES_H))
 

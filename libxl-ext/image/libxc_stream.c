@@ -5,6 +5,7 @@
  *
  * What is in a record's body is in libxc_records.c and libxc_pages.c.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "image/reader.h"
@@ -167,16 +168,37 @@ static void once(struct lxe__reader *r, const struct lxe__rec *rec,
     *seen = true;
 }
 
+/* Static records of version 3 in a stream of version 2. */
+static void check_static_2(struct lxe__reader *r,
+                           const struct lxe__rec *rec)
+{
+    const char *name = name_of(rec->type);
+    unsigned long long at = rec->offset;
+    bool end = rec->type == LXE_LIBXC_REC_STATIC_DATA_END;
+
+    if (!end && !(1U << rec->type & POLICIES))
+        return;
+    lxe__fault_note(r, LXE_RULE_O2, rec->offset, "libxc record %s: in a"
+                    " stream of version 2, which has none", name);
+    if (!end)
+        return;
+    /* libxenguest takes one as read where the first of these begins. */
+    if (r->seen_static_end || r->seen_p2m || r->seen_pages) {
+        lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED, "O2 at"
+                        " byte %llu: %s behind static data", at, name);
+        lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED, "O2 at"
+                        " byte %llu: %s behind static data", at, name);
+    }
+    r->seen_static_end = true;
+}
+
 static void check_static(struct lxe__reader *r, const struct lxe__rec *rec)
 {
     const char *name = name_of(rec->type);
     uint32_t bit = 1U << rec->type;
 
     if (r->out->version < 3) {
-        if (bit & (POLICIES | BIT(STATIC_DATA_END)))
-            lxe__fault_note(r, LXE_RULE_O2, rec->offset, "libxc record %s:"
-                            " in a stream of version 2, which has none",
-                            name);
+        check_static_2(r, rec);
         return;
     }
     if (!(bit & STATIC) && !r->seen_static_end) {
@@ -290,6 +312,26 @@ static void missing(struct lxe__reader *r, const struct lxe__rec *rec,
                     " %llu: no %s", (unsigned long long)rec->offset, what);
 }
 
+/*
+ * Is it known of each vcpu what it is about?  Of one that stood in an
+ * earlier checkpoint alone a receiver sets the registers of then.
+ */
+static void check_vcpus(struct lxe__reader *r, const struct lxe__rec *rec)
+{
+    const struct lxe__vcpu *v = r->vcpus;
+    char what[48];
+    uint32_t i;
+
+    if (!r->nr_vcpus)
+        missing(r, rec, "X86_PV_VCPU_BASIC of vcpu 0", true);
+    for (i = 0; i < r->nr_vcpus; i++, v++) {
+        if (v->seen & BIT(X86_PV_VCPU_BASIC) || (i && !v->seen))
+            continue;
+        snprintf(what, sizeof(what), "X86_PV_VCPU_BASIC of vcpu %u", i);
+        missing(r, rec, what, !i && !v->offset);
+    }
+}
+
 /* At END or CHECKPOINT: is the guest's state whole? */
 static void check_whole(struct lxe__reader *r, const struct lxe__rec *rec)
 {
@@ -312,8 +354,7 @@ static void check_whole(struct lxe__reader *r, const struct lxe__rec *rec)
     } else {
         if (!r->seen_shared_info)
             missing(r, rec, "SHARED_INFO", false);
-        if (!r->nr_vcpus || !r->vcpus[0].offset)
-            missing(r, rec, "X86_PV_VCPU_BASIC of vcpu 0", true);
+        check_vcpus(r, rec);
     }
 }
 

@@ -424,6 +424,13 @@ move("vcpu record ahead of the pages", "O6", "VCPU_BASIC: ahead of PAGE_DATA",
      "VCPU_BASIC", "PAGE_DATA", **PV)
 
 
+@damage("vcpu record of another vcpu", "O7", "VCPU_BASIC of vcpu 7",
+        guest="pv", container="libxc")
+def _(im):
+    im.poke("VCPU_EXT", 0, b"\7")
+    return im.offset("END")
+
+
 @damage("all pages missing", "O7", "no PAGE_DATA")
 def _(im):
     im.parts = [p for p in im.parts if p.name != "PAGE_DATA"]

@@ -331,6 +331,26 @@ def test_a_configuration_of_xl_4_4_is_no_json():
     assert run("verify", im.bytes())[0] == 0
 
 
+@pytest.mark.parametrize("place, fate", [
+    ("P2M_FRAMES", "restored"), ("PAGE_DATA", "refused"),
+    ("TSC_INFO", "refused")])
+def test_in_version_2_static_data_may_end_once(place, fate):
+    im = b.build("pv", version=2)
+    im.parts.insert(im.at(place), im.record("end", b.STATIC_DATA_END))
+    out = run("verify", im.bytes())[1]
+    assert [f["rule"] for f in out["faults"]] == ["O2"]
+    for who in out["restores"].values():
+        assert who["fate"] == fate
+
+
+def test_each_checkpoint_has_the_registers_of_vcpu_0():
+    im = b.build("pv", checkpoints=2)
+    del im.parts[im.at("VCPU_BASIC", 1)]
+    faults = run("verify", im.bytes())[1]["faults"]
+    assert [(f["rule"], f["offset"]) for f in faults] == [
+        ("O7", im.offset("CHECKPOINT", 1))]
+
+
 def test_each_checkpoint_has_the_device_model_s_state():
     im = b.build("hvm", checkpoints=3)
     assert run("verify", im.bytes())[1]["faults"] == []

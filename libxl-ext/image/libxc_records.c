@@ -136,6 +136,12 @@ static struct lxe__vcpu *get_vcpu(struct lxe__reader *r, uint32_t id)
     return &r->vcpus[id];
 }
 
+/* Is the domain that a restore makes without this vcpu? */
+static bool has_no_vcpu(const struct lxe__reader *r, uint32_t id)
+{
+    return r->config_vcpus && id >= r->config_vcpus;
+}
+
 /* Offsets in struct vcpu_guest_context of x86_32 and x86_64. */
 #define CTX32_LEN   2800U
 #define CTX64_LEN   5168U
@@ -230,13 +236,22 @@ static int read_vcpu(struct lxe__reader *r, const struct lxe__rec *rec,
     if (id >= LXE_IMAGE_VCPUS)
         return lxe__fault_note(r, LXE_RULE_B12, rec->body, "%s: vcpu %u is"
                                " not below %u", name, id, LXE_IMAGE_VCPUS);
+    /* An empty one is skipped, whoever's it is: the erratum. */
+    if (rec->length > 8 && has_no_vcpu(r, id))
+        return lxe__fault_note(r, LXE_RULE_B12, rec->body, "%s: vcpu %u is"
+                               " not below %llu, the configuration's"
+                               " max_vcpus", name, id,
+                               (unsigned long long)r->config_vcpus);
     return read_vcpu_blob(r, rec, id, name);
 }
+
+/* The greatest TSC_MODE_* that there was: up to Xen 4.11. */
+#define TSC_PVRDTSCP 3U
 
 static int read_tsc_info(struct lxe__reader *r, const struct lxe__rec *rec)
 {
     const uint8_t *p;
-    uint32_t reserved;
+    uint32_t reserved, mode;
 
     if (rec->length != 24)
         return lxe__fault_note(r, LXE_RULE_B15, LEN_AT(rec),
@@ -245,11 +260,62 @@ static int read_tsc_info(struct lxe__reader *r, const struct lxe__rec *rec)
     p = lxe__take(r, 24, "X86_TSC_INFO");
     if (!p)
         return -1;
+    mode = lxe__get32(p, r->out->big_endian);
+    if (mode > TSC_PVRDTSCP)
+        lxe__fault_note(r, LXE_RULE_B15, rec->body, "X86_TSC_INFO: mode %u"
+                        " is above %u", mode, TSC_PVRDTSCP);
+    if (mode == TSC_PVRDTSCP) {
+        lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED, "the TSC"
+                        " mode is pvrdtscp, which Xen has not since 4.12");
+        lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED, "the TSC"
+                        " mode is pvrdtscp, which Xen has not since 4.12");
+    }
     reserved = lxe__get32(p + 20, r->out->big_endian);
     if (reserved)
         lxe__fault_note(r, LXE_RULE_B20, rec->body + 20, "X86_TSC_INFO:"
                         " reserved octets 0x%08x are not zero", reserved);
     return 0;
+}
+
+/* Of descriptors, in Xen's public/arch-x86/hvm/save.h. */
+#define HVM_HEADER   1U
+#define HVM_CODE_MAX 20U        /* no Xen has had a greater one */
+
+/* Those of which each vcpu has one. */
+#define HVM_VCPU     (1U << 2 | 1U << 5 | 1U << 6 | 1U << 14 | 1U << 16 | \
+                      1U << 17 | 1U << 18 | 1U << 19 | 1U << 20)
+
+/* What Xen looks at before it reads what is in a descriptor at @at. */
+static bool check_descriptor(struct lxe__reader *r, uint64_t at,
+                             uint32_t type, uint32_t instance, bool first)
+{
+    if (first && type != HVM_HEADER)
+        lxe__fault_note(r, LXE_RULE_B16, at, "HVM_CONTEXT: its first"
+                        " descriptor is of type %u, not HEADER (1)", type);
+    else if (!first && type == HVM_HEADER)
+        lxe__fault_note(r, LXE_RULE_B16, at, "HVM_CONTEXT: a second"
+                        " descriptor of type HEADER (1)");
+    else if (type <= HVM_CODE_MAX && HVM_VCPU & 1U << type &&
+             has_no_vcpu(r, instance))
+        lxe__fault_note(r, LXE_RULE_B16, at + 2, "HVM_CONTEXT: a"
+                        " descriptor of type %u of vcpu %u, which is not"
+                        " below %llu, the configuration's max_vcpus", type,
+                        instance, (unsigned long long)r->config_vcpus);
+    else
+        return true;
+    return false;
+}
+
+/* A Xen to come may have it. */
+static void raise_descriptor(struct lxe__reader *r, uint64_t at,
+                             uint32_t type)
+{
+    lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED, "HVM_CONTEXT"
+                    " at byte %llu: Xen has no descriptor of type %u",
+                    (unsigned long long)at, type);
+    lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED, "HVM_CONTEXT at"
+                    " byte %llu: Xen has no descriptor of type %u",
+                    (unsigned long long)at, type);
 }
 
 /* Xen's own format: descriptors, each with its data, up to END. */
@@ -272,10 +338,11 @@ static int read_hvm_context(struct lxe__reader *r,
             return -1;
         type = lxe__get16(p, false);
         len = lxe__get32(p + 4, false);
-        if (first && type != 1)
-            return lxe__fault_note(r, LXE_RULE_B16, at, "HVM_CONTEXT: its"
-                                   " first descriptor is of type %u, not"
-                                   " HEADER (1)", type);
+        if (!check_descriptor(r, at, type, lxe__get16(p + 2, false),
+                              first))
+            return 0;
+        if (type > HVM_CODE_MAX)
+            raise_descriptor(r, at, type);
         first = false;
         if (!type)
             return 0;
@@ -293,6 +360,7 @@ static int read_hvm_context(struct lxe__reader *r,
 /* Numbers of parameters, in Xen's public/hvm/params.h. */
 #define PARAM_STORE_PFN   1
 #define PARAM_CONSOLE_PFN 17
+#define NR_PARAMS         39U
 
 static int read_hvm_params(struct lxe__reader *r,
                            const struct lxe__rec *rec)
@@ -327,6 +395,10 @@ static int read_hvm_params(struct lxe__reader *r,
             return -1;
         index = lxe__get64(p, big);
         value = lxe__get64(p + 8, big);
+        if (index >= NR_PARAMS)
+            lxe__fault_note(r, LXE_RULE_B17, at, "HVM_PARAMS: parameter"
+                            " %llu is not below %u",
+                            (unsigned long long)index, NR_PARAMS);
         if (index == PARAM_STORE_PFN) {
             r->store_pfn = value;
             r->store_offset = at + 8;

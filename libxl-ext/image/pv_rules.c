@@ -107,6 +107,11 @@ static int check_p2m(struct lxe__reader *r)
     uint32_t i, n, done = 0;
     uint64_t at;
 
+    if (r->p2m_first)
+        lxe__fault_note(r, LXE_RULE_G6, r->p2m_offset - 8,
+                        "X86_PV_P2M_FRAMES: p2m_start_pfn leaves out the"
+                        " first %u frames of the table, which a restore"
+                        " writes whole", r->p2m_first);
     for (; done < r->p2m_entries; done += n) {
         n = r->p2m_entries - done;
         if (n > LXE_P2M_PIECE / 8)

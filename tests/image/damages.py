@@ -367,6 +367,8 @@ body("vcpu record without its header", "B12", "length 4", "VCPU_XSAVE",
      b"1234", **PV)
 poke("vcpu number out of range", "B12", "vcpu 65536", "VCPU_BASIC", 2, b"\1",
      at=0, **PV)
+poke("vcpu number that the configuration has not", "B12",
+     "vcpu 1 is not below 1", "VCPU_BASIC", 0, b"\1", **PV)
 body("vcpu registers of the other width", "B13", "2800 octets", "VCPU_BASIC",
      lambda im: bytes(8) + b.context(4), **PV)
 body("vcpu extended state too long", "B13", "129 octets is above 128",
@@ -378,6 +380,7 @@ body("vcpu msrs broken off", "B13", "24 octets is no multiple", "VCPU_MSRS",
 body("SHARED_INFO length", "B14", "length 4088", "SHARED_INFO", bytes(4088),
      **PV)
 body("X86_TSC_INFO length", "B15", "length 16", "TSC_INFO", bytes(16))
+poke("X86_TSC_INFO mode", "B15", "mode 4 is above 3", "TSC_INFO", 0, b"\4")
 body("HVM_CONTEXT empty", "B16", "without its END", "HVM_CONTEXT", b"", at=0)
 poke("HVM_CONTEXT begins with another descriptor", "B16", "of type 2",
      "HVM_CONTEXT", 0, b"\2")
@@ -386,8 +389,14 @@ poke("HVM_CONTEXT descriptor runs over", "B16", "do not fit", "HVM_CONTEXT",
 poke("HVM_CONTEXT descriptor an octet too long", "B16",
      "1009 octets of a descriptor of type 2 do not fit the 1008",
      "HVM_CONTEXT", 32 + 4, struct.pack("<I", 1009))
+poke("HVM_CONTEXT with a second HEADER", "B16", "a second descriptor of",
+     "HVM_CONTEXT", 32, b"\1")
+poke("HVM_CONTEXT of a vcpu that the configuration has not", "B16",
+     "vcpu 1, which is not below 1", "HVM_CONTEXT", 34, b"\1")
 body("HVM_PARAMS without its header", "B17", "length 4", "HVM_PARAMS", b"1234")
 poke("HVM_PARAMS count", "B17", "count 3 needs", "HVM_PARAMS", 0, b"\3")
+poke("HVM_PARAMS of a parameter that Xen has not", "B17",
+     "parameter 39 is not below 39", "HVM_PARAMS", 8, b"\x27")
 body("X86_CPUID_POLICY not whole", "B18", "length 40", "CPUID_POLICY",
      bytes(40))
 body("X86_MSR_POLICY empty", "B19", "length 0", "MSR_POLICY", b"")
@@ -687,6 +696,17 @@ def _(im):
     last = sum(p.name == "PAGE_DATA" for p in im.parts) - 1
     index = [p for p in range(b.PV_FRAMES) if p != b.PV_XTAB].index(22)
     return im.body_offset("PAGE_DATA", last) + 8 + 4 * 8 + index * 8
+
+
+@damage("P2M table without its first frame", "G6", "the first 1 frames of",
+        **PV)
+def _(im):
+    im.part("P2M_FRAMES").body = im.u("IIQ", 512, 600, b.P2M)
+    im.parts = [p for p in im.parts if p.name != "PAGE_DATA"]
+    pages = b.pv_pages(8) + [(n, b.XTAB, None)
+                             for n in range(b.PV_FRAMES, 601)]
+    im.parts[im.at("TSC_INFO"):im.at("TSC_INFO")] = b.batches(im, pages)
+    return im.body_offset("P2M_FRAMES")
 
 
 @damage("P2M table in a page table", "G6", "frame 0x3 is a page table", **PV)

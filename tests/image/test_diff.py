@@ -223,6 +223,7 @@ def test_registers_by_the_number_of_the_vcpu(diff):
     """Not by their order; and one that is in one image only."""
     def with_vcpus(*numbers):
         im = b.build("pv")
+        im.parts[0] = b.xl_header(b.config("pv", 4096, max_vcpus=4))
         for n in numbers:
             im.parts.insert(im.at("END"), b.vcpu(
                 im, "more", b.VCPU_BASIC, n, b.context(8)))
@@ -244,6 +245,7 @@ def descriptors(*items):
 def test_devices_of_an_hvm_guest_by_descriptor(diff):
     def with_context(*items):
         im = b.build("pvh")
+        im.parts[0] = b.xl_header(b.config("pvh", 4096, max_vcpus=2))
         im.part("HVM_CONTEXT").body = descriptors(
             (1, 0, b"h" * 24), *items)
         return im.bytes()

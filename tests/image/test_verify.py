@@ -5,6 +5,7 @@ named, a file and a pipe get the same answer."""
 import json
 import random
 import re
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -341,6 +342,51 @@ def test_in_version_2_static_data_may_end_once(place, fate):
     assert [f["rule"] for f in out["faults"]] == ["O2"]
     for who in out["restores"].values():
         assert who["fate"] == fate
+
+
+@pytest.mark.parametrize("guest", ["pv", "pvh"])
+def test_a_tsc_mode_that_is_gone_is_refused_and_no_fault(guest):
+    im = b.build(guest)
+    im.poke("TSC_INFO", 0, b"\3")
+    status, out = run("verify", im.bytes())
+    assert (status, out["faults"]) == (1, [])
+    for who in out["restores"].values():
+        assert who["fate"] == "refused" and "pvrdtscp" in who["reason"]
+
+
+def test_a_descriptor_to_come_is_refused_and_no_fault():
+    for kind, fate in ((20, "restored"), (21, "refused")):
+        im = b.build("pvh")
+        im.poke("HVM_CONTEXT", 32, bytes([kind]))
+        status, out = run("verify", im.bytes())
+        assert (status, out["faults"]) == (int(kind > 20), [])
+        for who in out["restores"].values():
+            assert who["fate"] == fate
+            assert (f"byte {im.body_offset('HVM_CONTEXT') + 32}:" in
+                    who["reason"]) == (kind > 20)
+
+
+@pytest.mark.parametrize("nr", [2, 300])
+def test_all_vcpus_of_the_configuration_are_taken(nr):
+    """The last but one is offline, and says nothing or only that."""
+    for guest in ("pv", "pvh"):
+        im = b.build(guest)
+        im.parts[0] = b.xl_header(b.config(guest, 4096, max_vcpus=nr))
+        ids = [n for n in range(1, nr) if n != nr - 2]
+        if guest == "pv":
+            for n in ids:
+                for name in ("VCPU_BASIC", "VCPU_EXT"):
+                    p = im.part(name)
+                    im.parts.insert(im.at("END"), b.vcpu(
+                        im, name, p.kind, n, p.body[8:]))
+            im.parts.insert(im.at("END"), b.vcpu(
+                im, "VCPU_XSAVE", b.VCPU_XSAVE, nr, b""))
+        else:
+            p = im.part("HVM_CONTEXT")
+            p.body = p.body[:-8] + b"".join(
+                struct.pack("<HHI", kind, n, 8) + bytes(8)
+                for n in ids for kind in (2, 5, 20)) + bytes(8)
+        assert run("verify", im.bytes())[0] == 0, guest
 
 
 def test_each_checkpoint_has_the_registers_of_vcpu_0():

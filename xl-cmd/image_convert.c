@@ -160,6 +160,12 @@ int image_convert(const struct command_call *call)
         parse_max_pages(call, &how.max_pages) ||
         parse_carrier(call, &how.carrier))
         return EXIT_CANNOT;
+    if (!strcmp(call->args[1], "-")) {
+        command_error(call, "output -: the output is read again, which"
+                      " standard output cannot be: name a file (./- where"
+                      " that is its name)");
+        return EXIT_CANNOT;
+    }
     fd = image_open(call, call->args[0]);
     if (fd < 0)
         return EXIT_CANNOT;

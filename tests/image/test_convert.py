@@ -728,6 +728,16 @@ def test_outputs_that_are_no_files(place):
     assert (at.path / "other").read_bytes() == b"other"
 
 
+def test_standard_output_is_no_output(place, monkeypatch):
+    at = place(b.build("pvh", live=True).bytes())
+    monkeypatch.chdir(at.path)
+    for pipe in (False, True):
+        text = at.refused("--record", "optional", "--force", pipe=pipe,
+                          output="-")
+        assert "name a file (./- where" in text
+    at.convert("--record", "optional", output=at.path / "-")
+
+
 def test_what_is_there_is_replaced_only_by_force(place):
     at = place(b.build("pvh", live=True).bytes())
     at.output.write_bytes(b"old")

@@ -153,6 +153,22 @@ static uint64_t last_frame(const struct lxe__reader *r)
     return r->out->hvm ? LXE_IMAGE_PFN_MAX : r->max_pfn;
 }
 
+/* A page table that a guest of this kind has not. */
+static void bad_table(struct lxe__reader *r, uint64_t pfn,
+                      unsigned int type, uint64_t offset)
+{
+    unsigned long long at = offset;
+
+    lxe__fault_note(r, LXE_RULE_B8, offset, "PAGE_DATA: frame 0x%llx is a"
+                    " page table of level %u, which %s guest has not",
+                    (unsigned long long)pfn, type & LXE_PAGE_LEVEL,
+                    r->out->hvm ? "an HVM" : "a 32-bit PV");
+    if (r->out->hvm)
+        return;         /* its entries are left as they are */
+    lxe__fate_both(r, LIBXL_EXT_IMAGE_DAMAGED, "B8 at byte %llu: what is"
+                   " in the page is rewritten", at);
+}
+
 static int check_entry(struct lxe__reader *r, uint64_t *entry,
                        uint64_t offset)
 {
@@ -174,11 +190,7 @@ static int check_entry(struct lxe__reader *r, uint64_t *entry,
     if (lxe__page_is_table(type) &&
         (r->out->hvm || ((type & LXE_PAGE_LEVEL) == LXE_PAGE_L4TAB &&
                          r->out->pv_width == 4)))
-        lxe__fault_note(r, LXE_RULE_B8, offset, "PAGE_DATA: frame 0x%llx"
-                        " is a page table of level %u, which %s guest has"
-                        " not", (unsigned long long)pfn,
-                        type & LXE_PAGE_LEVEL,
-                        r->out->hvm ? "an HVM" : "a 32-bit PV");
+        bad_table(r, pfn, type, offset);
     if (pfn > max) {
         *entry |= E_OUTSIDE;
         return lxe__fault_note(r, LXE_RULE_B7, offset, "PAGE_DATA: frame"

@@ -21,9 +21,12 @@ static int read_pv_info(struct lxe__reader *r, const struct lxe__rec *rec)
     const uint8_t *p;
     int i;
 
-    if (rec->length != 8)
+    if (rec->length < 8)
         return lxe__fault_note(r, LXE_RULE_B9, LEN_AT(rec), "X86_PV_INFO:"
-                               " length %u is not 8", rec->length);
+                               " length %u is below 8", rec->length);
+    if (rec->length > 8)
+        lxe__fault_note(r, LXE_RULE_B10, LEN_AT(rec), "X86_PV_INFO: length"
+                        " %u is above 8", rec->length);
     p = lxe__take(r, 8, "X86_PV_INFO");
     if (!p)
         return -1;
@@ -264,12 +267,9 @@ static int read_tsc_info(struct lxe__reader *r, const struct lxe__rec *rec)
     if (mode > TSC_PVRDTSCP)
         lxe__fault_note(r, LXE_RULE_B15, rec->body, "X86_TSC_INFO: mode %u"
                         " is above %u", mode, TSC_PVRDTSCP);
-    if (mode == TSC_PVRDTSCP) {
-        lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED, "the TSC"
-                        " mode is pvrdtscp, which Xen has not since 4.12");
-        lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED, "the TSC"
-                        " mode is pvrdtscp, which Xen has not since 4.12");
-    }
+    if (mode == TSC_PVRDTSCP)
+        lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "the TSC mode is"
+                       " pvrdtscp, which Xen has not since 4.12");
     reserved = lxe__get32(p + 20, r->out->big_endian);
     if (reserved)
         lxe__fault_note(r, LXE_RULE_B20, rec->body + 20, "X86_TSC_INFO:"
@@ -310,12 +310,9 @@ static bool check_descriptor(struct lxe__reader *r, uint64_t at,
 static void raise_descriptor(struct lxe__reader *r, uint64_t at,
                              uint32_t type)
 {
-    lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED, "HVM_CONTEXT"
-                    " at byte %llu: Xen has no descriptor of type %u",
-                    (unsigned long long)at, type);
-    lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED, "HVM_CONTEXT at"
-                    " byte %llu: Xen has no descriptor of type %u",
-                    (unsigned long long)at, type);
+    lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "HVM_CONTEXT at byte %llu:"
+                   " Xen has no descriptor of type %u",
+                   (unsigned long long)at, type);
 }
 
 /* Xen's own format: descriptors, each with its data, up to END. */

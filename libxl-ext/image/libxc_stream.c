@@ -61,12 +61,9 @@ static int read_image_header(struct lxe__reader *r)
                             p[i]);
             break;
         }
-    if (r->out->big_endian) {
-        lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED,
-                        "libxc's stream is big-endian");
-        lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED,
-                        "libxc's stream is big-endian");
-    }
+    if (r->out->big_endian)
+        lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "libxc's stream is"
+                       " big-endian");
     return 0;
 }
 
@@ -183,12 +180,9 @@ static void check_static_2(struct lxe__reader *r,
     if (!end)
         return;
     /* libxenguest takes one as read where the first of these begins. */
-    if (r->seen_static_end || r->seen_p2m || r->seen_pages) {
-        lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED, "O2 at"
-                        " byte %llu: %s behind static data", at, name);
-        lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED, "O2 at"
-                        " byte %llu: %s behind static data", at, name);
-    }
+    if (r->seen_static_end || r->seen_p2m || r->seen_pages)
+        lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "O2 at byte %llu: %s"
+                       " behind static data", at, name);
     r->seen_static_end = true;
 }
 
@@ -262,6 +256,8 @@ static void check_once(struct lxe__reader *r, const struct lxe__rec *rec)
 
 static void check_verify(struct lxe__reader *r, const struct lxe__rec *rec)
 {
+    unsigned long long at = rec->offset;
+
     if (rec->type == LXE_LIBXC_REC_CHECKPOINT && r->seen_verify) {
         lxe__fault_note(r, LXE_RULE_O8, rec->offset, "libxc record"
                         " CHECKPOINT: behind VERIFY");
@@ -269,9 +265,12 @@ static void check_verify(struct lxe__reader *r, const struct lxe__rec *rec)
     }
     if (rec->type != LXE_LIBXC_REC_VERIFY)
         return;
-    if (!r->seen_pages)
+    if (!r->seen_pages) {
         lxe__fault_note(r, LXE_RULE_O8, rec->offset, "libxc record VERIFY:"
                         " ahead of PAGE_DATA");
+        lxe__fate_both(r, LIBXL_EXT_IMAGE_DAMAGED, "O8 at byte %llu: no"
+                       " page is kept", at);
+    }
     if (r->out->checkpoints)
         lxe__fault_note(r, LXE_RULE_O8, rec->offset, "libxc record VERIFY:"
                         " in a stream of checkpoints");
@@ -306,10 +305,8 @@ static void missing(struct lxe__reader *r, const struct lxe__rec *rec,
                     " ahead of it", name_of(rec->type), what);
     if (!fatal)
         return;
-    lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED, "O7 at byte"
-                    " %llu: no %s", (unsigned long long)rec->offset, what);
-    lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED, "O7 at byte"
-                    " %llu: no %s", (unsigned long long)rec->offset, what);
+    lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "O7 at byte %llu: no %s",
+                   (unsigned long long)rec->offset, what);
 }
 
 /*
@@ -362,14 +359,9 @@ static void begin_checkpoint(struct lxe__reader *r)
 {
     uint32_t i;
 
-    if (!r->out->checkpoints++) {
-        lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED, "a"
-                        " checkpointed stream, which only a Remus or COLO"
-                        " receiver takes");
-        lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED, "a"
-                        " checkpointed stream, which only a Remus or COLO"
-                        " receiver takes");
-    }
+    if (!r->out->checkpoints++)
+        lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "a checkpointed stream,"
+                       " which only a Remus or COLO receiver takes");
     r->seen_tsc = r->seen_shared_info = false;
     r->seen_hvm_context = r->seen_hvm_params = false;
     for (i = 0; i < r->nr_vcpus; i++)

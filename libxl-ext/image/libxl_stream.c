@@ -58,12 +58,9 @@ static int read_header(struct lxe__reader *r)
                         " 0x%x have bits outside 0x3", options);
     r->libxl_big = options & OPT_BIG;
     r->libxl_legacy = options & OPT_LEGACY;
-    if (r->libxl_big) {
-        lxe__fate_raise(&r->out->stock, LIBXL_EXT_IMAGE_REFUSED,
-                        "libxl's stream is big-endian");
-        lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED,
-                        "libxl's stream is big-endian");
-    }
+    if (r->libxl_big)
+        lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "libxl's stream is"
+                       " big-endian");
     return r->watch && r->watch->libxl_header
            ? r->watch->libxl_header(r->watch->user, r) : 0;
 }
@@ -352,6 +349,25 @@ static void check_emulator(struct lxe__reader *r, uint64_t end)
                         r->out->hvm ? type : "pv");
 }
 
+/*
+ * libxl does not mind when emulator records come; without the guest, or
+ * with two of them, nothing is restored.
+ */
+static int out_of_order(struct lxe__reader *r, const struct lxe__rec *rec,
+                        const char *what)
+{
+    const char *name = name_of(rec->type);
+    unsigned long long at = rec->offset;
+
+    lxe__fault_note(r, LXE_RULE_L11, rec->offset, "libxl record %s: %s",
+                    name, what);
+    if (rec->type != REC_END && rec->type != REC_LIBXC_CONTEXT)
+        return 0;
+    lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "L11 at byte %llu: libxl"
+                   " record %s: %s", at, name, what);
+    return rec->type == REC_LIBXC_CONTEXT ? -1 : 0;
+}
+
 int lxe__libxl_stream_read(struct lxe__reader *r)
 {
     bool seen_context = false;
@@ -364,11 +380,9 @@ int lxe__libxl_stream_read(struct lxe__reader *r)
             return -1;
         if (!seen_context && rec.type != REC_LIBXC_CONTEXT &&
             !lxe__is_memory_record(rec.type))
-            lxe__fault_note(r, LXE_RULE_L11, rec.offset, "libxl record %s:"
-                            " ahead of LIBXC_CONTEXT", name_of(rec.type));
+            out_of_order(r, &rec, "ahead of LIBXC_CONTEXT");
         if (seen_context && rec.type == REC_LIBXC_CONTEXT)
-            return lxe__fault_stop(r, LXE_RULE_L11, rec.offset, "libxl"
-                                   " record LIBXC_CONTEXT: a second one");
+            return out_of_order(r, &rec, "a second one");
         if (read_body(r, &rec) ||
             lxe__finish_body(r, &rec, LXE_RULE_L7, name_of(rec.type)))
             return -1;

@@ -89,6 +89,19 @@ void lxe__fate_raise(struct libxl_ext_image_verdict *v,
     clean(v->reason);
 }
 
+void lxe__fate_both(struct lxe__reader *r, enum libxl_ext_image_fate fate,
+                    const char *fmt, ...)
+{
+    char reason[sizeof(r->out->stock.reason)];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(reason, sizeof(reason), fmt, ap);
+    va_end(ap);
+    lxe__fate_raise(&r->out->stock, fate, "%s", reason);
+    lxe__fate_raise(&r->out->ext, fate, "%s", reason);
+}
+
 static int cut(struct lxe__reader *r, uint64_t have, uint64_t len,
                const char *what)
 {

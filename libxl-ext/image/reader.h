@@ -159,6 +159,11 @@ void lxe__fate_raise(struct libxl_ext_image_verdict *v,
                      enum libxl_ext_image_fate fate, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same of a stock host and of a libxl-ext host. */
+void lxe__fate_both(struct lxe__reader *r, enum libxl_ext_image_fate fate,
+                    const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /*
  * The next @len bytes, handed out; NULL, with a fault S1 that names
  * @what, where the image ends before.

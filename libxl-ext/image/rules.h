@@ -14,19 +14,19 @@
     X(X9, REFUSED)                                                      \
     X(L1, REFUSED)  X(L2, REFUSED)  X(L3, RESTORED) X(L4, REFUSED)      \
     X(L5, RESTORED) X(L6, RESTORED) X(L7, RESTORED) X(L8, REFUSED)      \
-    X(L9, RESTORED) X(L10, REFUSED) X(L11, REFUSED) X(L12, REFUSED)     \
+    X(L9, RESTORED) X(L10, REFUSED) X(L11, RESTORED) X(L12, REFUSED)     \
     X(L13, REFUSED) X(L14, REFUSED) X(L15, DAMAGED) X(L16, RESTORED)    \
     X(C1, REFUSED)  X(C2, REFUSED)  X(C3, REFUSED)  X(C4, RESTORED)     \
     X(C5, RESTORED) X(C6, REFUSED)  X(C7, REFUSED)  X(C8, RESTORED)     \
     X(C9, REFUSED)  X(C10, RESTORED) X(C11, REFUSED) X(C12, REFUSED)    \
     X(B1, RESTORED) X(B2, REFUSED)  X(B3, RESTORED) X(B4, REFUSED)      \
-    X(B5, RESTORED) X(B6, REFUSED)  X(B7, REFUSED)  X(B8, DAMAGED)      \
+    X(B5, RESTORED) X(B6, REFUSED)  X(B7, REFUSED)  X(B8, RESTORED)      \
     X(B9, REFUSED)  X(B10, RESTORED) X(B11, REFUSED) X(B12, REFUSED)    \
     X(B13, REFUSED) X(B14, REFUSED) X(B15, REFUSED) X(B16, REFUSED)     \
     X(B17, REFUSED) X(B18, REFUSED) X(B19, REFUSED) X(B20, RESTORED)    \
     X(B21, REFUSED)                                                     \
     X(O1, REFUSED)  X(O2, RESTORED) X(O3, RESTORED) X(O4, REFUSED)      \
-    X(O5, REFUSED)  X(O6, RESTORED) X(O7, DAMAGED)  X(O8, DAMAGED)      \
+    X(O5, REFUSED)  X(O6, RESTORED) X(O7, DAMAGED)  X(O8, RESTORED)      \
     X(O9, RESTORED)                                                     \
     X(M1, RESTORED) X(M2, RESTORED) X(M3, RESTORED) X(M4, RESTORED)     \
     X(M5, RESTORED) X(M6, RESTORED)                                     \

@@ -354,6 +354,8 @@ poke("level 4 in a 32-bit guest", "B8", "a 32-bit PV guest", "PAGE_DATA",
 poke("frame number, big-endian", "B7", "above 0x17", "PAGE_DATA",
      8 + 9 * 8 + 6, b"\1", at=8 + 9 * 8, **BE)
 body("X86_PV_INFO length", "B9", "length 4", "PV_INFO", b"\x08\x04\0\0", **PV)
+body("X86_PV_INFO too long", "B10", "length 16 is above 8", "PV_INFO",
+     b"\x08\x04" + bytes(14), **PV)
 poke("X86_PV_INFO width against levels", "B9", "width 4 with 4", "PV_INFO",
      0, b"\4", **PV)
 poke("X86_PV_INFO reserved", "B10", "octet 0x09", "PV_INFO", 5, b"\x09", **PV)

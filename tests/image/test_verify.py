@@ -439,6 +439,45 @@ def test_each_damage_is_found_and_named(d, tmp_path):
     assert run("verify", data, None, "--read-all") == every
 
 
+# Where what becomes of the guest depends on more than the rule.
+FATES = {
+    "emulator record ahead of libxc": "restored",
+    "LIBXC_CONTEXT a second time": "refused",
+    "page table in an HVM guest": "restored",
+    "VERIFY twice": "restored",
+    "VERIFY ahead of the pages": "damaged",
+    "X86_PV_INFO too long": "restored",
+    "version 3 stream marked as 2": "restored",
+}
+
+
+@pytest.mark.parametrize("d", [d for d in DAMAGES if d.name in FATES],
+                         ids=lambda d: d.name)
+def test_a_damage_s_fate_is_stock_s(d):
+    restores = run("verify", d.make()[0])[1]["restores"]
+    assert {who["fate"] for who in restores.values()} == {FATES[d.name]}
+
+
+def test_a_table_that_nothing_uses_damages_a_32_bit_guest():
+    im = b.build("pv", width=4)
+    pages = [e if e[0] != 9 else (9, b.L4, bytes(b.PAGE))
+             for e in b.pv_pages(4)[:10]]
+    im.parts[im.at("PAGE_DATA")] = b.page_data(im, pages)
+    out = run("verify", im.bytes())[1]
+    assert [f["rule"] for f in out["faults"]] == ["B8"]
+    assert {who["fate"] for who in out["restores"].values()} == {"damaged"}
+
+
+def test_a_libxl_stream_without_a_guest_is_refused():
+    im = b.build("pvh")
+    im.parts.insert(im.at("LIBXC_CONTEXT"), b.libxl_record("end", b.LX_END))
+    out = run("verify", im.bytes())[1]
+    assert [f["rule"] for f in out["faults"]] == ["L11", "S2"]
+    for who in out["restores"].values():
+        assert who["fate"] == "refused"
+        assert who["reason"].startswith("L11 at byte")
+
+
 IN_PAGES = {"G3", "G4", "G5", "G12"}
 
 

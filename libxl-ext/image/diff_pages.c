@@ -104,17 +104,27 @@ static int compare_frame(struct walk *w, uint64_t pfn,
     return d.types || d.contents ? add_frame(w, pfn, &d) : 0;
 }
 
-/* The maps that begin with @first; NULL: the image has none there. */
-static int compare_maps(struct walk *w, uint64_t first,
-                        const struct lxe__frame *a,
-                        const struct lxe__frame *b)
+/* Frame @i of a map of one side; NULL: the image has none there. */
+static const struct lxe__frame *frame_of(const struct walk *w, int side,
+                                         const struct lxe__map_slot *slot,
+                                         unsigned int i)
 {
     static const struct lxe__frame none;
+
+    return slot ? lxe__map_frame(&w->diff->side[side].r->map, slot, i)
+                : &none;
+}
+
+/* The maps that begin with @first. */
+static int compare_maps(struct walk *w, uint64_t first,
+                        const struct lxe__map_slot *a,
+                        const struct lxe__map_slot *b)
+{
     unsigned int i;
 
     for (i = 0; i < LXE_MAP_FRAMES; i++)
-        if (compare_frame(w, first + i, a ? &a[i] : &none,
-                          b ? &b[i] : &none))
+        if (compare_frame(w, first + i, frame_of(w, 0, a, i),
+                          frame_of(w, 1, b, i)))
             return -1;
     return 0;
 }
@@ -132,8 +142,8 @@ static int compare_all(struct walk *w, const struct lxe__map_slot *a,
 
         index = use_a ? a[i].index : b[k].index;
         if (compare_maps(w, index * LXE_MAP_FRAMES,
-                         use_a ? a[i].frames : NULL,
-                         use_b ? b[k].frames : NULL))
+                         use_a ? &a[i] : NULL,
+                         use_b ? &b[k] : NULL))
             return -1;
         i += use_a;
         k += use_b;

@@ -9,13 +9,12 @@
  * what is allocated stays below LXE_MAP_SLACK plus 16 bytes for each
  * frame that was named; lxe__map_get() says so when that would not hold.
  *
- * In most images most frames are alike: named once, in ascending order,
- * and of one type.  A map of which the first frames are so, and no others
- * are named yet, has no memory of its own.  It is a part of a *run*,
- * which is shared: LXE_MAP_FRAMES frames of that type, and behind them
- * as many that are not named, so that every number of frames is a place
- * to begin in it.  Who changes a frame, by lxe__map_get(), gets a map of
- * his own first; that of a page table is never shared.
+ * Most frames of most images are named once, in the first pass, and
+ * nothing more is known of them than their type.  A map of which all
+ * are so, as lxe__map_add() names them, is *brief*: it has runs of
+ * frames of one type.  Who changes a frame, by lxe__map_get(), makes a
+ * full one of its map; lxe__map_table() is for frames of full maps
+ * alone.
  */
 #ifndef LXE_IMAGE_PAGE_MAP_H
 #define LXE_IMAGE_PAGE_MAP_H
@@ -55,20 +54,29 @@ struct lxe__frame {
     uint8_t unused;
 };
 
+/* In place of a type: the frame was not named. */
+#define LXE_MAP_UNNAMED LXE_PAGE_TYPES
+
+struct lxe__map_run {
+    uint16_t end;               /* the frame behind its last */
+    uint8_t type;               /* or LXE_MAP_UNNAMED */
+};
+
 struct lxe__map_slot {
     uint64_t index;             /* pfn / LXE_MAP_FRAMES */
-    struct lxe__frame *frames;  /* NULL: the slot is free */
-    const struct lxe__frame *run;   /* that has them; NULL: their own */
+    struct lxe__frame *frames;  /* of a full map, else NULL */
+    struct lxe__map_run *runs;  /* of a brief one, ascending; what is */
+    unsigned int nr_runs;       /* behind the last was not named */
+    bool used;                  /* there is a map */
 };
 
 struct lxe__page_map {
     struct lxe__map_slot *slots;    /* open addressing */
     size_t nr_slots, nr_maps;
     uint64_t named;
-    uint64_t last_index;            /* of the map that was used last */
-    struct lxe__frame *last;
-    bool last_shared;               /* it is part of a run */
-    struct lxe__frame *runs[LXE_PAGE_TYPES];    /* those in use */
+    struct lxe__map_slot *last;     /* that was used last */
+    /* What is said of a frame of a brief map, by its type. */
+    struct lxe__frame kinds[LXE_PAGE_TYPES + 1];
 };
 
 /* The flags of a frame that was named once, with @type. */
@@ -96,12 +104,26 @@ lxe__frame_first_type(const struct lxe__frame *f)
 /* An all-zero map is empty and needs no init. */
 void lxe__map_dispose(struct lxe__page_map *map);
 
-/*
- * Another map than the last one, or, to @change it, one of its own.
- * NULL where there is none, or, to @change it, with errno.
- */
-struct lxe__frame *lxe__map_switch(struct lxe__page_map *map,
-                                   uint64_t index, bool change);
+/* The slot of a map; NULL where there is none. */
+struct lxe__map_slot *lxe__map_slot(struct lxe__page_map *map,
+                                    uint64_t index);
+
+/* The same of a full map, which it is made; NULL with errno. */
+struct lxe__map_slot *lxe__map_full(struct lxe__page_map *map,
+                                    uint64_t index);
+
+/* A frame of a brief map. */
+const struct lxe__frame *lxe__map_brief(const struct lxe__page_map *map,
+                                        const struct lxe__map_slot *slot,
+                                        unsigned int i);
+
+/* A frame of the map in @slot, or in a copy of it, to be looked at. */
+static inline const struct lxe__frame *
+lxe__map_frame(const struct lxe__page_map *map,
+               const struct lxe__map_slot *slot, unsigned int i)
+{
+    return slot->frames ? &slot->frames[i] : lxe__map_brief(map, slot, i);
+}
 
 /*
  * The entry of @pfn, to be changed; it counts as named from now on.
@@ -112,13 +134,14 @@ static inline struct lxe__frame *lxe__map_get(struct lxe__page_map *map,
                                               uint64_t pfn)
 {
     uint64_t index = pfn / LXE_MAP_FRAMES;
-    struct lxe__frame *f = map->last;
+    struct lxe__map_slot *slot = map->last;
+    struct lxe__frame *f;
 
-    if (!f || map->last_index != index || map->last_shared)
-        f = lxe__map_switch(map, index, true);
-    if (!f)
+    if (!slot || slot->index != index || !slot->frames)
+        slot = lxe__map_full(map, index);
+    if (!slot)
         return NULL;
-    f += pfn % LXE_MAP_FRAMES;
+    f = &slot->frames[pfn % LXE_MAP_FRAMES];
     if (!(f->flags & LXE_FRAME_NAMED)) {
         f->flags |= LXE_FRAME_NAMED;
         map->named++;
@@ -127,9 +150,10 @@ static inline struct lxe__frame *lxe__map_get(struct lxe__page_map *map,
 }
 
 /*
- * Names up to @count frames from @first on with @type, which is no page
- * table's, in the first pass: as many as are in one map.  None of them
- * was named before.  How many; 0 with errno as above.
+ * Names up to @count frames from @first on with @type, in the first
+ * pass: as many as are in one map.  None of them was named before; of
+ * page tables nothing but the type may be wanted later on.  How many; 0
+ * with errno as above.
  */
 uint32_t lxe__map_add(struct lxe__page_map *map, uint64_t first,
                       uint32_t count, unsigned int type);
@@ -139,14 +163,14 @@ static inline const struct lxe__frame *
 lxe__map_find(struct lxe__page_map *map, uint64_t pfn)
 {
     uint64_t index = pfn / LXE_MAP_FRAMES;
-    const struct lxe__frame *f = map->last;
+    const struct lxe__map_slot *slot = map->last;
 
-    if (!f || map->last_index != index)
-        f = lxe__map_switch(map, index, false);
-    return f ? f + pfn % LXE_MAP_FRAMES : NULL;
+    if (!slot || slot->index != index)
+        slot = lxe__map_slot(map, index);
+    return slot ? lxe__map_frame(map, slot, pfn % LXE_MAP_FRAMES) : NULL;
 }
 
-/* Of a frame that is a page table: to be changed where it is. */
+/* Of a page table in a full map: to be changed where it is. */
 static inline struct lxe__frame *
 lxe__map_table(struct lxe__page_map *map, uint64_t pfn)
 {
@@ -162,9 +186,9 @@ int lxe__map_order(const struct lxe__page_map *map,
 
 /*
  * Calls @fn for each map, in ascending order: @frames are its
- * LXE_MAP_FRAMES entries, from frame number @first on; those that are
- * not named are among them.  Ends at the first that is not 0, and
- * returns it; -1 with ENOMEM where the order cannot be made.
+ * LXE_MAP_FRAMES entries, or a copy of those of a brief map, from frame
+ * number @first on; those that are not named are among them.  Ends at
+ * the first that is not 0, and returns it; -1 with ENOMEM.
  */
 int lxe__map_each(struct lxe__page_map *map,
                   int (*fn)(void *user, uint64_t first,

@@ -133,17 +133,28 @@ static void check_shadow(struct shadow *s)
     CU_ASSERT_TRUE(!f || !f->flags);
 }
 
-static unsigned int nr_own(const struct lxe__page_map *map)
+/* Maps with an entry for each frame. */
+static unsigned int nr_full(const struct lxe__page_map *map)
 {
     unsigned int nr = 0;
     size_t i;
 
     for (i = 0; i < map->nr_slots; i++)
-        nr += map->slots[i].frames && !map->slots[i].run;
+        nr += map->slots[i].frames != NULL;
     return nr;
 }
 
-static void frames_that_are_alike_share_a_map(void)
+static unsigned int nr_runs(const struct lxe__page_map *map)
+{
+    unsigned int nr = 0;
+    size_t i;
+
+    for (i = 0; i < map->nr_slots; i++)
+        nr += map->slots[i].nr_runs;
+    return nr;
+}
+
+static void maps_of_one_type_are_one_run(void)
 {
     static struct shadow s;
 
@@ -153,17 +164,103 @@ static void frames_that_are_alike_share_a_map(void)
     check_shadow(&s);
     add(&s, 2 * LXE_MAP_FRAMES - 1024, LXE_PAGE_NOTAB);
     add(&s, LXE_MAP_FRAMES, LXE_PAGE_XTAB);
+    add(&s, 100, LXE_PAGE_XALLOC);
+    check_shadow(&s);
+    CU_ASSERT_EQUAL(s.map.nr_maps, 4);
+    CU_ASSERT_EQUAL(nr_full(&s.map), 0);
+    CU_ASSERT_EQUAL(nr_runs(&s.map), 4);
+    lxe__map_dispose(&s.map);
+}
+
+static void maps_of_several_types_are_runs(void)
+{
+    static struct shadow s;
+    uint32_t i;
+
+    memset(&s, 0, sizeof(s));
+    for (i = 0; i < 2 * LXE_MAP_FRAMES / 128; i++) {
+        add(&s, 127, LXE_PAGE_NOTAB);
+        add(&s, 1, LXE_PAGE_L1TAB | (i & 1 ? LXE_PAGE_PINNED : 0));
+    }
+    add(&s, 7, LXE_PAGE_XTAB);
     check_shadow(&s);
     CU_ASSERT_EQUAL(s.map.nr_maps, 3);
-    CU_ASSERT_EQUAL(nr_own(&s.map), 0);
-    /* Two types in a map. */
-    add(&s, 100, LXE_PAGE_XALLOC);
-    CU_ASSERT_EQUAL(nr_own(&s.map), 0);
-    add(&s, 50, LXE_PAGE_NOTAB);
-    add(&s, LXE_MAP_FRAMES, LXE_PAGE_NOTAB);
+    CU_ASSERT_EQUAL(nr_full(&s.map), 0);
+    CU_ASSERT_EQUAL(nr_runs(&s.map), 2 * 2 * 32 + 1);
+    lxe__map_dispose(&s.map);
+}
+
+static void each_frame_may_be_a_run(void)
+{
+    static struct shadow s;
+    uint32_t i;
+
+    memset(&s, 0, sizeof(s));
+    for (i = 0; i < LXE_MAP_FRAMES + 5; i++)
+        add(&s, 1, i & 1 ? LXE_PAGE_XTAB : LXE_PAGE_NOTAB);
     check_shadow(&s);
-    CU_ASSERT_EQUAL(s.map.nr_maps, 5);
-    CU_ASSERT_EQUAL(nr_own(&s.map), 1);
+    CU_ASSERT_EQUAL(nr_full(&s.map), 0);
+    CU_ASSERT_EQUAL(nr_runs(&s.map), LXE_MAP_FRAMES + 5);
+    lxe__map_get(&s.map, 77)->type = s.types[77] = LXE_PAGE_XALLOC;
+    lxe__map_get(&s.map, 77)->flags = lxe__frame_flags(LXE_PAGE_XALLOC);
+    check_shadow(&s);
+    CU_ASSERT_EQUAL(nr_full(&s.map), 1);
+    lxe__map_dispose(&s.map);
+}
+
+/* The first frames of the map are in no image of Xen's, but may be. */
+static void a_brief_map_may_begin_anywhere(void)
+{
+    struct lxe__page_map map = { 0 };
+    unsigned int i, wrong = 0;
+
+    CU_ASSERT_EQUAL(lxe__map_add(&map, 10, 5, LXE_PAGE_NOTAB), 5);
+    CU_ASSERT_EQUAL(lxe__map_add(&map, LXE_MAP_FRAMES - 2, 9,
+                                 LXE_PAGE_XTAB), 2);
+    for (i = 0; i < LXE_MAP_FRAMES; i++)
+        wrong += lxe__map_find(&map, i)->flags !=
+                 (i >= 10 && i < 15 ? lxe__frame_flags(LXE_PAGE_NOTAB) :
+                  i >= LXE_MAP_FRAMES - 2 ? LXE_FRAME_NAMED : 0);
+    CU_ASSERT_EQUAL(wrong, 0);
+    CU_ASSERT_EQUAL(map.named, 7);
+    CU_ASSERT_EQUAL(nr_full(&map), 0);
+    /* Not behind all others. */
+    CU_ASSERT_EQUAL(lxe__map_add(&map, 8, 2, LXE_PAGE_XALLOC), 2);
+    CU_ASSERT_EQUAL(nr_full(&map), 1);
+    CU_ASSERT_EQUAL(lxe__map_find(&map, 7)->flags, 0);
+    CU_ASSERT_EQUAL(lxe__map_find(&map, 9)->type, LXE_PAGE_XALLOC);
+    CU_ASSERT_EQUAL(lxe__map_find(&map, 10)->type, LXE_PAGE_NOTAB);
+    CU_ASSERT_EQUAL(map.named, 9);
+    lxe__map_dispose(&map);
+}
+
+static int count_named(void *user, uint64_t first,
+                       const struct lxe__frame *frames)
+{
+    struct shadow *s = user;
+    unsigned int i;
+
+    for (i = 0; i < LXE_MAP_FRAMES; i++)
+        if (frames[i].flags & LXE_FRAME_NAMED) {
+            CU_ASSERT_EQUAL(frames[i].type, s->types[first + i]);
+            s->next++;
+        }
+    return 0;
+}
+
+static void each_hands_out_brief_maps_as_full_ones(void)
+{
+    static struct shadow s;
+
+    memset(&s, 0, sizeof(s));
+    add(&s, LXE_MAP_FRAMES, LXE_PAGE_XTAB);
+    add(&s, LXE_MAP_FRAMES, LXE_PAGE_NOTAB);
+    lxe__map_get(&s.map, 4100)->type = s.types[4100] = LXE_PAGE_L1TAB;
+    add(&s, 20, LXE_PAGE_NOTAB);
+    add(&s, 20, LXE_PAGE_XTAB);
+    s.next = 0;
+    CU_ASSERT_EQUAL(lxe__map_each(&s.map, count_named, &s), 0);
+    CU_ASSERT_EQUAL(s.next, 2 * LXE_MAP_FRAMES + 40);
     lxe__map_dispose(&s.map);
 }
 
@@ -174,7 +271,11 @@ static void a_change_of_one_frame_is_of_no_other(void)
     size_t i;
 
     memset(&s, 0, sizeof(s));
-    add(&s, 2 * LXE_MAP_FRAMES - 1, LXE_PAGE_NOTAB);
+    add(&s, LXE_MAP_FRAMES, LXE_PAGE_NOTAB);
+    /* Of two types: what is not a plain page is in the second map. */
+    add(&s, 1000, LXE_PAGE_NOTAB);
+    add(&s, 1, LXE_PAGE_L1TAB);
+    add(&s, LXE_MAP_FRAMES - 1002, LXE_PAGE_NOTAB);
     /* Looked at first: the same frame is another one then. */
     for (i = 0; i < sizeof(pfns) / sizeof(pfns[0]); i++) {
         CU_ASSERT_EQUAL(lxe__map_find(&s.map, pfns[i])->type,
@@ -187,12 +288,12 @@ static void a_change_of_one_frame_is_of_no_other(void)
             lxe__frame_flags(LXE_PAGE_BROKEN);
     }
     check_shadow(&s);
-    CU_ASSERT_EQUAL(nr_own(&s.map), 2);
+    CU_ASSERT_EQUAL(nr_full(&s.map), 2);
     /* What comes behind goes on where it was. */
     add(&s, 1, LXE_PAGE_NOTAB);
     add(&s, 10, LXE_PAGE_NOTAB);
     check_shadow(&s);
-    CU_ASSERT_EQUAL(nr_own(&s.map), 2);
+    CU_ASSERT_EQUAL(nr_full(&s.map), 2);
     lxe__map_dispose(&s.map);
 }
 
@@ -220,9 +321,14 @@ static void frames_that_are_alike_are_handed_out_together(void)
     memset(s.types + s.next, 0xff, sizeof(s.types) - s.next);
     lxe__map_get(&s.map, 7000)->type = s.types[7000] = LXE_PAGE_XALLOC;
     lxe__map_get(&s.map, 17)->type = s.types[17] = LXE_PAGE_L1TAB;
+    s.next = 8192;
+    memset(s.types + 7001, 0xff, 8192 - 7001);
+    add(&s, 13, LXE_PAGE_NOTAB);
+    add(&s, 9, LXE_PAGE_L1TAB);
+    add(&s, 1, LXE_PAGE_NOTAB);
     s.next = 0;
     CU_ASSERT_EQUAL(lxe__map_each_alike(&s.map, count_alike, &s), 0);
-    CU_ASSERT_EQUAL(s.next, 7001);
+    CU_ASSERT_EQUAL(s.next, 8192 + 23);
     lxe__map_dispose(&s.map);
 }
 
@@ -269,8 +375,12 @@ LXE_SUITE(image_page_map,
       frames_that_lie_together_are_never_refused },
     { "each goes up and ends when told to",
       each_goes_up_and_ends_when_told_to },
-    { "frames that are alike share a map",
-      frames_that_are_alike_share_a_map },
+    { "maps of one type are one run", maps_of_one_type_are_one_run },
+    { "maps of several types are runs", maps_of_several_types_are_runs },
+    { "each frame may be a run", each_frame_may_be_a_run },
+    { "a brief map may begin anywhere", a_brief_map_may_begin_anywhere },
+    { "each hands out brief maps as full ones",
+      each_hands_out_brief_maps_as_full_ones },
     { "a change of one frame is of no other",
       a_change_of_one_frame_is_of_no_other },
     { "frames that are alike are handed out together",

@@ -58,10 +58,14 @@ struct lxe__json_in {
 /*
  * The text as a tree, to be freed with yajl_tree_free().  Refused are
  * also texts of more than LXE_JSON_MAX_LEN bytes, ones that nest deeper
- * than LXE_JSON_MAX_DEPTH (yajl frees a tree by recursion: a peer could
- * exhaust our stack), comments, and \u0000, where yajl would cut a
- * string short.
+ * than LXE_JSON_MAX_DEPTH (yajl frees a tree by recursion: who made the
+ * text could exhaust our stack), and comments.  yajl cuts a string short
+ * at \u0000.
  */
+int lxe__json_tree(const char *type, const char *text, yajl_val *root_r,
+                   struct lxe__err *err);
+
+/* The same of a peer's: refuses \u0000, too. */
 int lxe__json_parse(const char *type, const char *text, yajl_val *root_r,
                     struct lxe__err *err);
 

@@ -19,7 +19,7 @@
 /*----- the text as a whole -----*/
 
 /*
- * What yajl must not be given; see lxe__json_parse().  Quotes and
+ * What yajl must not be given; see lxe__json_tree().  Quotes and
  * brackets are counted as if the text were valid: up to the place where
  * it is not, yajl sees the same, and there it stops.  yajl_tree_parse()
  * takes comments, in which a quote would upset that count, so these are
@@ -38,10 +38,6 @@ static int check_text(const char *type, const char *text,
                             LXE_JSON_MAX_LEN);
     for (c = text; *c; c++) {
         if (in_string && *c == '\\') {
-            if (!strncmp(c, "\\u0000", 6))
-                return lxe__err_set(err, EINVAL, "%s from JSON: \\u0000 in"
-                                    " a string, which cannot hold it",
-                                    type);
             if (!*++c)
                 break;
         } else if (*c == '"') {
@@ -62,8 +58,21 @@ static int check_text(const char *type, const char *text,
     return 0;
 }
 
-int lxe__json_parse(const char *type, const char *text, yajl_val *root_r,
-                    struct lxe__err *err)
+/* Where there is one outside of strings yajl stops. */
+static bool has_nul(const char *text)
+{
+    const char *c;
+
+    for (c = text; (c = strchr(c, '\\')); c += 2)
+        if (!strncmp(c, "\\u0000", 6))
+            return true;
+        else if (!c[1])
+            break;
+    return false;
+}
+
+int lxe__json_tree(const char *type, const char *text, yajl_val *root_r,
+                   struct lxe__err *err)
 {
     char why[128];
 
@@ -76,6 +85,15 @@ int lxe__json_parse(const char *type, const char *text, yajl_val *root_r,
     why[strcspn(why, "\n")] = '\0';
     return lxe__err_set(err, EINVAL, "%s from JSON: %s", type,
                         why[0] ? why : "not valid JSON");
+}
+
+int lxe__json_parse(const char *type, const char *text, yajl_val *root_r,
+                    struct lxe__err *err)
+{
+    if (has_nul(text))
+        return lxe__err_set(err, EINVAL, "%s from JSON: \\u0000 in a"
+                            " string, which cannot hold it", type);
+    return lxe__json_tree(type, text, root_r, err);
 }
 
 /*----- error lines -----*/

@@ -5,8 +5,8 @@
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
-#include <yajl/yajl_tree.h>
 
+#include "base/json.h"
 #include "qemu/json_device.h"
 
 static void put_text(FILE *to, const char *text)
@@ -39,12 +39,15 @@ static void put_member(FILE *to, const char *key, yajl_val v)
 
 char *lxe__qemu_json_device(const char *json)
 {
-    yajl_val root = yajl_tree_parse(json, NULL, 0);
+    yajl_val root = NULL;
+    struct lxe__err err;
     char *text = NULL;
     size_t size, i;
     FILE *to;
 
-    if (!root || !YAJL_IS_OBJECT(root))
+    lxe__err_init(&err);
+    if (lxe__json_tree("-device", json, &root, &err) ||
+        !YAJL_IS_OBJECT(root))
         goto out;
     to = open_memstream(&text, &size);
     if (!to)

@@ -7,10 +7,11 @@
 #define LXE_QEMU_JSON_DEVICE_H
 
 /*
- * For the caller to free.  NULL where @json is no object, which QEMU
- * refuses, or without memory.  Members that are objects or lists are
- * left out: none of them says anything of memory.  A comma in a value is
- * doubled, as in QEMU's own options.
+ * For the caller to free.  NULL where @json is no object or nests deeper
+ * than LXE_JSON_MAX_DEPTH, both of which QEMU refuses (no property of a
+ * device nests so deep), or without memory.  Members that are objects or
+ * lists are left out: none of them says anything of memory.  A comma in
+ * a value is doubled, as in QEMU's own options.
  */
 char *lxe__qemu_json_device(const char *json);
 

@@ -192,6 +192,38 @@ static void a_device_in_json_is_a_device(void)
     CU_ASSERT_EQUAL(a.vram_pages, 32 * 256);
 }
 
+/* As QEMU 7.2 does; a string that has \u0000 is no reason to refuse. */
+static void json_that_qemu_refuses_is_no_device(void)
+{
+    CU_ASSERT_EQUAL(PARSE(
+        "-device", "{\"driver\":\"e1000\",\"id\":\"a\\u0000b\"}",
+        "-device", "{\"driver\":\"e1000e\",\"id\":\"/*\"}",
+        "-device", "{\"driver\":\"e1000\"/* c */}",
+        "-device", "{\"driver\":\"e1000\"} // c"), 0);
+    CU_ASSERT_EQUAL_FATAL(a.nr_roms, 2);
+    CU_ASSERT_STRING_EQUAL(a.roms[0].file, "efi-e1000.rom");
+    CU_ASSERT_STRING_EQUAL(a.roms[1].file, "efi-e1000e.rom");
+}
+
+/* yajl frees a tree by recursion, which must not take all of the stack. */
+static void json_nests_no_deeper_than_its_bound(void)
+{
+    static const size_t deep[] = { 15, 16, 500000 };
+    char *text = malloc(1 << 20);
+    size_t i, at;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    for (i = 0; i < 3; i++) {
+        at = sprintf(text, "{\"driver\":\"e1000\",\"x\":");
+        memset(text + at, '[', deep[i]);
+        memset(text + at + deep[i], ']', deep[i]);
+        strcpy(text + at + 2 * deep[i], "}");
+        CU_ASSERT_EQUAL(PARSE("-device", text), 0);
+        CU_ASSERT_EQUAL(a.nr_roms, i == 0);
+    }
+    free(text);
+}
+
 static void files_are_found_in_the_directories_given(void)
 {
     char dir[] = "/tmp/lxe-roms-XXXXXX", path[64];
@@ -223,6 +255,10 @@ LXE_SUITE(qemu_args,
     { "-global properties hold wherever they stand",
       global_properties_hold_wherever_they_stand },
     { "a device in JSON is a device", a_device_in_json_is_a_device },
+    { "JSON that QEMU refuses is no device",
+      json_that_qemu_refuses_is_no_device },
+    { "JSON nests no deeper than its bound",
+      json_nests_no_deeper_than_its_bound },
     { "incoming and attach are seen", incoming_and_attach_are_seen },
     { "a bad domid is refused", a_bad_domid_is_refused },
     { "more devices than a bus has are refused",

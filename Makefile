@@ -6,7 +6,8 @@
 # check-unit     unit tests with sanitizers; no root, no hypervisor
 # check-fuzz     a short run of each fuzzer of both engines, which also must
 #                find a fault; needs clang and AFL++, no root
-# fuzz           a long one: FUZZ_SECONDS for each reader and engine
+# fuzz           a long one: FUZZ_SECONDS for each reader and engine,
+#                one run on each core
 # check          unit tests, then the lab scenarios: the one test command
 # check-all      the same with every fault point and every guest kind, on
 #                each Debian and Xen of the lab (in build/NAME, if not
@@ -197,9 +198,11 @@ check-unit: deps-build
 
 # Each reader of what comes from outside has one source in tests/fuzz,
 # which both engines build, and in tests/fuzz/plants.py a fault that each
-# of them must find.  tests/fuzz/fuzzing.py runs them; what a run finds grows the
-# corpus under build/, and a find leaves its input there.
+# of them must find.  tests/fuzz/fuzzing.py runs them; what a run finds
+# grows the corpus under build/, and a find leaves its input there.
 FUZZ_SECONDS ?= 1800
+# As many at a time; as there are processors.
+FUZZ_JOBS    ?=
 FUZZ_ENGINES ?= libfuzzer afl
 FUZZ_READERS ?= $(patsubst tests/fuzz/fuzz_%.c,%, \
                   $(wildcard tests/fuzz/fuzz_*.c))
@@ -221,8 +224,8 @@ FUZZ_LINK    = $(CC) $(LXE_LDFLAGS) -fsanitize=fuzzer -o $@ \
                $(filter-out %.py,$^) $(XEN_LIBS)
 
 fuzz: fuzz-build
-	@tests/fuzz/fuzzing.py --seconds $(FUZZ_SECONDS) $(FUZZ_ENGINES:%=-e %) \
-	    $(FUZZ_READERS)
+	@tests/fuzz/fuzzing.py --seconds $(FUZZ_SECONDS) $(FUZZ_JOBS:%=--jobs %) \
+	    $(FUZZ_ENGINES:%=-e %) $(FUZZ_READERS)
 
 check-fuzz: ; @tests/run --all fuzz
 

@@ -2,13 +2,20 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 """Runs the fuzzed readers that "make fuzz-build" has built.
 
-fuzzing.py [--seconds N] [-e ENGINE]... [READER]...
+fuzzing.py [--seconds N] [--jobs N] [-e ENGINE]... [READER]...
 
 ENGINE is libfuzzer or afl (AFL++); all readers and both engines where
-none is named.  Prints for each reader and engine what it did, in the time
-of the clock and of the CPU; the exit status is 1 where anything was found
-or a run did not run.  What is found stands in build/fuzz/finds: it is to
-be kept, in tests/fuzz/regressions/READER, which "make check" replays.
+none is named.  A run is one reader under one engine; N of them go side
+by side, as many as there are processors where --jobs does not say.
+Prints for each what it did, in the time of the clock and of the CPU; the
+exit status is 1 where anything was found or a run did not run.  What is
+found stands in build/fuzz/finds: it is to be kept, in
+tests/fuzz/regressions/READER, which "make check" replays.
+
+Each run is a process of its own, which alone has the fuzzer and what
+that leaves as children: so their CPU time is the run's, and they end with
+it, whatever ends it.  A run works on a copy of the reader's corpus and
+adds to the corpus what it has at its end; nothing is taken from there.
 
 A find is what a sanitizer reports, what a reader must hold and does not,
 more than 256 MiB, 10 s of CPU time for one input (tests/fuzz/common.h),
@@ -18,6 +25,8 @@ or 60 s of the clock (the machine may have other things to do).
 import argparse
 import ctypes
 import hashlib
+import multiprocessing
+import multiprocessing.connection
 import os
 import re
 import resource
@@ -46,7 +55,7 @@ AFL_INPUTS = 500
 OPTIONS = (f"abort_on_error=1:symbolize=%d:quarantine_size_mb=8:"
            f"max_allocation_size_mb={MEMORY_MB}:detect_stack_use_after"
            "_return=0:allocator_may_return_null=0")
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 @dataclass
@@ -97,21 +106,33 @@ def reap():
         pass
 
 
+def end_children():
+    """Kills them all, and those of theirs that become ours by it."""
+    while pids := [int(pid) for f in Path("/proc/self/task").glob(
+            "*/children") for pid in f.read_text("ascii").split()]:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        for pid in pids:
+            os.waitpid(pid, 0)
+
+
 def execute(cmd, env, limit, log):
     """(status or None, output, seconds, CPU seconds)"""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.monotonic()
     with open(log, "wb") as out:
-        p = subprocess.Popen(cmd, env=env, stdout=out, stderr=out,
-                             stdin=subprocess.DEVNULL,
-                             start_new_session=True)
         try:
+            p = subprocess.Popen(cmd, env=env, stdout=out, stderr=out,
+                                 stdin=subprocess.DEVNULL,
+                                 start_new_session=True)
             status = p.wait(limit)
         except subprocess.TimeoutExpired:
             status = None
-            os.killpg(p.pid, signal.SIGKILL)
-            p.wait()
+            end_children()
+        except BaseException:
+            end_children()
+            raise
     seconds = time.monotonic() - start
     reap()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -135,22 +156,46 @@ def corpus(reader):
     return BUILD / "corpus" / reader
 
 
+def grown(reader):
+    """What is in the corpus; no run takes anything away."""
+    return list(corpus(reader).iterdir()) if corpus(reader).is_dir() else []
+
+
+def keep_grown(reader, files, work):
+    """For later runs, of either engine; named as libFuzzer does.  Other
+    runs read and add meanwhile: each file comes whole."""
+    corpus(reader).mkdir(parents=True, exist_ok=True)
+    for f in files:
+        data = f.read_bytes()
+        to = corpus(reader) / hashlib.sha1(data).hexdigest()
+        if not to.exists():
+            (work / "part").write_bytes(data)
+            (work / "part").rename(to)
+
+
 def run_libfuzzer(reader, seconds, work, planted=False, keep=False):
-    grown = corpus(reader) if keep else work / "corpus"
+    mine = work / "corpus"
     finds = work / "finds"
-    grown.mkdir(parents=True, exist_ok=True)
+    mine.mkdir(parents=True, exist_ok=True)
     finds.mkdir(parents=True, exist_ok=True)
+    for f in grown(reader) if keep else []:
+        shutil.copy(f, mine)
     dirs = [HERE / "seeds" / reader]
     if (HERE / "regressions" / reader).is_dir():
         dirs.append(HERE / "regressions" / reader)
-    status, said, clock, cpu = execute(
-        [program("libfuzzer", reader, planted), "-print_final_stats=1",
-         f"-max_total_time={max(1, round(seconds))}",
-         f"-timeout={CLOCK_S}", f"-rss_limit_mb={MEMORY_MB}",
-         f"-max_len={LENGTHS.get(reader, LENGTH)}",
-         f"-dict={HERE / 'dict' / reader}", "-report_slow_units=3600",
-         f"-artifact_prefix={finds}/", grown, *dirs],
-        environment("libfuzzer"), seconds + 300, work / "libfuzzer.log")
+    try:
+        status, said, clock, cpu = execute(
+            [program("libfuzzer", reader, planted), "-print_final_stats=1",
+             f"-max_total_time={max(1, round(seconds))}",
+             f"-timeout={CLOCK_S}", f"-rss_limit_mb={MEMORY_MB}",
+             f"-max_len={LENGTHS.get(reader, LENGTH)}",
+             f"-dict={HERE / 'dict' / reader}", "-report_slow_units=3600",
+             f"-artifact_prefix={finds}/", mine, *dirs],
+            environment("libfuzzer"), seconds + 300,
+            work / "libfuzzer.log")
+    finally:
+        if keep:
+            keep_grown(reader, mine.iterdir(), work)
     m = re.search(r"stat::number_of_executed_units:\s*(\d+)", said)
     found = sorted(finds.iterdir())
     return Run(int(m.group(1)) if m else 0, clock, cpu, found,
@@ -162,10 +207,9 @@ def afl_inputs(reader, work, keep):
     inputs = work / "in"
     inputs.mkdir(parents=True)
     some = seeds(reader) + kept(reader)
-    if keep and corpus(reader).is_dir():
-        grown = sorted(corpus(reader).iterdir(),
-                       key=lambda p: p.stat().st_size)
-        some += grown[:AFL_INPUTS]
+    if keep:
+        some += sorted(grown(reader),
+                       key=lambda p: p.stat().st_size)[:AFL_INPUTS]
     for n, path in enumerate(some):
         if path.stat().st_size:
             shutil.copy(path, inputs / f"{n:04d}-{path.name}")
@@ -182,29 +226,24 @@ def run_afl(reader, seconds, work, planted=False, keep=False):
     env = environment("afl")
     if planted:
         env["AFL_BENCH_UNTIL_CRASH"] = "1"
-    status, said, clock, cpu = execute(
-        ["afl-fuzz", "-i", afl_inputs(reader, work, keep), "-o", out,
-         "-V", str(max(1, round(seconds))), "-t", str(CLOCK_S * 1000),
-         "-m", "none", "-G", str(LENGTHS.get(reader, LENGTH)),
-         "-x", HERE / "dict" / reader, "--",
-         program("afl", reader, planted)], env, seconds + 300,
-        work / "afl.log")
+    try:
+        status, said, clock, cpu = execute(
+            ["afl-fuzz", "-i", afl_inputs(reader, work, keep), "-o", out,
+             "-V", str(max(1, round(seconds))), "-t", str(CLOCK_S * 1000),
+             "-m", "none", "-G", str(LENGTHS.get(reader, LENGTH)),
+             "-x", HERE / "dict" / reader, "--",
+             program("afl", reader, planted)], env, seconds + 300,
+            work / "afl.log")
+    finally:
+        if keep:
+            keep_grown(reader, (out / "default" / "queue").glob("id*"),
+                       work)
     stats = out / "default" / "fuzzer_stats"
     stats = stats.read_text() if stats.exists() else ""
     finds = [f for d in ("crashes", "hangs")
              for f in sorted((out / "default" / d).glob("id*"))]
-    if keep:
-        keep_queue(reader, out / "default" / "queue")
     return Run(afl_number(stats, "execs_done"), clock, cpu, finds,
                status == 0, said)
-
-
-def keep_queue(reader, queue):
-    """For the next run, of either engine; named as libFuzzer does."""
-    corpus(reader).mkdir(parents=True, exist_ok=True)
-    for f in queue.glob("id*"):
-        data = f.read_bytes()
-        (corpus(reader) / hashlib.sha1(data).hexdigest()).write_bytes(data)
 
 
 RUN = {"libfuzzer": run_libfuzzer, "afl": run_afl}
@@ -220,21 +259,69 @@ def line(reader, engine, run):
 
 
 def one(reader, engine, seconds):
-    """Runs, prints, puts the finds aside.  Did it go well?"""
+    """Runs, puts the finds aside.  (did it go well, what to print)"""
     work = BUILD / "work" / f"{reader}-{engine}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     run = RUN[engine](reader, seconds, work, keep=True)
-    print(line(reader, engine, run), flush=True)
+    text = [line(reader, engine, run)]
     if not run.good:
-        print(run.said[-6000:], flush=True)
+        text.append(run.said[-6000:])
     aside = BUILD / "finds" / reader
     for f in run.finds:
         aside.mkdir(parents=True, exist_ok=True)
         name = f"{engine}-{hashlib.sha1(f.read_bytes()).hexdigest()[:12]}"
         shutil.copy(f, aside / name)
-        print(f"  found: {aside / name}", flush=True)
-    return run.good
+        text.append(f"  found: {aside / name}")
+    return run.good, "\n".join(text)
+
+
+def ended(number, _frame):
+    """Once: what is left to do then is not to be cut short."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+def process(to, run):
+    """Of one run.  SIGTERM ends it, also where main() is killed; Ctrl-C
+    is main()'s (not ignored: the fuzzer would be born so)."""
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, ended)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    to.send(one(*run))
+
+
+def side_by_side(runs, jobs):
+    """At most so many at a time; those that did not go well."""
+    runs, going, bad = list(runs), {}, []
+    try:
+        while runs or going:
+            while runs and len(going) < jobs:
+                here, there = multiprocessing.Pipe(duplex=False)
+                p = multiprocessing.Process(target=process,
+                                            args=(there, runs[0]))
+                going[here] = p, runs.pop(0)
+                p.start()
+                there.close()
+            for here in multiprocessing.connection.wait(list(going)):
+                p, run = going[here]
+                try:
+                    good, text = here.recv()
+                except EOFError:
+                    good, text = False, f"{run[0]} {run[1]}: it died"
+                print(text, flush=True)
+                p.join()
+                del going[here]
+                if not good:
+                    bad.append(f"{run[0]}/{run[1]}")
+    finally:
+        for p, _ in going.values():
+            if p.pid:
+                p.terminate()
+        for p, _ in going.values():
+            if p.pid:
+                p.join()
+    return bad
 
 
 def main(argv):
@@ -242,14 +329,24 @@ def main(argv):
         prog="fuzzing.py", description="runs the fuzzed readers")
     p.add_argument("--seconds", type=int, default=1800,
                    help="for each reader and engine")
+    p.add_argument("--jobs", type=int,
+                   default=len(os.sched_getaffinity(0)),
+                   help="so many side by side: %(default)s")
     p.add_argument("-e", "--engine", action="append", choices=ENGINES)
     p.add_argument("reader", nargs="*")
     a = p.parse_args(argv)
     unknown = [r for r in a.reader if r not in READERS]
-    if unknown or a.seconds < 1:
-        p.error(f"readers are {', '.join(READERS)}; 1 s at least")
-    bad = [f"{r}/{e}" for r in a.reader or READERS
-           for e in a.engine or ENGINES if not one(r, e, a.seconds)]
+    if unknown or a.seconds < 1 or a.jobs < 1:
+        p.error(f"readers are {', '.join(READERS)}; 1 s and 1 job at"
+                " least")
+    signal.signal(signal.SIGTERM, ended)
+    try:
+        # Once each, also where one is named twice.
+        bad = side_by_side(dict.fromkeys(
+            (r, e, a.seconds) for r in a.reader or READERS
+            for e in a.engine or ENGINES), a.jobs)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     if bad:
         print("not well: " + ", ".join(bad))
     return 1 if bad else 0

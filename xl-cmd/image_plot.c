@@ -217,14 +217,22 @@ static void put_picture(FILE *to, const struct libxl_ext_image *im)
     fprintf(to, "</svg>\n");
 }
 
+/* Never over another file: it might be the image itself. */
 int image_plot(const struct command_call *call, const char *path,
                const struct libxl_ext_image *im)
 {
-    /* Never over another file: it might be the image itself. */
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
+    FILE *to;
     bool bad;
+    int fd;
 
+    if (!strcmp(path, "-")) {
+        command_error(call, "--plot -: standard output has what is said of"
+                      " the image: name a file (./- where that is its"
+                      " name)");
+        return -1;
+    }
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    to = fd < 0 ? NULL : fdopen(fd, "w");
     if (!to) {
         command_error(call, "cannot make %s: %s", path, strerror(errno));
         if (fd >= 0)

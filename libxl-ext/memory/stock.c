@@ -13,8 +13,8 @@
  *            libxl__arch_extra_memory(), on x86 LIBXL_MAXMEM_CONSTANT
  */
 #include <stddef.h>
-#include <yajl/yajl_tree.h>
 
+#include "base/json.h"
 #include "memory/stock.h"
 
 #define MAXMEM_CONSTANT_KB 1024
@@ -31,10 +31,10 @@ uint64_t lxe__stock_max_kb(const struct lxe__stock *s)
 uint64_t lxe__stock_json_kb(const char *json, const char *key)
 {
     const char *path[] = { "b_info", key, NULL };
-    yajl_val root = yajl_tree_parse(json, NULL, 0), v = NULL;
+    yajl_val root = NULL, v = NULL;
     uint64_t kb = LXE_STOCK_DEFAULT_KB;
 
-    if (root)
+    if (!lxe__json_tree("domain configuration", json, &root, NULL))
         v = yajl_tree_get(root, path, yajl_t_number);
     if (YAJL_IS_INTEGER(v) && YAJL_GET_INTEGER(v) >= 0)
         kb = YAJL_GET_INTEGER(v);

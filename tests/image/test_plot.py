@@ -137,6 +137,14 @@ def test_a_file_that_exists_is_not_written_over(tmp_path):
     assert path.read_bytes() == data
 
 
+def test_there_is_none_on_standard_output(tmp_path):
+    p = subprocess.run([XL_EXT, "image", "inspect", "--plot", "-", "-"],
+                       input=b.build().bytes(), check=False, cwd=tmp_path,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert p.returncode == 2 and b"--plot -" in p.stderr
+    assert b"<svg" not in p.stdout and not list(tmp_path.iterdir())
+
+
 def test_a_picture_that_cannot_be_written_leaves_none(tmp_path):
     args = ["/usr/bin/python3", "-c", "import os, resource, signal, sys;"
             "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"

@@ -79,6 +79,10 @@ static void keys_are_found_in_libxl_s_text(void)
                     LXE_STOCK_DEFAULT_KB);
     CU_ASSERT_EQUAL(lxe__stock_json_kb("{\"max_memkb\":", "max_memkb"),
                     LXE_STOCK_DEFAULT_KB);
+    /* Deeper than any of libxl's; yajl would free it by recursion. */
+    CU_ASSERT_EQUAL(lxe__stock_json_kb("{\"b_info\":{\"max_memkb\":7,\"x\":"
+                                       "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]}}",
+                                       "max_memkb"), LXE_STOCK_DEFAULT_KB);
 }
 
 LXE_SUITE(stock,

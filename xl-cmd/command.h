@@ -69,6 +69,9 @@ extern const struct command run_commands[];
 /* All groups; ends with NULL. */
 extern const struct command *const command_groups[];
 
+/* What the program does with its arguments; returns its exit status. */
+int command_main(int argc, char **argv);
+
 /* One line on standard error that names the command. */
 void command_error(const struct command_call *call, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

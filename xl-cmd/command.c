@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * xl-ext: finds the command in the table, parses its options by its
- * row, runs it.
+ * Finds the command in the table, parses its options by its row, runs
+ * it.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -264,7 +264,7 @@ static int take_descriptors(void)
     return 0;
 }
 
-int main(int argc, char **argv)
+int command_main(int argc, char **argv)
 {
     const char *first = argc > 1 ? argv[1] : "";
     const struct command *c;

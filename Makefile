@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 #
-# all            the helper, the guardian, the QEMU arbiter, xl-ext and
-#                libxlext.so (build/release)
+# all            the helper, the guardian, the QEMU arbiter, xl-ext with
+#                xl-ext-host and libxlext.so (build/release)
 # debug          the same with fault points (build/debug)
 # check-unit     unit tests with sanitizers; no root, no hypervisor
 # check-fuzz     a short run of each fuzzer of both engines, which also must
@@ -92,11 +92,17 @@ PUBLIC_HDRS := include/libxl_ext.h include/libxl_ext_operation.h \
 # Those that run libvirt's driver for libxl.
 DAEMONS     := libvirtd virtxend
 
-PROGRAMS    := libxl-ext-save-helper libxl-ext-guardian libxl-ext-qemu
+# Those of LIBEXECDIR; xl-ext itself is in SBINDIR.
+PROGRAMS    := libxl-ext-save-helper libxl-ext-guardian libxl-ext-qemu \
+               xl-ext-host
 helper_SRCS   := $(wildcard libxl-ext/helper/*.c)
 guardian_SRCS := $(wildcard libxl-ext/guardian/*.c)
 qemu_SRCS     := $(wildcard libxl-ext/qemu/*.c)
 cmd_SRCS      := $(wildcard xl-cmd/*.c)
+# xl-ext itself is what needs no library of Xen; see xl-cmd/xl_ext.c.
+ext_SRCS      := $(patsubst %,xl-cmd/%.c,xl_ext command completion json) \
+                 $(wildcard xl-cmd/image*.c)
+host_SRCS     := $(filter-out xl-cmd/xl_ext.c,$(cmd_SRCS))
 
 UNIT_SRCS   := $(wildcard tests/unit/*.c)
 UNIT_OBJS   := $(UNIT_SRCS:%.c=$(BUILD)/%.o) $(IDL_TESTS:%.c=%.o)
@@ -162,6 +168,7 @@ endef
 $(eval $(call PROGRAM,libxl-ext-save-helper,helper))
 $(eval $(call PROGRAM,libxl-ext-guardian,guardian))
 $(eval $(call PROGRAM,libxl-ext-qemu,qemu))
+$(eval $(call PROGRAM,xl-ext-host,host))
 
 # libxenguest calls it: see libxl-ext/helper/interpose.c.
 EXPORTS     := libxl-ext/helper/exports.list
@@ -173,10 +180,11 @@ guardian_LIBS := -lxenlight
 
 # It takes the archive, not the shared library: it is what puts a host
 # right, so it must run from the tree and whatever is installed.
-$(BUILD)/xl-ext: $(cmd_SRCS:%.c=$(BUILD)/%.o) $(LIB)
-	$(CC) $(CFLAGS) $(LXE_LDFLAGS) $(LDFLAGS) -o $@ $^ -lxenlight \
-	    $(XEN_LIBS)
--include $(cmd_SRCS:%.c=$(BUILD)/%.d)
+host_LIBS   := -lxenlight
+
+$(BUILD)/xl-ext: $(ext_SRCS:%.c=$(BUILD)/%.o) $(LIB)
+	$(CC) $(CFLAGS) $(LXE_LDFLAGS) $(LDFLAGS) -o $@ $^ $(IMAGE_LIBS)
+-include $(ext_SRCS:%.c=$(BUILD)/%.d)
 
 # The parts of programs that unit tests link.
 UNIT_EXTRA  := $(BUILD)/libxl-ext/helper/args.o \

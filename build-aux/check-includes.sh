@@ -67,7 +67,7 @@ done
 if grep -n '#include <\(xen\|libxl\)' image/*.[ch] tables/*.[ch] \
     api/image.c \
     ../include/*.h ../xl-cmd/image*.[ch] ../xl-cmd/command.[ch] \
-    ../xl-cmd/xl_ext.c; then
+    ../xl-cmd/json.[ch] ../xl-cmd/xl_ext.c; then
     echo "above: a header of Xen, where none may be" >&2
     bad=1
 fi

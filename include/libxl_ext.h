@@ -66,10 +66,10 @@ const char *libxl_ext_version(void);
 
 /*
  * Where a program of this package is that is no command: @name of
- * libxl-ext-save-helper, libxl-ext-guardian or libxl-ext-qemu, beside
- * the running program, as in a build tree, else where it is installed.
- * 0 with its path in @path, of @len; -1 with errno where it cannot be
- * run, and the path where it should be.
+ * libxl-ext-save-helper, libxl-ext-guardian, libxl-ext-qemu or
+ * xl-ext-host, beside the running program, as in a build tree, else where
+ * it is installed.  0 with its path in @path, of @len; -1 with errno
+ * where it cannot be run, and the path where it should be.
  */
 int libxl_ext_program_find(const char *name, char *path, size_t len);
 

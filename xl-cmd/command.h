@@ -5,6 +5,10 @@
  * shell; a group of commands is a file of this folder and is listed in
  * table.c.
  *
+ * Two programs run them: xl-ext (xl_ext.c), which needs no library of
+ * Xen, those on images, and xl-ext-host (xl_ext_host.c), which it
+ * becomes, the rest.
+ *
  * Exit status of every command: 0 done and well, 1 done and the answer
  * is no, 2 wrong usage or it could not be done.  ("run" becomes the
  * command that it is given and has its status.)  Errors go to standard
@@ -66,7 +70,10 @@ extern const struct command receive_commands[];
 extern const struct command image_commands[];
 extern const struct command run_commands[];
 
-/* All groups; ends with NULL. */
+/*
+ * The groups of the program: in xl-ext-host all of them (table.c), in
+ * xl-ext those that it runs itself (xl_ext.c).  Ends with NULL.
+ */
 extern const struct command *const command_groups[];
 
 /* What the program does with its arguments; returns its exit status. */

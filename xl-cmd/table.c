@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * The groups of commands, in the order in which help shows them.
+ * All groups of commands, in the order in which help shows them.
  */
 #include "command.h"
 

@@ -47,6 +47,14 @@ def build():
     return TOP / "build/release"
 
 
+@pytest.fixture
+def moved(build, tmp_path):
+    """xl-ext in a folder of its own, so that what stands beside it
+    counts."""
+    shutil.copy(build / "xl-ext-host", tmp_path)
+    return Path(shutil.copy(build / "xl-ext", tmp_path))
+
+
 @pytest.fixture(scope="session")
 def installed(build, tmp_path_factory):
     """The root of an installed tree, with PREFIX /usr.  Another PREFIX is

@@ -98,7 +98,8 @@ def test_what_is_installed(installed):
     assert files == {
         "sbin/xl-ext", "libexec/libxl-ext/libxl-ext-save-helper",
         "libexec/libxl-ext/libxl-ext-guardian",
-        "libexec/libxl-ext/libxl-ext-qemu", f"lib/{version}",
+        "libexec/libxl-ext/libxl-ext-qemu",
+        "libexec/libxl-ext/xl-ext-host", f"lib/{version}",
         "lib/libxlext.so", "lib/" + ".".join(version.split(".")[:3]),
         "lib/pkgconfig/xlext.pc", "include/libxl_ext.h",
         "include/libxl_ext_operation.h",
@@ -134,7 +135,8 @@ def test_the_drop_ins_name_the_helper_that_is_installed(installed):
 
 def test_what_is_installed_knows_where_it_is_installed(installed):
     """make was run for another PREFIX before."""
-    for name in ("sbin/xl-ext", "lib/libxlext.so"):
+    for name in ("sbin/xl-ext", "libexec/libxl-ext/xl-ext-host",
+                 "lib/libxlext.so"):
         data = (installed / "usr" / name).read_bytes()
         assert b"\0/usr/libexec/libxl-ext\0" in data, name
         assert b"/usr/local/libexec" not in data, name

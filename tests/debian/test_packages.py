@@ -40,6 +40,7 @@ def test_each_package_has_its_files(debs):
             "usr/libexec/libxl-ext/libxl-ext-save-helper",
             "usr/libexec/libxl-ext/libxl-ext-guardian",
             "usr/libexec/libxl-ext/libxl-ext-qemu",
+            "usr/libexec/libxl-ext/xl-ext-host",
             "usr/share/man/man8/xl-ext.8.gz",
             "usr/share/man/man7/libxl-ext.7.gz",
             "usr/share/man/man5/libxl-ext.conf.5.gz",

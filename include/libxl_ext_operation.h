@@ -42,7 +42,10 @@ extern "C" {
 
 struct libxl_domain_config;             /* of libxl.h */
 
-/* One operation; used for one call, then freed. */
+/*
+ * One operation; used for one call, then freed.  A second call with it is
+ * ERROR_INVAL, says so, and touches no guest.
+ */
 typedef struct libxl_ext_op libxl_ext_op;
 
 /*

@@ -284,9 +284,13 @@ static int check_helper(const char *what, struct lxe__err *err)
 int lxe__op_check(struct libxl_ext_ctx *ctx, struct libxl_ext_op *op,
                   const char *what)
 {
-    if (op->used)
+    if (op->used) {
+        /* What became of the first one would read as this one's. */
+        lxe__err_init(&op->err);
+        op->said = false;
         return lxe__err_set(&op->err, EINVAL, "%s: a libxl_ext_op serves"
                             " one operation: allocate another", what);
+    }
     op->used = true;
     if (lxe__ctx_libxl(ctx, what, &op->err))
         return -1;

@@ -9,7 +9,7 @@ import pytest
 from world import BUILD
 from xl_ext import TOP
 
-ABORTED, FAIL = -22, -3         # of libxl.h
+ABORTED, INVAL, FAIL = -22, -6, -3      # of libxl.h
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,7 @@ def program(tmp_path_factory, preload):
 
 @pytest.mark.parametrize("name, rc, words", [
     ("save-cancelled", ABORTED, "save: dom 5: cancelled"),
+    ("save-again", INVAL, "a libxl_ext_op serves one operation"),
     ("restore-cancelled", ABORTED, 'restore: guest "web": cancelled'),
     ("migrate-nowhere", FAIL, "Bad file descriptor"),
     ("header", 0, ""),

@@ -10,18 +10,12 @@
  * guest, as with -c; and when that is committed, an image and a suspended
  * guest, which "xl destroy" ends.
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "guest.h"
+#include "save_file.h"
 
 enum {
     SAVE_CHECKPOINT = 1 << 0,
@@ -35,106 +29,8 @@ enum {
 };
 #define CARRIER_OPTION 7
 
-struct image {
-    char file[PATH_MAX];
-    char part[PATH_MAX];        /* "": FILE is written itself */
-    int fd;
-};
-
-/*----- the file -----*/
-
-/*
- * A device, a FIFO or standard output has no name to be given later, and
- * may take nothing for ever: signals end the process until that has the
- * header.
- */
-static int image_open(struct guest *g, struct image *im, const char *file)
-{
-    struct stat st;
-    int r;
-
-    /* As xl, through a link to where it leads. */
-    if (!realpath(file, im->file))
-        snprintf(im->file, sizeof(im->file), "%s", file);
-    im->part[0] = '\0';
-    if (!strcmp(file, "-")) {
-        guest_no_cancel();
-        im->fd = dup(STDOUT_FILENO);
-    } else if (!stat(file, &st) && !S_ISREG(st.st_mode)) {
-        guest_no_cancel();
-        im->fd = open(file, O_WRONLY | O_CLOEXEC);
-    } else if (!*file) {
-        im->fd = -1;
-        errno = ENOENT;
-    } else {
-        r = snprintf(im->part, sizeof(im->part), "%s.part-XXXXXX",
-                     im->file);
-        if (r < 0 || (size_t)r >= sizeof(im->part)) {
-            guest_error(g, "%.64s...: the path is above the bound of %d"
-                        " octets", file, PATH_MAX - 14);
-            im->part[0] = '\0';
-            im->fd = -1;
-            return -1;
-        }
-        im->fd = mkostemp(im->part, O_CLOEXEC);
-        if (im->fd >= 0)
-            fchmod(im->fd, 0600);       /* it holds a guest's memory */
-    }
-    if (im->fd >= 0)
-        return 0;
-    guest_error(g, "cannot write %s: %s", im->part[0] ? im->part :
-                *file ? file : "\"\"", strerror(errno));
-    im->part[0] = '\0';
-    return -1;
-}
-
-static int sync_directory(const char *file)
-{
-    char path[PATH_MAX];
-    int fd, r;
-
-    snprintf(path, sizeof(path), "%s", file);
-    fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    r = fsync(fd);
-    /* Some file systems (CIFS) do not sync directories. */
-    if (r && errno == EINVAL)
-        r = 0;
-    close(fd);
-    return r;
-}
-
-/* On the disk and under its name, or -1 with the old file untouched. */
-static int image_keep(struct guest *g, struct image *im)
-{
-    /* What cannot be synced (a pipe) says so with EINVAL. */
-    if ((fsync(im->fd) && errno != EINVAL && errno != EROFS) ||
-        (im->part[0] && rename(im->part, im->file))) {
-        guest_error(g, "cannot keep %s: %s", im->file, strerror(errno));
-        return -1;
-    }
-    if (im->part[0] && sync_directory(im->file)) {
-        guest_error(g, "cannot sync the directory of %s: %s", im->file,
-                    strerror(errno));
-        return -1;
-    }
-    im->part[0] = '\0';
-    return 0;
-}
-
-static void image_close(struct image *im)
-{
-    if (im->part[0])
-        unlink(im->part);
-    if (im->fd >= 0)
-        close(im->fd);
-    im->fd = -1;
-}
-
-/*----- the guest -----*/
-
-static int write_header(struct guest *g, struct image *im, uint32_t domid)
+static int write_header(struct guest *g, struct save_file *im,
+                        uint32_t domid)
 {
     char *json = guest_config(g, domid,
                               g->call->options & SAVE_KEEP_DOMID);
@@ -194,13 +90,13 @@ static void end_guest(struct guest *g, uint32_t domid)
 static int save(struct guest *g, uint32_t domid, const char *file)
 {
     libxl_ext_save_params params;
-    struct image im = { .fd = -1 };
+    struct save_file im = { .fd = -1 };
     int r = -1;
 
     libxl_ext_save_params_init(&params);
     params.live = g->call->options & SAVE_LIVE;
     params.verify = g->call->options & SAVE_VERIFY;
-    if (carrier_of(g, &params) || image_open(g, &im, file) ||
+    if (carrier_of(g, &params) || save_file_open(g, &im, file) ||
         write_header(g, &im, domid))
         goto out;
     guest_can_cancel();
@@ -209,7 +105,7 @@ static int save(struct guest *g, uint32_t domid, const char *file)
         guest_error(g, "%s", libxl_ext_op_error(g->op));
         goto out;
     }
-    r = image_keep(g, &im);
+    r = save_file_keep(g, &im);
     if (r) {
         if (guest_resume(g, domid))
             guest_error(g, "cannot let domain %u go on", domid);
@@ -219,7 +115,7 @@ static int save(struct guest *g, uint32_t domid, const char *file)
     end_guest(g, domid);
 
  out:
-    image_close(&im);
+    save_file_close(&im);
     libxl_ext_save_params_dispose(&params);
     return r;
 }

@@ -5,10 +5,10 @@
  *
  * The image is written beside FILE and takes its name when it is whole
  * and on the disk; only then is the guest destroyed.  A crash before
- * that leaves FILE as it was, a FILE.part-XXXXXX, and a guest that the
- * guardian lets run again; right after it, an image and the running
- * guest, as with -c; and when that is committed, an image and a suspended
- * guest, which "xl destroy" ends.
+ * that leaves FILE as it was, a FILE.part-XXXXXX (of a long name, its
+ * beginning), and a guest that the guardian lets run again; right after
+ * it, an image and the running guest, as with -c; and when that is
+ * committed, an image and a suspended guest, which "xl destroy" ends.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,37 +14,116 @@
 
 #include "save_file.h"
 
+#define PART ".part-XXXXXX"
+#define LINKS 40                /* as many as Linux follows */
+
+/*----- where -----*/
+
+/* A link's text, where it stands, in its own place. */
+static int follow(char *place)
+{
+    char to[PATH_MAX], *slash = strrchr(place, '/');
+    ssize_t n = readlink(place, to, sizeof(to) - 1);
+    int at, r;
+
+    if (n < 0)
+        return -1;
+    to[n] = '\0';
+    at = slash && *to != '/' ? slash + 1 - place : 0;
+    r = snprintf(place + at, PATH_MAX - at, "%s", to);
+    if (r < PATH_MAX - at)
+        return 0;
+    errno = ENAMETOOLONG;
+    return -1;
+}
+
+/*
+ * As xl: through links, also through one to what is not there yet.  What
+ * is there and has no name (a file that was removed) gets none.
+ */
+static int find_place(const char *file, char *place)
+{
+    struct stat st;
+    int i;
+
+    if (!stat(file, &st))
+        return realpath(file, place) ? 0 : -1;
+    if (strlen(file) >= PATH_MAX) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(place, file);
+    for (i = 0; i < LINKS; i++)
+        if (follow(place))
+            return errno == EINVAL || errno == ENOENT ? 0 : -1;
+    errno = ELOOP;
+    return -1;
+}
+
+/* Beside im->file; a long name is cut for that, between characters. */
+static int name_part(struct save_file *im)
+{
+    const char *slash = strrchr(im->file, '/');
+    const char *name = slash ? slash + 1 : im->file;
+    size_t dir = name - im->file, len = strlen(name), bound;
+    long max;
+    int r;
+
+    snprintf(im->part, sizeof(im->part), "%.*s", dir ? (int)dir : 1,
+             dir ? im->file : ".");
+    max = pathconf(im->part, _PC_NAME_MAX);
+    bound = max < (long)sizeof(PART) ? NAME_MAX : max;
+    /* Else that would be found out behind the last page. */
+    if (len > bound)
+        goto too_long;
+    if (len > bound - (sizeof(PART) - 1)) {
+        len = bound - (sizeof(PART) - 1);
+        while (len && (name[len] & 0xc0) == 0x80)
+            len--;
+    }
+    r = snprintf(im->part, sizeof(im->part), "%.*s" PART, (int)(dir + len),
+                 im->file);
+    if (r > 0 && (size_t)r < sizeof(im->part))
+        return 0;
+
+ too_long:
+    errno = ENAMETOOLONG;
+    return -1;
+}
+
+/*----- open, keep, close -----*/
+
+static int open_part(struct save_file *im, const char *file)
+{
+    if (!*file) {
+        errno = ENOENT;
+        return -1;
+    }
+    if (find_place(file, im->file) || name_part(im)) {
+        im->part[0] = '\0';
+        return -1;
+    }
+    im->fd = mkostemp(im->part, O_CLOEXEC);
+    if (im->fd >= 0)
+        fchmod(im->fd, 0600);           /* it holds a guest's memory */
+    return im->fd < 0 ? -1 : 0;
+}
+
 int save_file_open(struct guest *g, struct save_file *im, const char *file)
 {
     struct stat st;
-    int r;
 
-    /* As xl, through a link to where it leads. */
-    if (!realpath(file, im->file))
-        snprintf(im->file, sizeof(im->file), "%s", file);
+    snprintf(im->file, sizeof(im->file), "%s", file);
     im->part[0] = '\0';
+    im->fd = -1;
     if (!strcmp(file, "-")) {
         guest_no_cancel();
         im->fd = dup(STDOUT_FILENO);
     } else if (!stat(file, &st) && !S_ISREG(st.st_mode)) {
         guest_no_cancel();
         im->fd = open(file, O_WRONLY | O_CLOEXEC);
-    } else if (!*file) {
-        im->fd = -1;
-        errno = ENOENT;
     } else {
-        r = snprintf(im->part, sizeof(im->part), "%s.part-XXXXXX",
-                     im->file);
-        if (r < 0 || (size_t)r >= sizeof(im->part)) {
-            guest_error(g, "%.64s...: the path is above the bound of %d"
-                        " octets", file, PATH_MAX - 14);
-            im->part[0] = '\0';
-            im->fd = -1;
-            return -1;
-        }
-        im->fd = mkostemp(im->part, O_CLOEXEC);
-        if (im->fd >= 0)
-            fchmod(im->fd, 0600);       /* it holds a guest's memory */
+        open_part(im, file);
     }
     if (im->fd >= 0)
         return 0;

@@ -47,6 +47,54 @@ def test_a_link_leads_to_the_image(host):
     assert not parts(elsewhere) + parts(host.path)
 
 
+@pytest.mark.parametrize("to", ["elsewhere/image", "{0}/elsewhere/image",
+                                "second"])
+def test_a_link_to_what_is_not_there_yet(host, to):
+    """The image is made where it leads, and the link stays one."""
+    (host.path / "elsewhere").mkdir()
+    (host.path / "second").symlink_to("elsewhere/image")
+    link = host.path / "link"
+    link.symlink_to(to.format(host.path))
+    p = xl_ext(host, "save", "web", link)
+    assert p.returncode == 0, p
+    assert link.is_symlink() and (host.path / "second").is_symlink()
+    assert (host.path / "elsewhere/image").read_bytes().startswith(
+        b"Xen saved")
+    assert not parts(host.path / "elsewhere") + parts(host.path)
+
+
+def test_a_link_that_leads_nowhere(host):
+    """It is refused ahead of all, as with xl, and stays a link."""
+    for name, to, word in (("a", "a", b"symbolic links"),
+                           ("b", "no/such", b"No such file")):
+        link = host.path / name
+        link.symlink_to(to)
+        p = xl_ext(host, "save", "web", link)
+        assert p.returncode == 2 and word in p.stderr, p
+        assert link.is_symlink() and state(host) == "running"
+
+
+@pytest.mark.parametrize("name", [b"a" * 243, b"a" * 244, b"a" * 255,
+                                  b"\xc3\xa9" * 127],
+                         ids=["243", "244", "255", "utf8"])
+def test_a_long_name(host, name):
+    """As long as any file's may be; that it is not is said at once."""
+    file = os.fsencode(host.path) + b"/" + name
+    p = xl_ext(host, "save", "-c", "web", file + b"x" * 13)
+    assert p.returncode == 2 and b"name too long" in p.stderr, p
+    p = xl_ext(host, "save", "web", file)
+    assert p.returncode == 0, p
+    assert os.path.exists(file) and not parts(host.path)
+
+
+def test_the_name_of_a_part_is_whole_characters(host):
+    """Some file systems take no other."""
+    name = "\u00e9" * 127 + "a"
+    p = xl_ext(host, "save", "web", host.path / "none" / name)
+    assert p.returncode == 2
+    assert p.stderr.decode().count("\u00e9" * 121 + ".part-") == 1, p
+
+
 def test_standard_output_by_its_name(host):
     """It is a link, too, and a file where the shell has put one there."""
     with open(host.path / "out", "wb") as out:

@@ -132,21 +132,14 @@ static int find_option(const struct command *c, const char *arg)
 }
 
 /*
- * Takes the option at argv[*@k] and, where it stands on its own, its
- * value behind it.  0, or -1 with a line on standard error.
+ * Sets option @i, whose value is @value, or where that is NULL what is
+ * behind argv[*@k].  0, or -1 with a line on standard error.
  */
-static int parse_option(struct command_call *call, int argc, char **argv,
-                        int *k)
+static int set_option(struct command_call *call, int i, const char *value,
+                      int argc, char **argv, int *k)
 {
-    const char *arg = argv[*k], *value = strchr(arg, '=');
-    int i = find_option(call->command, arg);
-    const struct command_option *o;
+    const struct command_option *o = &call->command->options[i];
 
-    if (i < 0) {
-        command_error(call, "no option %s", arg);
-        return -1;
-    }
-    o = &call->command->options[i];
     if (!o->arg && value) {
         command_error(call, "option %s takes no value", o->name);
         return -1;
@@ -160,9 +153,55 @@ static int parse_option(struct command_call *call, int argc, char **argv,
         return -1;
     }
     if (o->arg)
-        call->values[i] = value ? value + 1 : argv[++*k];
+        call->values[i] = value ? value : argv[++*k];
     call->options |= 1U << i;
     return 0;
+}
+
+/*
+ * Several of one letter in one word, as getopt(3) has it: the last may
+ * have its value in the same word or behind it.  As parse().
+ */
+static int parse_letters(struct command_call *call, int argc, char **argv,
+                         int *k)
+{
+    const char *word = argv[*k], *p;
+    char name[] = "-x";
+    int i;
+
+    for (p = word + 1; *p; p++) {
+        name[1] = *p;
+        if (is_help(name))
+            return 1;
+        i = find_option(call->command, name);
+        if (i < 0) {
+            command_error(call, p == word + 1 ? "no option %s" :
+                          "no option %s in %s", p == word + 1 ? word :
+                          name, word);
+            return -1;
+        }
+        if (call->command->options[i].arg)
+            return set_option(call, i, p[1] ? p + 1 : NULL, argc, argv,
+                              k);
+        set_option(call, i, NULL, argc, argv, k);
+    }
+    return 0;
+}
+
+/* The option or the options at argv[*@k]; as parse(). */
+static int parse_option(struct command_call *call, int argc, char **argv,
+                        int *k)
+{
+    const char *arg = argv[*k], *value = strchr(arg, '=');
+    int i = find_option(call->command, arg);
+
+    if (i >= 0)
+        return set_option(call, i, value ? value + 1 : NULL, argc, argv,
+                          k);
+    if (arg[1] != '-')
+        return parse_letters(call, argc, argv, k);
+    command_error(call, "no option %s", arg);
+    return -1;
 }
 
 static int take_arg(struct command_call *call, char *arg)
@@ -187,7 +226,7 @@ static int take_arg(struct command_call *call, char *arg)
 static int parse(struct command_call *call, int argc, char **argv)
 {
     const struct command *c = call->command;
-    int k, ended = 0;
+    int k, r, ended = 0;
 
     call->args = argv;
     for (k = 0; k < argc; k++) {
@@ -200,8 +239,8 @@ static int parse(struct command_call *call, int argc, char **argv)
             ended = 1;
         } else if (is_help(argv[k])) {
             return 1;
-        } else if (parse_option(call, argc, argv, &k)) {
-            return -1;
+        } else if ((r = parse_option(call, argc, argv, &k))) {
+            return r;
         }
     }
     if (call->nr_args < c->nr_args) {

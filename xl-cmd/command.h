@@ -16,7 +16,8 @@
  *
  * Options and arguments may be mixed; "--" ends the options, and "-" is
  * an argument.  An option with a value takes it from behind itself or
- * behind "=".  "--help" and "-h" show the usage of the command.
+ * behind "=".  Options of one letter may share a word, as with xl: "-ep",
+ * "-esssh".  "--help" and "-h" show the usage of the command.
  */
 #ifndef XL_CMD_COMMAND_H
 #define XL_CMD_COMMAND_H

@@ -44,6 +44,10 @@ def test_help_of_one_command(command):
     assert run(command, "-h").stdout == p.stdout
 
 
+def test_help_among_other_letters():
+    assert run("save", "-ch").stdout == run("save", "--help").stdout
+
+
 @pytest.mark.parametrize("args, words", [
     (["frob"], "no command frob: see xl-ext --help"),
     (["image"], "no command image"),
@@ -65,6 +69,11 @@ def test_no_such_command(args, words):
     (["thaw", "--forc", "a"], "no option --forc"),
     (["thaw", "--force=yes", "a"], "option --force takes no value"),
     (["memory", "-j"], "no option -j"),
+    (["save", "-cj", "a", "b"], "no option -j in -cj"),
+    (["save", "-c=j", "a", "b"], "option -c takes no value"),
+    (["migrate", "-es", "a"], "DOMAIN HOST is missing"),
+    (["migrate", "a", "b", "-es"], "option -s needs its COMMAND"),
+    (["migrate", "-sssh", "-esssh", "a", "b"], "option -s is given twice"),
     (["freeze", "--", "--json", "x"], "argument x is one too many"),
     (["run"], "COMMAND"),
     (["run", "--json", "true"], "no option --json"),

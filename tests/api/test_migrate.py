@@ -83,7 +83,7 @@ class Migration:
 
     def start(self, host="beta", env=None, args=()):
         return subprocess.Popen(
-            [BUILD / "xl-ext", "migrate", "-s", self.world.path / "ssh",
+            [BUILD / "xl-ext", "migrate", f"-s{self.world.path}/ssh",
              *args, "web", host], env=env or self.world.env, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 

@@ -129,7 +129,9 @@ const struct command image_commands[] = {
                      " at last" },
                    { "--page-state", NULL, "tables that are not validated"
                      " as plain pages" },
-                   { "--force", NULL, "replace OUT" } },
+                   { "--force", NULL, "replace OUT" },
+                   { "--json", NULL, "what was done as one JSON"
+                     " object" } },
       .run = image_convert },
     { .group = "image", .name = "diff", .args = "A B", .nr_args = 2,
       .help = "say what differs between two images of one guest",

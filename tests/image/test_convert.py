@@ -1004,10 +1004,38 @@ def test_an_input_that_cannot_be_read(place):
     assert p.returncode == 2 and os.listdir(at.path) == ["in"]
 
 
+@pytest.mark.parametrize("record, limits", [
+    ("keep", {"carrier": "libxc", "mandatory": True}),
+    ("optional", {"carrier": "libxc", "mandatory": False}),
+    ("drop", None)])
+def test_what_was_done_as_json(record, limits, place):
+    data = b.build("hvm", live=True, verify=True, record=b.MANDATORY,
+                   carrier="libxc").bytes()
+    at = place(data)
+    out = at.convert("--json", "--drop-superseded", "--record", record)
+    done, state = json.loads(at.said), read_state(data)
+    again = done.pop("limits")
+    assert done == {
+        "size_in": len(data), "size_out": len(out),
+        "frames": len(state.frames),
+        "superseded_pages": state.copies - read_state(out).copies,
+        "verify_pages": state.verify_copies, "stale_tables": 0,
+        "stale_entries": 0}
+    if limits:
+        image = run("inspect", out)[1]["limits"]
+        limits |= {k: image[k] for k in ("max_pages", "tot_pages")}
+    assert again == limits
+
+
+def test_a_refusal_is_no_json(place):
+    at = place(b"nothing")
+    assert "{" not in at.refused("--json", "--record", "drop", status=1)
+
+
 def test_every_option_is_in_the_docs():
     docs = (TOP / "docs/image.md").read_text()
     text = subprocess.run([XL_EXT, "image", "convert", "--help"],
                           stdout=subprocess.PIPE, check=True).stdout.decode()
     for option in ("--record KIND", "--max-pages N", "--carrier WHERE",
-                   "--drop-superseded", "--force"):
+                   "--drop-superseded", "--force", "--json"):
         assert f"| `{option}` |" in docs and option in text

@@ -11,11 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "domain.h"
 #include "guest.h"
 
 #define ASK_MS 20000
 
-enum { RECEIVE_NO_MONITOR = 1 << 0, RECEIVE_VERBOSE = 1 << 1 };
+enum { RECEIVE_NO_MONITOR = 1 << 0, RECEIVE_VERBOSE = 1 << 1,
+       RECEIVE_JSON = 1 << 5 };
 enum { OPT_ASK = 2, OPT_SINCE, OPT_TIMEOUT };
 
 /* What was known of a guest is gone with the boot behind it. */
@@ -41,6 +43,25 @@ static int check_since(struct guest *g)
     return -1;
 }
 
+/* Not by guest_close(): an answer about a guest here is no outcome. */
+static int say(struct guest *g, const libxl_uuid *uuid, bool runs)
+{
+    libxl_ext_migrate_asked asked;
+    int rc = EXIT_WELL;
+
+    if (!(g->call->options & RECEIVE_JSON)) {
+        puts(runs ? "running" : "none");
+        return rc;
+    }
+    libxl_ext_migrate_asked_init(&asked);
+    memcpy(asked.uuid, libxl_uuid_bytearray_const(uuid),
+           sizeof(asked.uuid));
+    asked.given = runs;
+    rc = command_json(g->call, libxl_ext_migrate_asked_to_json(&asked));
+    libxl_ext_migrate_asked_dispose(&asked);
+    return rc;
+}
+
 static int ask(struct guest *g, const char *text)
 {
     libxl_uuid uuid;
@@ -58,8 +79,7 @@ static int ask(struct guest *g, const char *text)
     }
     if (!runs && check_since(g))
         return EXIT_CANNOT;
-    puts(runs ? "running" : "none");
-    return EXIT_WELL;
+    return say(g, &uuid, runs);
 }
 
 /* The sender is answered; what is left is a monitor's work. */
@@ -121,6 +141,11 @@ static int run_receive(const struct command_call *call)
     int rc = EXIT_CANNOT;
     struct guest g;
 
+    if (!uuid && call->options & RECEIVE_JSON) {
+        command_error(call, "--json is for --ask: standard output is the"
+                      " sender's here");
+        return EXIT_CANNOT;
+    }
     if (!guest_open(&g, call, call->options & RECEIVE_VERBOSE, true))
         rc = uuid ? ask(&g, uuid) : receive(&g);
     guest_free(&g);
@@ -136,7 +161,8 @@ const struct command receive_commands[] = {
           " ending a receiver that waits" },
         { "--since", "SECONDS", "that ago it was sent; no answer where"
           " this host was booted later" },
-        { "--timeout", "MS", "for each answer of the sender, 30000" } },
+        { "--timeout", "MS", "for each answer of the sender, 30000" },
+        { "--json", NULL, "the answer to --ask as one JSON object" } },
       run_receive, 0, 0 },
     { 0 }
 };

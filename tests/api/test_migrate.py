@@ -306,6 +306,23 @@ def test_what_came_here_and_is_gone_was_here(world):
     assert ask(world) == "running\n"
 
 
+def test_the_answer_as_json(world):
+    world.put("state", "gone")
+    for given in (False, True):
+        if given:
+            world.put(f"run/{UUID}.given", "")
+        assert json.loads(ask(world, "--json")) == {
+            "uuid": UUID, "given": given}
+
+
+def test_a_receiver_s_standard_output_is_the_sender_s(world):
+    p = subprocess.run([BUILD / "xl-ext", "migrate-receive", "--json"],
+                       env=world.env, capture_output=True, check=False,
+                       timeout=60, stdin=subprocess.DEVNULL)
+    assert (p.returncode, p.stdout) == (2, b"")
+    assert b"--json is for --ask" in p.stderr
+
+
 def test_a_copy_that_has_leave_runs_and_one_without_does_not(world):
     world.put("state", "paused")
     assert ask(world) == "running\n"

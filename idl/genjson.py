@@ -15,6 +15,10 @@ def put_value(t, expr):
 
 def put_field(f):
     out = [f'lxe__json_put_key(o, "{f.name}");']
+    if f.late:
+        return [f"if (p->{f.name}) {{",
+                *("    " + line for line in
+                  out + put_value(f.type, f"p->{f.name}")), "}"]
     if f.type.kind != "array":
         return out + put_value(f.type, f"p->{f.name}")
     return out + ["lxe__json_open_array(o);",

@@ -115,9 +115,10 @@ class Array(Type):
 
 class Field:
     def __init__(self, name, type, doc, *, unit="", default=None, min=0,
-                 max=None, at=None, all_ones=""):
+                 max=None, at=None, all_ones="", late=False):
         self.name, self.type, self.doc, self.unit = name, type, doc, unit
         self.default, self.at, self.all_ones = default, at, all_ones
+        self.late = late
         self.min = min
         self.max = max
         if isinstance(type, UInt) and max is None:
@@ -143,6 +144,9 @@ class Field:
                 self.default not in t.words):
             raise IdlError(f"{what}: default {self.default} is none of"
                            f" {', '.join(t.words)}")
+        if self.late and (t.kind != "bool" or self.default):
+            raise IdlError(f"{what}: only a bool that is false by default"
+                           " can be late")
         if t.kind not in ("uint", "bool", "enum") and self.default:
             raise IdlError(f"{what}: a {t.kind} has no default")
 

@@ -156,8 +156,9 @@ int libxl_ext_domain_restore(libxl_ext_ctx *ctx,
  * goes to the peer, @in_fd comes from it; both stay open.  @config is
  * libxl_domain_config_to_json()'s text.  @params may be NULL.
  *
- * *@end_r says where the guest is.  0 and THERE: the peer runs it, and
- * the domain here is destroyed.  Else a code of libxl and
+ * *@end_r says where the guest is.  0 and THERE: the peer runs it, or has
+ * it paused (@params->paused), and the domain here is destroyed.  Else a
+ * code of libxl and
  *   HERE     the guest runs here with working devices, or never stopped
  *   UNKNOWN  it is suspended here, its name with LIBXL_EXT_SURNAME_AWAY;
  *            ask the peer (libxl_ext_domain_ask() there), then destroy it
@@ -188,7 +189,8 @@ int libxl_ext_domain_precheck(libxl_ext_ctx *ctx, uint32_t domid,
 /*
  * The other end: greets on @out_fd, takes what comes on @in_fd, and lets
  * the guest run when the sender permits it.  *@domid_r is the new domain
- * and runs; *@config_r is its configuration, as the sender gave it,
+ * and runs, or is paused where the sender wants that; *@config_r is its
+ * configuration, as the sender gave it,
  * free(3)'d by the caller.  After a dry run *@domid_r is all ones.
  *
  * Else a code of libxl, no domain is left, and the sender was told why

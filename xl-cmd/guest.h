@@ -25,6 +25,7 @@ struct guest {
     bool tty;                   /* progress as a bar */
     libxl_ext_phase phase;      /* shown last */
     long sent;                  /* when, by this host's uptime in s */
+    bool sent_paused;           /* to be left so there */
     libxl_ext_outcome outcome;
 };
 

@@ -23,7 +23,7 @@
 
 /* A host without libxl-ext gets what it can read, or nothing. */
 #define RECEIVE "if command -v xl-ext >/dev/null 2>&1; then"            \
-    " exec xl-ext migrate-receive%s; else exec xl migrate-receive%s; fi"
+    " exec xl-ext migrate-receive%s; else exec xl migrate-receive%s%s; fi"
 
 #define CLOSE_MS 5000
 #define ASK_S    60             /* how long the peer is asked again */
@@ -31,17 +31,26 @@
 #define ASK_ONCE_MS 30000
 
 enum { MIGRATE_VERIFY = 1 << 0, MIGRATE_NO_MONITOR = 1 << 1,
-       MIGRATE_JSON = 1 << 2, MIGRATE_VERBOSE = 1 << 3 };
+       MIGRATE_JSON = 1 << 2, MIGRATE_VERBOSE = 1 << 3,
+       MIGRATE_PAUSED = 1 << 8, MIGRATE_KEEP_DOMID = 1 << 9,
+       MIGRATE_DEBUG = 1 << 10 };
 enum { OPT_SHELL = 4, OPT_TIMEOUT, OPT_RECEIVE };
+
+/* Is what runs there the caller's own choice, with its own options? */
+static bool own_receiver(const char *shell, const char *receive)
+{
+    return receive || (shell && !*shell);
+}
 
 static int open_way(struct guest *g, struct transport *t,
                     const char *shell, const char *host,
-                    const char *receive, bool monitor)
+                    const char *receive, bool monitor, bool paused)
 {
     const char *e = monitor ? "" : " -e";
     char remote[256];
 
-    snprintf(remote, sizeof(remote), RECEIVE, e, e);
+    /* That of libxl-ext hears of it in the offer. */
+    snprintf(remote, sizeof(remote), RECEIVE, e, e, paused ? " -p" : "");
     if (!transport_open(t, shell, host, receive ? receive : remote))
         return 0;
     guest_error(g, "cannot start %s: %s", transport_name(shell, host),
@@ -76,7 +85,9 @@ static char *sent_text(struct guest *g, const char *host)
 
     way_text(g, host, way, sizeof(way));
     g->sent = uptime();
-    snprintf(text, sizeof(text), "%ld %s", g->sent, way);
+    g->sent_paused = g->call->options & MIGRATE_PAUSED;
+    snprintf(text, sizeof(text), "%ld%s %s", g->sent,
+             g->sent_paused ? "p" : "", way);
     return strdup(text);
 }
 
@@ -92,7 +103,11 @@ static int check_sent(struct guest *g, uint32_t domid, const char *host)
         snprintf(text, sizeof(text), "%.*s", len, (char *)data);
     free(data);
     way_text(g, host, way, sizeof(way));
-    if (sscanf(text, "%ld %n", &g->sent, &at) != 1 || !at) {
+    if (sscanf(text, "%ld%n", &g->sent, &at) == 1 && text[at] == 'p') {
+        g->sent_paused = true;
+        at++;
+    }
+    if (!at || text[at++] != ' ') {
         guest_error(g, "domain %u is suspended and was sent to another"
                     " host, not by xl-ext: nothing says to which", domid);
         return -1;
@@ -190,7 +205,8 @@ static void end_migrate(struct guest *g, uint32_t domid, const char *host,
     free(g->outcome.host);
     g->outcome.host = strdup(host);
     g->outcome.domid = 0;
-    g->outcome.state = LIBXL_EXT_GUEST_STATE_RUNNING;
+    g->outcome.state = g->sent_paused ? LIBXL_EXT_GUEST_STATE_PAUSED
+                                      : LIBXL_EXT_GUEST_STATE_RUNNING;
 }
 
 /* Of a call that was killed: who has the guest? */
@@ -207,6 +223,17 @@ static void settle_late(struct guest *g, uint32_t domid, const char *host)
     end_migrate(g, domid, host, end);
 }
 
+static void fill_params(const struct guest *g,
+                        libxl_ext_migrate_params *params)
+{
+    const struct command_call *call = g->call;
+
+    params->verify = call->options & (MIGRATE_VERIFY | MIGRATE_DEBUG);
+    params->paused = call->options & MIGRATE_PAUSED;
+    params->stock_paused = !own_receiver(call->values[OPT_SHELL],
+                                         call->values[OPT_RECEIVE]);
+}
+
 static void migrate(struct guest *g, uint32_t domid, const char *host)
 {
     const char *const *values = g->call->values;
@@ -218,12 +245,13 @@ static void migrate(struct guest *g, uint32_t domid, const char *host)
     int r;
 
     libxl_ext_migrate_params_init(&params);
-    params.verify = g->call->options & MIGRATE_VERIFY;
-    config = guest_config(g, domid, false);
+    fill_params(g, &params);
+    config = guest_config(g, domid,
+                          g->call->options & MIGRATE_KEEP_DOMID);
     if (!config ||
         guest_timeout(g, values[OPT_TIMEOUT], &params.timeout) ||
         open_way(g, &t, values[OPT_SHELL], host, values[OPT_RECEIVE],
-                 !(g->call->options & MIGRATE_NO_MONITOR)))
+                 !(g->call->options & MIGRATE_NO_MONITOR), params.paused))
         goto out;
     params.peer = sent_text(g, host);
     r = libxl_ext_domain_migrate(g->ctx, domid, config, t.to, t.from,
@@ -286,6 +314,12 @@ static int run_migrate(const struct command_call *call)
     if (guest_open(&g, call, call->options & MIGRATE_VERBOSE,
                    call->options & MIGRATE_JSON))
         return guest_close(&g);
+    if (call->options & MIGRATE_NO_MONITOR &&
+        own_receiver(call->values[OPT_SHELL], call->values[OPT_RECEIVE])) {
+        guest_error(&g, "-e is not passed on to a command of your own: put"
+                    " it into that");
+        return guest_close(&g);
+    }
     if (find(&g, call->args[0], &domid))
         return guest_close(&g);
     g.outcome.guest = libxl_domid_to_name(g.libxl, domid);
@@ -386,7 +420,7 @@ static int precheck(struct guest *g, uint32_t domid, const char *host)
     if (!config || guest_timeout(g, call->values[PRECHECK_OPT_TIMEOUT],
                                  &params.timeout) ||
         open_way(g, &t, call->values[PRECHECK_OPT_SHELL], host,
-                 call->values[PRECHECK_OPT_RECEIVE], true))
+                 call->values[PRECHECK_OPT_RECEIVE], true, false))
         goto out;
     p.host = strdup(host);
     if (libxl_ext_domain_precheck(g->ctx, domid, config, t.to, t.from,
@@ -442,7 +476,10 @@ const struct command migrate_commands[] = {
         { "-s", "COMMAND", "instead of ssh; \"\": HOST is a command" },
         { "--timeout", "MS", "for each answer of the host, 30000" },
         { "--receive", "COMMAND", "to run there" },
-        { "--live", NULL, "as with xl: nothing else is done" } },
+        { "--live", NULL, "as with xl: nothing else is done" },
+        { "-p", NULL, "the guest is left paused there" },
+        { "-D", NULL, "keep the domain's id there" },
+        { "--debug", NULL, "as with xl: the same as --verify" } },
       run_migrate, 0, 0 },
     { NULL, "precheck", "DOMAIN", 1,
       "ask another host whether it would take a guest",

@@ -81,7 +81,13 @@ static void answer_for_stock(const struct migrate *m,
     a->bound_pages = l->stock_max_kb / 4;
     a->over_pages = need > a->bound_pages ? need - a->bound_pages : 0;
     a->accepted = !a->over_pages;
-    if (a->accepted)
+    if (a->accepted && m->params->paused && !m->params->stock_paused) {
+        a->accepted = false;
+        a->reason = strdup("the receiver is stock xl and cannot be told"
+                           " to leave the guest paused: start it with"
+                           " -p");
+    }
+    if (!a->over_pages)
         return;
     snprintf(line, sizeof(line), "the receiver is stock xl, which would"
              " give the guest %"PRIu64" pages; it may have %"PRIu64", and"
@@ -103,6 +109,7 @@ static int ask(struct migrate *m, bool dry_run,
     offer.name = m->name;
     offer.config = (char *)(uintptr_t)m->config;
     offer.dry_run = dry_run;
+    offer.paused = m->params->paused;
     lxe__to_limits(&offer.limits, &m->limits);
     body = libxl_ext_migrate_offer_to_json(&offer);
     if (!body)

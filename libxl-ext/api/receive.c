@@ -127,6 +127,24 @@ static int judge_name(struct receive *v, struct lxe__err *why)
     return rc;
 }
 
+/* One that keeps its id, which only one can have. */
+static int judge_domid(struct receive *v, struct lxe__err *why)
+{
+    uint32_t domid = v->config.c_info.domid;
+    libxl_dominfo info;
+    int rc = 0;
+
+    if (!libxl_domid_valid_guest(domid))
+        return 0;
+    libxl_dominfo_init(&info);
+    if (!libxl_domain_info(v->ctx->libxl, &info, domid))
+        rc = lxe__err_set(why, EEXIST, "receive: guest \"%s\" is to keep"
+                          " its id %u, which another domain has here: send"
+                          " it without that", v->offer.name, domid);
+    libxl_dominfo_dispose(&info);
+    return rc;
+}
+
 static int judge_config(struct receive *v, struct lxe__err *why)
 {
     char *name;
@@ -190,8 +208,9 @@ static int judge(struct receive *v)
         /* What is in the way of this one takes its memory, too. */
         if (v->lock >= 0 && (v->offer.dry_run || !lxe__receiver_sweep(
                 v->ctx, v->offer.limits.uuid, &why)) &&
-            !judge_limits(v, &a, &why) && !judge_name(v, &why))
-            judge_config(v, &why);
+            !judge_limits(v, &a, &why) && !judge_name(v, &why) &&
+            !judge_config(v, &why))
+            judge_domid(v, &why);
     }
     if (send_answer(v, &a, &why))
         return -1;
@@ -234,14 +253,20 @@ static int destroy(struct receive *v)
     return rc;
 }
 
+/* Or leaves it paused, where the sender wants that. */
 static int let_run(struct receive *v)
 {
-    int rc = libxl_domain_rename(v->ctx->libxl, v->domid,
-                                 v->config.c_info.name, v->offer.name);
+    int rc;
 
+    /* Whoever finishes this for us must know it, too. */
+    if (v->offer.paused &&
+        lxe__receiver_paused(v->offer.limits.uuid, &v->op->err))
+        return -1;
+    rc = libxl_domain_rename(v->ctx->libxl, v->domid,
+                             v->config.c_info.name, v->offer.name);
     if (!rc && lxe__receiver_given(v->offer.limits.uuid, &v->op->err))
         return -1;
-    if (!rc)
+    if (!rc && !v->offer.paused)
         rc = libxl_domain_unpause(v->ctx->libxl, v->domid, NULL);
     if (!rc)
         return 0;

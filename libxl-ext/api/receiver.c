@@ -76,12 +76,13 @@ void lxe__receiver_unlock(int fd, const uint8_t uuid[16])
 
 /*----- was it let run here -----*/
 
-int lxe__receiver_given(const uint8_t uuid[16], struct lxe__err *err)
+static int put_word(const uint8_t uuid[16], const char *what,
+                    struct lxe__err *err)
 {
     char path[256];
     int fd;
 
-    if (path_of(uuid, "given", path, sizeof(path), err) ||
+    if (path_of(uuid, what, path, sizeof(path), err) ||
         lxe__rundir_make(err))
         return -1;
     fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -92,11 +93,12 @@ int lxe__receiver_given(const uint8_t uuid[16], struct lxe__err *err)
     return 0;
 }
 
-int lxe__receiver_not_given(const uint8_t uuid[16], struct lxe__err *err)
+static int take_word(const uint8_t uuid[16], const char *what,
+                     struct lxe__err *err)
 {
     char path[256];
 
-    if (path_of(uuid, "given", path, sizeof(path), err))
+    if (path_of(uuid, what, path, sizeof(path), err))
         return -1;
     if (unlink(path) && errno != ENOENT)
         return lxe__err_set(err, errno, "receive: cannot remove %s: %s",
@@ -104,13 +106,34 @@ int lxe__receiver_not_given(const uint8_t uuid[16], struct lxe__err *err)
     return 0;
 }
 
-bool lxe__receiver_was_given(const uint8_t uuid[16])
+/* What cannot be seen is not taken for "no". */
+static bool has_word(const uint8_t uuid[16], const char *what)
 {
     char path[256];
 
-    /* What cannot be seen is not taken for "no". */
-    return path_of(uuid, "given", path, sizeof(path), NULL) ||
+    return path_of(uuid, what, path, sizeof(path), NULL) ||
         !access(path, F_OK) || errno != ENOENT;
+}
+
+int lxe__receiver_given(const uint8_t uuid[16], struct lxe__err *err)
+{
+    return put_word(uuid, "given", err);
+}
+
+int lxe__receiver_paused(const uint8_t uuid[16], struct lxe__err *err)
+{
+    return put_word(uuid, "paused", err);
+}
+
+int lxe__receiver_not_given(const uint8_t uuid[16], struct lxe__err *err)
+{
+    return take_word(uuid, "given", err) ||
+        take_word(uuid, "paused", err) ? -1 : 0;
+}
+
+bool lxe__receiver_was_given(const uint8_t uuid[16])
+{
+    return has_word(uuid, "given");
 }
 
 /*----- ending one -----*/
@@ -170,7 +193,8 @@ int lxe__receiver_end(const uint8_t uuid[16], unsigned timeout_ms,
 
 /*
  * Its receiver is no more.  One that still has its surname was given no
- * leave to run; one without it was, and is at most not unpaused yet.
+ * leave to run; one without it was, and is at most not unpaused yet, or
+ * is not to be.
  */
 static int settle_one(struct libxl_ext_ctx *ctx, const libxl_dominfo *info,
                       const uint8_t uuid[16], bool *runs_r)
@@ -184,7 +208,7 @@ static int settle_one(struct libxl_ext_ctx *ctx, const libxl_dominfo *info,
         free(name);
         return -1;
     } else {
-        if (info->paused)
+        if (info->paused && !has_word(uuid, "paused"))
             rc = libxl_domain_unpause(ctx->libxl, info->domid, NULL);
         *runs_r = true;
     }

@@ -7,6 +7,7 @@
  * RUNDIR/UUID.given says that the guest which came here last was let run.
  * By the time somebody asks it may have powered off or gone on to
  * another host: what the sender has is old then all the same.
+ * RUNDIR/UUID.paused says that it was to be left paused.
  */
 #ifndef LXE_API_RECEIVER_H
 #define LXE_API_RECEIVER_H
@@ -37,6 +38,8 @@ int lxe__receiver_sweep(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
  */
 int lxe__receiver_given(const uint8_t uuid[16], struct lxe__err *err);
 int lxe__receiver_not_given(const uint8_t uuid[16], struct lxe__err *err);
+/* Said ahead of its last name, taken back with the above. */
+int lxe__receiver_paused(const uint8_t uuid[16], struct lxe__err *err);
 bool lxe__receiver_was_given(const uint8_t uuid[16]);
 
 /*

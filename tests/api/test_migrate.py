@@ -44,8 +44,23 @@ if "--ask" in remote:
     except OSError:
         sys.exit(1)
     sys.exit(0)
+note("remote", remote)
+if os.path.exists(f"{world}/stock"):
+    os.write(1, b"xl migration receiver ready, send binary domain data.\n")
+    came = b""
+    while b"c_info" not in came or not came.endswith(b"\0"):
+        more = os.read(0, 4096)
+        if not more:
+            sys.exit(0)
+        came += more
+    os.write(1, b"domain received, ready to unpause\0")
+    go = b"domain is yours, you are cleared to unpause\0"
+    assert sys.stdin.buffer.read(len(go)) == go
+    note("go")
+    os.write(1, b"my copy unpause results are as follows\0\0")
+    sys.exit(0)
 os.write(1, b"xl-ext migration receiver ready, protocol 1\n")
-get()
+note("offer", get()[1].decode())
 put("A", {"accepted": True})
 if os.path.exists(f"{world}/meddle"):
     # Behind the save, and ahead of READY, which is when a sender waits.
@@ -116,6 +131,67 @@ def test_it_goes_there(migration):
 
 def test_it_goes_there_as_scripts_for_xl_have_it(migration):
     assert "web is on beta" in migration.run(args=["--live"])
+
+
+@pytest.mark.parametrize("args", [["-p"], ["-ep"]])
+def test_it_is_left_paused_there(migration, args):
+    """The receiver is told; who is not is not asked for what is new."""
+    assert "web is on beta, running" in migration.run()
+    assert "paused" not in json.loads(migration.said("offer"))
+    (migration.world.path / "offer").unlink()
+    migration.world.put("state", "running")
+    assert " is on beta, paused" in migration.run(args=args)
+    assert json.loads(migration.said("offer"))["paused"] is True
+    assert migration.state == "gone"
+
+
+def stock(migration):
+    """The other host has no libxl-ext; the guest fits there."""
+    migration.world.put("stock", "")
+    for name, value in ("target", 100000), ("static-max", 100000):
+        migration.world.put(f"store/local/domain/5/memory/{name}",
+                            str(value))
+
+
+def test_stock_is_started_so_that_it_leaves_it_paused(migration):
+    stock(migration)
+    assert "web is on beta, paused" in migration.run(args=["-ep"])
+    remote = migration.said("remote")
+    assert "exec xl-ext migrate-receive -e;" in remote
+    assert "exec xl migrate-receive -e -p;" in remote
+    assert migration.said("go") and migration.state == "gone"
+
+
+def test_stock_that_was_not_started_so_is_refused(migration):
+    stock(migration)
+    err = migration.run(rc=2, args=["-p", "--receive", "xl migrate-receive"])
+    assert "start it with -p" in err
+    assert migration.state == "running" and not migration.said("go")
+    assert "web is on beta, running" in migration.run(
+        args=["--receive", "xl migrate-receive"])
+
+
+def test_an_option_that_would_not_arrive_is_refused(migration):
+    err = migration.run(rc=2, args=["-e", "--receive", "x"])
+    assert "-e is not passed on" in err and not migration.said("remote")
+
+
+def test_it_keeps_its_id(migration):
+    for args, domid in ([], None), (["-D"], 5):
+        migration.world.put("state", "running")
+        (migration.world.path / "offer").unlink(missing_ok=True)
+        migration.run(args=args)
+        config = json.loads(json.loads(migration.said("offer"))["config"])
+        assert config["c_info"].get("domid") == domid
+
+
+@pytest.mark.parametrize("answer", ["running", "none"])
+def test_killed_it_is_known_that_it_is_paused_there(migration, answer):
+    """Also by a call that does not say so again."""
+    migration.run(rc=-signal.SIGKILL, fault=f"{AFTER_GO}:kill", args=["-p"])
+    migration.world.put("answer", answer)
+    err = migration.run(rc=0 if answer == "running" else 2)
+    assert ("web is on beta, paused" in err) == (answer == "running")
 
 
 @pytest.mark.parametrize("point", [AFTER_SAVE, AFTER_READY])
@@ -254,10 +330,10 @@ class Receiver:
         kind, size = struct.unpack("<II", head)
         return chr(kind), json.loads(self.p.stdout.read(size))
 
-    def receive(self):
+    def receive(self, **change):
         """What came of it, and how far the sender heard it."""
         heard = ""
-        self.put("O", OFFER, STREAM)
+        self.put("O", OFFER | change, STREAM)
         for due in "ARD":
             if due == "D":
                 self.put("G")
@@ -350,6 +426,48 @@ def test_a_guest_comes_here(there):
     assert (there.path / "state").read_text() == "running"
     there.put("state", "gone")
     assert ask(there) == "running\n"
+
+
+def test_a_guest_that_is_to_stay_paused(there):
+    """Asking, too, leaves it so; and it is forgotten when it comes anew."""
+    state = there.path / "state"
+    assert Receiver(there).receive(paused=True)[:2] == (0, "ARD")
+    assert state.read_text() == "paused"
+    assert ask(there) == "running\n" and state.read_text() == "paused"
+    there.put("state", "gone")
+    assert Receiver(there).receive(paused=False)[:2] == (0, "ARD")
+    assert state.read_text() == "running"
+    there.put("state", "paused")
+    assert ask(there) == "running\n" and state.read_text() == "running"
+
+
+@pytest.mark.parametrize("point,answer", [
+    (AFTER_READY_THERE, "none"), (AFTER_RUN, "running")])
+def test_a_receiver_of_one_that_stays_paused_is_killed(there, point,
+                                                       answer):
+    Receiver(there, f"{point}:kill").receive(paused=True)
+    assert ask(there) == answer + "\n"
+    assert (there.path / "state").read_text() == (
+        "paused" if answer == "running" else "gone")
+
+
+def test_an_id_that_another_has_here_is_refused_ahead_of_all(there):
+    there.put("state", "running")
+    there.put("store/local/domain/5/name", "another")
+    uuid = UUID[:-1] + "9"
+    config = json.dumps({
+        "c_info": {"type": "pvh", "name": "web", "uuid": uuid, "domid": 5},
+        "b_info": {"type.pvh": {}}})
+    r = Receiver(there)
+    r.put("O", OFFER | {"limits": OFFER["limits"] | {"uuid": uuid},
+                        "config": config})
+    kind, answer = r.get()
+    assert kind == "A" and not answer["accepted"]
+    assert "is to keep its id 5, which another domain has here" in \
+        answer["reason"]
+    r.p.stdin.close()
+    assert r.p.wait(timeout=60) == 2
+    assert (there.path / "state").read_text() == "running"
 
 
 @pytest.mark.parametrize("point,heard,answer", [

@@ -144,7 +144,28 @@ static void the_words_are_those_of_the_freeze(void)
             n);
 }
 
+/* A reader that does not know a late field takes what does not need it. */
+static void a_late_field_is_there_where_it_is_needed(void)
+{
+    libxl_ext_migrate_offer offer;
+    char *json;
+
+    libxl_ext_migrate_offer_init(&offer);
+    json = libxl_ext_migrate_offer_to_json(&offer);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(json);
+    CU_ASSERT_PTR_NULL(strstr(json, "paused"));
+    free(json);
+    offer.paused = true;
+    json = libxl_ext_migrate_offer_to_json(&offer);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(json);
+    CU_ASSERT_PTR_NOT_NULL(strstr(json, "\"paused\": true"));
+    free(json);
+    libxl_ext_migrate_offer_dispose(&offer);
+}
+
 LXE_SUITE(types,
+    { "a late field is there where it is needed",
+      a_late_field_is_there_where_it_is_needed },
     { "the defaults are those of the policy",
       the_defaults_are_those_of_the_policy },
     { "the words are those of the policy file",

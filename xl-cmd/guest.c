@@ -211,7 +211,8 @@ int guest_timeout(struct guest *g, const char *text, uint32_t *ms_r)
     return -1;
 }
 
-char *guest_config(struct guest *g, uint32_t domid, bool keep_domid)
+char *guest_config(struct guest *g, uint32_t domid, bool keep_domid,
+                   const char *file)
 {
     libxl_domain_config config;
     char *json = NULL;
@@ -223,7 +224,7 @@ char *guest_config(struct guest *g, uint32_t domid, bool keep_domid)
     if (rc) {
         guest_error(g, "cannot read the configuration of domain %u (rc"
                     " %d): was it made with libxl?", domid, rc);
-    } else {
+    } else if (!file || !guest_config_file(g, file, &config)) {
         config.c_info.domid = keep_domid ? domid : 0;
         json = libxl_domain_config_to_json(g->libxl, &config);
         if (!json)

@@ -67,8 +67,20 @@ int guest_number(const char *text, long min, long max, long *n_r);
 /* --timeout's @text (NULL: not given) into *@ms_r; -1 with a line. */
 int guest_timeout(struct guest *g, const char *text, uint32_t *ms_r);
 
-/* The domain's configuration, as JSON; NULL with the error said. */
-char *guest_config(struct guest *g, uint32_t domid, bool keep_domid);
+/*
+ * The domain's configuration, as JSON; NULL with the error said.  @file
+ * (NULL: none) is put in its place.
+ */
+char *guest_config(struct guest *g, uint32_t domid, bool keep_domid,
+                   const char *file);
+
+/*
+ * config.c: puts what is in @file, in xl's syntax or JSON, in the place of
+ * *@config, which is the guest's; -1 with a line, also where it is not of
+ * that guest, and then *@config is as it was.
+ */
+int guest_config_file(struct guest *g, const char *file,
+                      libxl_domain_config *config);
 
 /* A suspended domain goes on, as from a suspend that was cancelled. */
 int guest_resume(struct guest *g, uint32_t domid);

@@ -34,7 +34,7 @@ enum { MIGRATE_VERIFY = 1 << 0, MIGRATE_NO_MONITOR = 1 << 1,
        MIGRATE_JSON = 1 << 2, MIGRATE_VERBOSE = 1 << 3,
        MIGRATE_PAUSED = 1 << 8, MIGRATE_KEEP_DOMID = 1 << 9,
        MIGRATE_DEBUG = 1 << 10 };
-enum { OPT_SHELL = 4, OPT_TIMEOUT, OPT_RECEIVE };
+enum { OPT_SHELL = 4, OPT_TIMEOUT, OPT_RECEIVE, OPT_CONFIG = 11 };
 
 /* Is what runs there the caller's own choice, with its own options? */
 static bool own_receiver(const char *shell, const char *receive)
@@ -223,6 +223,26 @@ static void settle_late(struct guest *g, uint32_t domid, const char *host)
     end_migrate(g, domid, host, end);
 }
 
+/* That of another name would be called by the old one there. */
+static int check_name(struct guest *g, const char *json)
+{
+    libxl_domain_config config;
+    int r = -1;
+
+    libxl_domain_config_init(&config);
+    if (libxl_domain_config_from_json(g->libxl, &config, json))
+        guest_error(g, "no memory for the configuration");
+    else if (strcmp(config.c_info.name, g->outcome.guest))
+        guest_error(g, "%s calls the guest %s, and here it is called %s:"
+                    " rename it first (xl rename)",
+                    g->call->values[OPT_CONFIG], config.c_info.name,
+                    g->outcome.guest);
+    else
+        r = 0;
+    libxl_domain_config_dispose(&config);
+    return r;
+}
+
 static void fill_params(const struct guest *g,
                         libxl_ext_migrate_params *params)
 {
@@ -247,8 +267,9 @@ static void migrate(struct guest *g, uint32_t domid, const char *host)
     libxl_ext_migrate_params_init(&params);
     fill_params(g, &params);
     config = guest_config(g, domid,
-                          g->call->options & MIGRATE_KEEP_DOMID);
-    if (!config ||
+                          g->call->options & MIGRATE_KEEP_DOMID,
+                          values[OPT_CONFIG]);
+    if (!config || (values[OPT_CONFIG] && check_name(g, config)) ||
         guest_timeout(g, values[OPT_TIMEOUT], &params.timeout) ||
         open_way(g, &t, values[OPT_SHELL], host, values[OPT_RECEIVE],
                  !(g->call->options & MIGRATE_NO_MONITOR), params.paused))
@@ -416,7 +437,7 @@ static int precheck(struct guest *g, uint32_t domid, const char *host)
 
     libxl_ext_migrate_params_init(&params);
     libxl_ext_precheck_init(&p);
-    config = guest_config(g, domid, false);
+    config = guest_config(g, domid, false, NULL);
     if (!config || guest_timeout(g, call->values[PRECHECK_OPT_TIMEOUT],
                                  &params.timeout) ||
         open_way(g, &t, call->values[PRECHECK_OPT_SHELL], host,
@@ -479,7 +500,8 @@ const struct command migrate_commands[] = {
         { "--live", NULL, "as with xl: nothing else is done" },
         { "-p", NULL, "the guest is left paused there" },
         { "-D", NULL, "keep the domain's id there" },
-        { "--debug", NULL, "as with xl: the same as --verify" } },
+        { "--debug", NULL, "as with xl: the same as --verify" },
+        { "-C", "CONFIG", "in place of the guest's configuration" } },
       run_migrate, 0, 0 },
     { NULL, "precheck", "DOMAIN", 1,
       "ask another host whether it would take a guest",

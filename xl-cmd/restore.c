@@ -21,10 +21,20 @@ enum {
     RESTORE_FOREGROUND = 1 << 2,
     RESTORE_JSON       = 1 << 3,
     RESTORE_VERBOSE    = 1 << 4,
+    RESTORE_DEBUG      = 1 << 5,
 };
 
+static void show_config(struct guest *g, libxl_domain_config *config)
+{
+    char *json = libxl_domain_config_to_json(g->libxl, config);
+
+    fputs(json ? json : "", stderr);
+    free(json);
+}
+
+/* @own (NULL: none) is the file that takes the place of the image's. */
 static int read_config(struct guest *g, int fd, const char *file,
-                       libxl_domain_config *config)
+                       const char *own, libxl_domain_config *config)
 {
     char *json;
     int rc = libxl_ext_header_read(g->ctx, fd, &json);
@@ -38,7 +48,11 @@ static int read_config(struct guest *g, int fd, const char *file,
     if (rc)
         guest_error(g, "%s: libxl does not take the configuration in it"
                     " (rc %d): a newer Xen may have written it", file, rc);
-    return rc ? -1 : 0;
+    if (rc || (own && guest_config_file(g, own, config)))
+        return -1;
+    if (g->call->options & RESTORE_DEBUG)
+        show_config(g, config);
+    return 0;
 }
 
 static int let_run(struct guest *g, uint32_t domid)
@@ -67,14 +81,15 @@ static int watch(struct guest *g, libxl_domain_config *config,
  * Closes @fd: a monitor that had it would keep the space of a file that
  * is removed.
  */
-static int restore(struct guest *g, const char *file, int fd)
+static int restore(struct guest *g, const char *file, int fd,
+                   const char *own)
 {
     libxl_domain_config config;
     uint32_t domid;
     int r = -1;
 
     libxl_domain_config_init(&config);
-    if (!read_config(g, fd, file, &config)) {
+    if (!read_config(g, fd, file, own, &config)) {
         g->outcome.state = LIBXL_EXT_GUEST_STATE_GONE;
         g->outcome.file = strdup(file);
         g->outcome.guest = strdup(config.c_info.name ? config.c_info.name
@@ -101,7 +116,8 @@ static int restore(struct guest *g, const char *file, int fd)
 
 static int run_restore(const struct command_call *call)
 {
-    const char *file = call->args[0];
+    const char *file = call->args[call->nr_args - 1];
+    const char *own = call->nr_args > 1 ? call->args[0] : NULL;
     int fd = STDIN_FILENO;
     struct guest g;
 
@@ -115,17 +131,19 @@ static int run_restore(const struct command_call *call)
     if (fd < 0)
         guest_error(&g, "cannot read %s: %s", file, strerror(errno));
     else
-        restore(&g, file, fd);
+        restore(&g, file, fd, own);
     return guest_close(&g);
 }
 
 const struct command restore_commands[] = {
-    { NULL, "restore", "FILE|-", 1, "make a guest of an image",
+    { NULL, "restore", "[CONFIG] FILE|-", 1,
+      "make a guest of an image",
       { { "-p", NULL, "leave it paused" },
         { "-e", NULL, "do not wait in the background for its end" },
         { "-F", NULL, "wait for its end in the foreground" },
         { "--json", NULL, "the outcome as one JSON object" },
-        { "-v", NULL, "show what libxl says" } },
-      run_restore, 0, 0 },
+        { "-v", NULL, "show what libxl says" },
+        { "-d", NULL, "show the configuration that it is made of" } },
+      run_restore, 1, 0 },
     { 0 }
 };

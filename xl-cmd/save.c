@@ -30,18 +30,12 @@ enum {
 #define CARRIER_OPTION 7
 
 static int write_header(struct guest *g, struct save_file *im,
-                        uint32_t domid)
+                        const char *json)
 {
-    char *json = guest_config(g, domid,
-                              g->call->options & SAVE_KEEP_DOMID);
-    int rc;
+    int rc = libxl_ext_header_write(g->ctx, im->fd, json);
 
-    if (!json)
-        return -1;
-    rc = libxl_ext_header_write(g->ctx, im->fd, json);
     if (rc)
         guest_error(g, "%s: %s", im->file, libxl_ext_error(g->ctx));
-    free(json);
     return rc ? -1 : 0;
 }
 
@@ -91,13 +85,16 @@ static int save(struct guest *g, uint32_t domid, const char *file)
 {
     libxl_ext_save_params params;
     struct save_file im = { .fd = -1 };
+    char *config;
     int r = -1;
 
     libxl_ext_save_params_init(&params);
     params.live = g->call->options & SAVE_LIVE;
     params.verify = g->call->options & SAVE_VERIFY;
-    if (carrier_of(g, &params) || save_file_open(g, &im, file) ||
-        write_header(g, &im, domid))
+    config = guest_config(g, domid, g->call->options & SAVE_KEEP_DOMID,
+                          g->call->args[2]);
+    if (!config || carrier_of(g, &params) ||
+        save_file_open(g, &im, file) || write_header(g, &im, config))
         goto out;
     guest_can_cancel();
     r = libxl_ext_domain_save(g->ctx, domid, im.fd, &params, g->op);
@@ -115,6 +112,7 @@ static int save(struct guest *g, uint32_t domid, const char *file)
     end_guest(g, domid);
 
  out:
+    free(config);
     save_file_close(&im);
     libxl_ext_save_params_dispose(&params);
     return r;
@@ -142,7 +140,7 @@ static int run_save(const struct command_call *call)
 }
 
 const struct command save_commands[] = {
-    { NULL, "save", "DOMAIN FILE|-", 2,
+    { NULL, "save", "DOMAIN FILE|- [CONFIG]", 2,
       "write a guest to a file and destroy it",
       { { "-c", NULL, "checkpoint: the guest goes on running" },
         { "-p", NULL, "the guest stays, paused" },
@@ -155,6 +153,6 @@ const struct command save_commands[] = {
         { "-v", NULL, "show what libxl says" },
         { "--carrier", "WHERE", "of the memory record: auto, libxc, libxl"
           " or both" } },
-      run_save, 0, 0 },
+      run_save, 1, 0 },
     { 0 }
 };

@@ -9,6 +9,7 @@
  *   state       of domain 5, which is PV: running, paused, suspended or
  *               gone; read at each look; what libxl is asked to do writes
  *               it, too
+ *   vcpus, target_kb  of its configuration; without them: not said
  *   userdata    what libxl was given to keep of it
  *   undestroyable  where it is there, libxl cannot destroy the domain
  *   unpausable  where it is there, libxl cannot pause it
@@ -81,6 +82,17 @@ static char *read_text(const char *name)
     free(text);
     errno = ENOENT;
     return NULL;
+}
+
+static unsigned long long read_number(const char *name,
+                                      unsigned long long otherwise)
+{
+    char *text = read_text(name);
+
+    if (text)
+        otherwise = strtoull(text, NULL, 0);
+    free(text);
+    return otherwise;
 }
 
 static bool write_text(const char *name, const char *text)
@@ -163,15 +175,11 @@ int xc_domain_getinfolist(xc_interface *xch, uint32_t first_domain,
 
 int xc_physinfo(xc_interface *xch, xc_physinfo_t *info)
 {
-    char *capabilities = read_text("capabilities");
-
     (void)xch;
     memset(info, 0, sizeof(*info));
     info->total_pages = 1 << 20;
     info->free_pages = 1 << 19;
-    info->capabilities = capabilities ? strtoul(capabilities, NULL, 0) :
-        ~0U;
-    free(capabilities);
+    info->capabilities = read_number("capabilities", ~0U);
     return 0;
 }
 
@@ -410,6 +418,20 @@ char **xs_directory(struct xs_handle *h, xs_transaction_t t,
 /* The library's own calls that are left real look into it for a logger. */
 static char context[1 << 16];
 
+/* It has none, and says nothing then. */
+void xtl_log(struct xentoollog_logger *logger, xentoollog_level level,
+             int errnoval, const char *context_words, const char *format,
+             ...)
+{
+    va_list al;
+
+    va_start(al, format);
+    if (logger)
+        logger->vmessage(logger, level, errnoval, context_words, format,
+                         al);
+    va_end(al);
+}
+
 int libxl_ctx_alloc(libxl_ctx **pctx, int version, unsigned flags,
                     xentoollog_logger *lg)
 {
@@ -539,6 +561,9 @@ int libxl_retrieve_domain_configuration(libxl_ctx *ctx, uint32_t domid,
     config->c_info.uuid.uuid[15] = 5;
     libxl_domain_build_info_init_type(&config->b_info,
                                       LIBXL_DOMAIN_TYPE_PVH);
+    config->b_info.max_vcpus = read_number("vcpus", 0);
+    config->b_info.target_memkb = read_number("target_kb",
+                                              LIBXL_MEMKB_DEFAULT);
     return 0;
 }
 

@@ -2,7 +2,7 @@
 /*
  * The completion for bash, made from the table: commands, options by
  * command, and by the words of a row's arguments names of domains
- * (DOMAIN), files, or another command and its own completion.
+ * (DOMAIN), files, both, or another command and its own completion.
  */
 #include <stdio.h>
 #include <string.h>
@@ -64,14 +64,21 @@ static void put_options(const struct command *c)
 
 static void put_command(const struct command *c)
 {
+    const struct command_option *o;
+
     printf("    \"%s%s%s\")\n", prefix(c), c->group ? " " : "", c->name);
     put_options(c);
     if (strstr(c->args, "DOMAIN"))
-        puts("        what=domain");
+        printf("        what=domain%s\n",
+               strstr(c->args, "FILE") ? "_file" : "");
     else if (strstr(c->args, "COMMAND"))
         puts("        what=command");
-    else if (strstr(c->args, "FILE"))
+    else if (strstr(c->args, "FILE") || c->group)
         puts("        what=file");
+    for (o = c->options; o->name; o++)
+        if (o->arg && (!strcmp(o->arg, "FILE") ||
+                       !strcmp(o->arg, "CONFIG")))
+            printf("        [ \"$last\" = %s ] && what=file\n", o->name);
     puts("        ;;");
 }
 
@@ -84,6 +91,7 @@ void command_completion(void)
          "_xl_ext()\n{\n"
          "    local cur=\"${COMP_WORDS[COMP_CWORD]}\" words= options="
          " what= command\n"
+         "    local last=\"${COMP_WORDS[COMP_CWORD - 1]}\"\n"
          "    COMPREPLY=()\n"
          "    command=\"${COMP_WORDS[1]}\"\n"
          "    if [ \"$COMP_CWORD\" = 1 ]; then");
@@ -121,10 +129,12 @@ void command_completion(void)
          "    *:-*)\n"
          "        COMPREPLY=($(compgen -W \"$options\" -- \"$cur\"))\n"
          "        ;;\n"
-         "    domain:*)\n"
+         "    domain*:*)\n"
          "        words=$(xl list 2> /dev/null | sed -n"
          " '3,$s/ .*//p')\n"
          "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+         "        [ $what = domain ] ||\n"
+         "            COMPREPLY+=($(compgen -f -- \"$cur\"))\n"
          "        ;;\n"
          "    file:*) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
          "    esac\n"

@@ -284,6 +284,18 @@ def test_completion(tmp_path):
     assert complete(tmp_path, "--completion", "") == {"bash"}
 
 
+def test_completion_of_files_where_they_can_stand(tmp_path):
+    (tmp_path / "xy").touch()
+    files = {f"{tmp_path}/xy"}
+    for words in (["save", "web"], ["save", "web", "x"], ["restore"],
+                  ["restore", "x"], ["image", "diff", "x"],
+                  ["image", "convert"], ["migrate", "-C"],
+                  ["image", "inspect", "--plot"]):
+        assert complete(tmp_path, *words, f"{tmp_path}/xy") == files, words
+    assert complete(tmp_path, "migrate", "w") == {"web"}
+    assert complete(tmp_path, "migrate", f"{tmp_path}/xy") == set()
+
+
 def test_completion_knows_every_option(tmp_path):
     for name, (_, options) in helped().items():
         if name != "run":

@@ -2,10 +2,12 @@
 /*
  * Where the programs of this package are; see program.h.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/program.h"
@@ -38,4 +40,18 @@ int lxe__program_find(char *path, size_t len, const char *name)
         }
     }
     return look_in(LXE_LIBEXECDIR, path, len, name);
+}
+
+void lxe__close_from(int first)
+{
+    long max;
+    int fd;
+
+#ifdef SYS_close_range
+    if (!syscall(SYS_close_range, first, ~0U, 0))
+        return;
+#endif
+    max = sysconf(_SC_OPEN_MAX);
+    for (fd = first; fd < (max > 0 ? max : 1024); fd++)
+        close(fd);
 }

@@ -34,10 +34,11 @@ int lxe__sysfs_bind(const char *driver, const char *name, unsigned ms,
                     struct lxe__err *err);
 
 /*
- * Is an unbind from @driver still under way?  One that took too long was
- * left behind and may yet succeed.
+ * Is an unbind of @name still under way?  One that took too long was
+ * left behind and may yet succeed.  Another device's says nothing here:
+ * its storage may be stuck for ever.
  */
-bool lxe__sysfs_unbinding(const char *driver);
+bool lxe__sysfs_unbinding(const char *name);
 
 /* Waits for the child @pid; ETIMEDOUT leaves it running. */
 int lxe__wait_child(int pid, unsigned ms, int *status_r);

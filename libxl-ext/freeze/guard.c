@@ -33,20 +33,6 @@
 #define FD_JOURNAL 5    /* with its lock */
 #define FD_TOOLSTACK 6  /* readable when that has ended */
 
-static void close_from(int first)
-{
-    long max;
-    int fd;
-
-#ifdef SYS_close_range
-    if (!syscall(SYS_close_range, first, ~0U, 0))
-        return;
-#endif
-    max = sysconf(_SC_OPEN_MAX);
-    for (fd = first; fd < (max > 0 ? max : 1024); fd++)
-        close(fd);
-}
-
 /* In the grandchild: only calls that are safe after a fork of threads. */
 static void __attribute__((noreturn))
 become_guardian(char *const argv[], int orders, int ready, int journal,
@@ -70,7 +56,7 @@ become_guardian(char *const argv[], int orders, int ready, int journal,
         _exit(127);
     if (toolstack >= 0 && dup2(toolstack, FD_TOOLSTACK) < 0)
         _exit(127);
-    close_from(toolstack >= 0 ? FD_TOOLSTACK + 1 : FD_JOURNAL + 1);
+    lxe__close_from(toolstack >= 0 ? FD_TOOLSTACK + 1 : FD_JOURNAL + 1);
     for (sig = 1; sig < NSIG; sig++)
         sigaction(sig, &dfl, NULL);
     sigemptyset(&none);

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/program.h"
 #include "freeze/device.h"
 
 #define BUS "/sys/bus/xen-backend"
@@ -71,11 +72,38 @@ int lxe__wait_child(int pid, unsigned ms, int *status_r)
     }
 }
 
+/* Where the lock of an unbind is: of one device, not of its driver. */
+static void lock_path(char *path, size_t len, const char *name)
+{
+    snprintf(path, len, BUS "/devices/%.47s", name);
+}
+
+/*
+ * In the child: only calls that are safe after a fork of threads.  It may
+ * be stuck for ever, so it keeps nothing of ours: neither a lock, nor the
+ * stream, whose other end would never see that it ends.
+ */
+static int write_name(const char *path, const char *lock, const char *name)
+{
+    int fd;
+
+    lxe__close_from(0);
+    /* For lxe__sysfs_unbinding(); goes when this child ends. */
+    fd = lock[0] ? open(lock, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0)
+        flock(fd, LOCK_SH);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, name, strlen(name)) < 0)
+        return errno & 0x7f;
+    return 0;
+}
+
 static int tell_driver(const char *driver, const char *name,
-                       const char *what, unsigned ms, struct lxe__err *err)
+                       const char *what, const char *lock, unsigned ms,
+                       struct lxe__err *err)
 {
     char path[128];
-    int status = 0, fd, r;
+    int status = 0, r;
     pid_t pid;
 
     snprintf(path, sizeof(path), BUS "/drivers/%.7s/%s", driver, what);
@@ -83,15 +111,8 @@ static int tell_driver(const char *driver, const char *name,
     if (pid < 0)
         return lxe__err_set(err, errno, "freeze: %s %s: cannot fork: %s",
                             what, name, strerror(errno));
-    if (!pid) {
-        /* Only calls that are safe after a fork of threads. */
-        fd = open(path, O_WRONLY | O_CLOEXEC);
-        /* For lxe__sysfs_unbinding(); goes when this child ends. */
-        if (fd >= 0)
-            flock(fd, LOCK_SH);
-        r = fd < 0 ? -1 : (int)write(fd, name, strlen(name));
-        _exit(r < 0 ? errno & 0x7f : 0);
-    }
+    if (!pid)
+        _exit(write_name(path, lock, name));
     if (lxe__wait_child(pid, ms, &status))
         return lxe__err_set(err, errno, "freeze: %s %s: not done within"
                             " %u ms; the device is stuck", what, name,
@@ -106,17 +127,20 @@ static int tell_driver(const char *driver, const char *name,
 int lxe__sysfs_unbind(const char *driver, const char *name, unsigned ms,
                       struct lxe__err *err)
 {
-    return tell_driver(driver, name, "unbind", ms, err);
+    char lock[128];
+
+    lock_path(lock, sizeof(lock), name);
+    return tell_driver(driver, name, "unbind", lock, ms, err);
 }
 
-bool lxe__sysfs_unbinding(const char *driver)
+bool lxe__sysfs_unbinding(const char *name)
 {
     char path[128];
     bool busy;
     int fd;
 
-    snprintf(path, sizeof(path), BUS "/drivers/%.7s/unbind", driver);
-    fd = open(path, O_WRONLY | O_CLOEXEC);
+    lock_path(path, sizeof(path), name);
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return false;
     busy = flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
@@ -127,5 +151,5 @@ bool lxe__sysfs_unbinding(const char *driver)
 int lxe__sysfs_bind(const char *driver, const char *name, unsigned ms,
                     struct lxe__err *err)
 {
-    return tell_driver(driver, name, "bind", ms, err);
+    return tell_driver(driver, name, "bind", "", ms, err);
 }

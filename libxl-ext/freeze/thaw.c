@@ -71,7 +71,7 @@ static int wait_unbound(xc_interface *xch, struct xs_handle *xsh,
     double end = lxe__now_ms() + BIND_MS;
     bool unbinding;
 
-    while ((unbinding = lxe__sysfs_unbinding(e->driver)) ||
+    while ((unbinding = lxe__sysfs_unbinding(e->name)) ||
            (!lxe__sysfs_bound(e->name) &&
             rings_in_use(xch, xsh, be_path))) {
         if (lxe__now_ms() > end)

@@ -23,7 +23,9 @@
  *   sys/        stands for /sys/bus/xen-backend: devices/NAME/driver is
  *               there as long as NAME is bound.  What is written to
  *               drivers/vbd/unbind and bind takes it away and makes it,
- *               and with it the use of grant 8.
+ *               and with it the use of grant 8; of any other device than
+ *               51712 that of grant 9
+ *   stuck       the device whose unbind does not end while it is there
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -52,7 +54,7 @@
 
 #define BUS  "/sys/bus/xen-backend"
 #define PAGE 4096
-#define RING_REF 8
+#define RING_REF 8      /* of device 51712 */
 
 static char handle;
 
@@ -754,6 +756,7 @@ static bool leads_to(int fd, const char *name)
 static int set_bound(const char *name, size_t len, bool bound)
 {
     grant_entry_v1_t *grants = map_file("grants");
+    int ref = RING_REF + !memmem(name, len, "-51712", 6);
     char file[160], path[512];
     int fd;
 
@@ -766,21 +769,39 @@ static int set_bound(const char *name, size_t len, bool bound)
     if (bound) {
         fd = openat(AT_FDCWD, path, O_WRONLY | O_CREAT, 0600);
         close(fd);
-        grants[RING_REF].flags |= GTF_reading | GTF_writing;
+        grants[ref].flags |= GTF_reading | GTF_writing;
     } else {
         unlink(path);
-        grants[RING_REF].flags &= ~(GTF_reading | GTF_writing);
+        grants[ref].flags &= ~(GTF_reading | GTF_writing);
     }
     munmap(grants, PAGE);
     return 0;
+}
+
+/* Its storage does not answer: at most a minute. */
+static void be_stuck(const char *name, size_t len)
+{
+    bool same = true;
+    char *stuck;
+    int i;
+
+    for (i = 0; same && i < 6000; i++) {
+        stuck = read_text("stuck");
+        same = stuck && strlen(stuck) == len && !memcmp(stuck, name, len);
+        free(stuck);
+        if (same)
+            usleep(10 * 1000);
+    }
 }
 
 ssize_t write(int fd, const void *data, size_t len)
 {
     static ssize_t (*real)(int, const void *, size_t);
 
-    if (leads_to(fd, "sys/drivers/vbd/unbind"))
+    if (leads_to(fd, "sys/drivers/vbd/unbind")) {
+        be_stuck(data, len);
         return set_bound(data, len, false) ? -1 : (ssize_t)len;
+    }
     if (leads_to(fd, "sys/drivers/vbd/bind"))
         return set_bound(data, len, true) ? -1 : (ssize_t)len;
     if (!real)

@@ -4,13 +4,15 @@ guardian with fake_world.c preloaded, which has one guest (5) with one
 disk."""
 
 import json
+import os
 import signal
+import struct
 import subprocess
 import time
 
 import pytest
 
-from world import BACKEND, BUILD, DISK
+from world import BACKEND, BUILD, DISK, IN_USE, PERMIT, RING_REF
 
 POINTS = (15, 16, 17, 18, 21, 22, 28, 29)
 
@@ -191,3 +193,54 @@ def test_several_at_once(world):
         world.xl_ext("thaw", "5")
         world.nothing_left(5)
     assert done
+
+
+def second_disk(world):
+    """Beside the first; in the order in which xenstore has them."""
+    other = "local/domain/0/backend/vbd/5/51728"
+    for name, value in {
+            "libxl/5/device/vbd/51728/backend": f"/{other}",
+            "libxl/5/device/vbd/51728/frontend":
+                "/local/domain/5/device/vbd/51728",
+            f"{other}/state": "4",
+            f"{other}/frontend": "/local/domain/5/device/vbd/51728",
+            "local/domain/5/device/vbd/51728/ring-ref": str(RING_REF + 1),
+            }.items():
+        world.put(f"store/{name}", value)
+    world.put("sys/devices/vbd-5-51728/driver", "")
+    grant = struct.pack("<HHI", PERMIT | IN_USE, 0, 0x100)
+    world.put("grants", bytes(8 * RING_REF) + 2 * grant +
+              bytes(4096 - 8 * RING_REF - 16))
+    return [f"vbd-5-{d}" for d in os.listdir(
+        world.path / "store/libxl/5/device/vbd")]
+
+
+def test_a_disk_that_is_stuck_keeps_no_other_from_coming_back(world):
+    """Nor does the process that waits for it keep anything open."""
+    first, second = second_disk(world)
+    world.put("conf", "freeze_timeout = 2000\n")
+    world.put("state", "paused")
+    world.put("stuck", second)
+    out, into = os.pipe()
+    p = subprocess.Popen([BUILD / "xl-ext", "freeze", "5"], env=world.env,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         pass_fds=[into])
+    os.close(into)
+    end = time.monotonic() + 30
+    driver = world.path / "sys/devices" / first / "driver"
+    journal = ""
+    while f"undone unbind {first}\n" not in journal:
+        journal = world.journal or ""
+        assert time.monotonic() < end, journal
+        time.sleep(0.02)
+    assert driver.exists()
+    assert p.wait(30) == 2
+    assert (world.path / "stuck").exists()
+    os.set_blocking(out, False)
+    assert os.read(out, 1) == b""
+    line = p.stderr.read()      # to its end, which there is
+    assert f"unbind {second}: not done within".encode() in line, line
+    (world.path / "stuck").unlink()
+    world.nothing_left(30)
+    assert (world.path / "sys/devices" / second / "driver").exists()
+    os.close(out)

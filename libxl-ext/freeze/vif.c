@@ -3,6 +3,7 @@
  * Network backends: the interface's link, and the hotplug script.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 #include <xenstore.h>
 
+#include "base/program.h"
 #include "freeze/device.h"
 
 int lxe__vif_describe(struct xs_handle *xsh, const struct lxe__backend *b,
@@ -120,6 +122,15 @@ int lxe__vif_online(const struct lxe__jentry *e, const char *be_path,
         sigset_t none;
 
         setpgid(0, 0);
+        /*
+         * Our output is libxl's protocol, and what the script leaves
+         * running would keep the stream open.
+         */
+        if (dup2(2, 1) < 0)
+            close(1);
+        close(0);
+        open("/dev/null", O_RDONLY);
+        lxe__close_from(3);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         execve(e->script, argv, envp);

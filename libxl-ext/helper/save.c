@@ -31,6 +31,7 @@
 #include "freeze/guard.h"
 #include "helper/helper.h"
 #include "helper/page_state.h"
+#include "memory/hold.h"
 #include "memory/live.h"
 #include "memory/record.h"
 #include "report/convert.h"
@@ -42,8 +43,7 @@ struct save {
     struct lxe__helper *h;
     const struct lxe__save_args *a;
     struct lxe__limits limits;  /* as read in judge and sent */
-    uint64_t held;              /* the limit that may not be exceeded */
-    uint64_t room;              /* pages that the destination takes in */
+    uint64_t lowered;           /* max_pages, when that was said last */
     struct lxe__freeze *freeze;
     struct lxe__link *link;
     struct lxe__relay *relay;
@@ -117,8 +117,6 @@ static int judge(struct save *s)
                           s->limits.tot_pages, s->limits.stock_max_kb,
                           host.total_pages, &s->err))
         return -1;
-    s->held = s->limits.max_pages;
-    s->room = lxe__pages_limit(s->limits.max_pages, s->limits.tot_pages);
     return LXE_FAULT(SAVE_AFTER_LIMITS, &s->err);
 }
 
@@ -263,31 +261,40 @@ static int leave_relay(struct save *s)
 static int hold_limit(struct save *s)
 {
     struct lxe__helper *h = s->h;
-    uint64_t sent = s->held, max_pages, tot_pages;
+    uint64_t sent = s->limits.max_pages, max_pages, tot_pages, room;
 
     if (lxe__limits_read_pages(h->xch, h->domid, &max_pages, &tot_pages,
                                &s->err))
         return -1;
-    if (tot_pages > s->room)
-        return lxe__err_set(&s->err, EAGAIN, "save: dom %u: max_pages was"
-                            " raised from %"PRIu64" to %"PRIu64" and"
-                            " tot_pages is %"PRIu64", %"PRIu64" above the"
-                            " limit that was sent: save it again",
-                            h->domid, sent, max_pages, tot_pages,
-                            tot_pages - s->room);
-    if (max_pages > sent) {
+    switch (lxe__hold_judge(sent, s->limits.tot_pages, max_pages,
+                            tot_pages)) {
+    case LXE_HOLD_AS_SENT:
+        break;
+    case LXE_HOLD_LOWERED:
+        if (max_pages == s->lowered)
+            break;              /* said once */
+        s->lowered = max_pages;
+        LXE_WARN(&h->proto.logger, "save: dom %u: max_pages was lowered"
+                 " from %"PRIu64" to %"PRIu64" during the save; the image"
+                 " has the former, lower it again where it is restored",
+                 h->domid, sent, max_pages);
+        break;
+    case LXE_HOLD_RAISED:
         if (lxe__limits_set(h->xch, h->domid, sent, &s->err))
             return -1;
         LXE_WARN(&h->proto.logger, "save: dom %u: max_pages was raised"
                  " from %"PRIu64" to %"PRIu64" during the save and was put"
                  " back; raise it again afterwards", h->domid, sent,
                  max_pages);
-    } else if (max_pages < sent) {
-        LXE_WARN(&h->proto.logger, "save: dom %u: max_pages was lowered"
-                 " from %"PRIu64" to %"PRIu64" during the save; the image"
-                 " has the former, lower it again where it is restored",
-                 h->domid, sent, max_pages);
-        s->held = max_pages;    /* say it once */
+        break;
+    case LXE_HOLD_EXCEEDED:
+        room = lxe__pages_limit(sent, s->limits.tot_pages);
+        return lxe__err_set(&s->err, EAGAIN, "save: dom %u: max_pages was"
+                            " raised from %"PRIu64" to %"PRIu64" and"
+                            " tot_pages is %"PRIu64", %"PRIu64" above the"
+                            " limit that was sent: save it again",
+                            h->domid, sent, max_pages, tot_pages,
+                            tot_pages - room);
     }
     return 0;
 }

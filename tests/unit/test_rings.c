@@ -223,7 +223,16 @@ static void bad_numbers_are_refused(void)
             "multi-queue-num-queues", "up to 64");
 }
 
+/* A guest writes it, and the line ends on root's terminal. */
+static void no_control_characters_of_the_guest(void)
+{
+    refused(LIST(LXE_BK_VBD, "ring-ref", "8\n\033[2J\x9b" "1m"),
+            "ring-ref", "'8??[2J?1m'");
+}
+
 LXE_SUITE(rings,
+    { "no control characters of the guest",
+      no_control_characters_of_the_guest },
     { "drained when equal", drained_when_equal },
     { "busy up to the size", busy_up_to_the_size },
     { "bogus beyond the size", bogus_beyond_the_size },

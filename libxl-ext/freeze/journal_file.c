@@ -27,16 +27,32 @@ int lxe__journal_path(char *path, size_t len, uint32_t domid,
     return 0;
 }
 
-/* One write, so that a reader sees all of a line or a cut one. */
+/*
+ * One write, so that a reader sees all of a line or a cut one.  Of a file
+ * system that is full a line that was cut is taken away again: the next
+ * one would stand behind it, and neither make sense.
+ */
 static int put(int fd, const char *text, int len, struct lxe__err *err)
 {
+    struct stat st;
+    int e;
+
     if (len < 0)
         return lxe__err_set(err, ENAMETOOLONG, "freeze journal: a line"
                             " would be too long");
-    if (lxe__write_full(fd, text, len))
-        return lxe__err_set(err, errno, "freeze journal: cannot write:"
-                            " %s", strerror(errno));
-    return 0;
+    if (fstat(fd, &st))
+        return lxe__err_set(err, errno, "freeze journal: %s",
+                            strerror(errno));
+    if (!lxe__write_full(fd, text, len))
+        return 0;
+    e = errno;
+    if (ftruncate(fd, st.st_size))
+        e = errno;
+    return lxe__err_set(err, e, "freeze journal: cannot write \"%.*s\" to"
+                        " a file in %s: %s: that file system must have"
+                        " room, and be writable",
+                        (int)strcspn(text, "\n"), text, lxe__rundir(),
+                        strerror(e));
 }
 
 int lxe__journal_create(uint32_t domid, const uint8_t uuid[16],

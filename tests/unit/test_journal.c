@@ -3,10 +3,12 @@
  * The journal of what is frozen (freeze/journal.c, journal_file.c).
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -306,7 +308,46 @@ static void locked_from_its_first_moment(void)
     unsetenv(LXE_RUNDIR_ENV);
 }
 
+/* What comes behind it must not stand in one line with it. */
+static void a_full_disk_leaves_no_cut_line(void)
+{
+    char dir[] = "/tmp/lxe-journal-XXXXXX";
+    struct rlimit was, now;
+    struct stat st;
+    int fd;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    setenv(LXE_RUNDIR_ENV, dir, 1);
+    fd = lxe__journal_create(7, uuid, NULL);
+    CU_ASSERT_FATAL(fd >= 0);
+    CU_ASSERT_EQUAL(lxe__journal_suspend(fd, NULL), 0);
+    CU_ASSERT_EQUAL(fstat(fd, &st), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    CU_ASSERT_EQUAL(getrlimit(RLIMIT_FSIZE, &was), 0);
+    now = was;
+    now.rlim_cur = st.st_size + 9;
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &now), 0);
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__journal_intent(fd, 7, &disk, &err), -1);
+    CU_ASSERT_EQUAL(err.code, EFBIG);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, dir));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "intent unbind vbd-7-51712"));
+    CU_ASSERT_PTR_NULL(strchr(err.msg, '\n'));
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &was), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    CU_ASSERT_EQUAL(lxe__journal_commit(fd, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(lxe__journal_read(&j, fd, NULL), 0);
+    CU_ASSERT_TRUE(j.committed);
+    CU_ASSERT_EQUAL(j.nr, 0);
+    lxe__journal_dispose(&j);
+    CU_ASSERT_EQUAL(lxe__journal_remove(7, NULL), 0);
+    close(fd);
+    rmdir(dir);
+    unsetenv(LXE_RUNDIR_ENV);
+}
+
 LXE_SUITE(journal,
+    { "a full disk leaves no cut line", a_full_disk_leaves_no_cut_line },
     { "locked from its first moment", locked_from_its_first_moment },
     { "written and read", written_and_read },
     { "committed", committed },

@@ -125,8 +125,8 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
     struct lxe__journal j = { 0 };
     struct lxe__domstate st;
     struct lxe__err mine;
+    int fd, rc, gone;
     double age;
-    int fd, rc;
 
     lxe__err_init(&mine);
     fd = lxe__journal_open(domid, &mine);
@@ -148,11 +148,20 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
         if (mine.code == ENODATA)
             rc = lxe__journal_remove(domid, err);
         else
-            rc = lxe__err_set(err, mine.code, "%s", mine.msg);
+            rc = lxe__err_set(err, mine.code, "%s: see to the backends"
+                              " of domain %u, which it may name, then"
+                              " remove %s/%u.journal", mine.msg, domid,
+                              lxe__rundir(), domid);
         goto out;
     }
-    if (lxe__domstate_read(xch, domid, &st) ||
-        memcmp(st.uuid, j.uuid, sizeof(st.uuid))) {
+    gone = lxe__domstate_read(xch, domid, &st);
+    if (gone && errno != ESRCH) {
+        rc = lxe__err_set(err, errno, "freeze: reading the state of domain"
+                          " %u, which was frozen: %s: try again", domid,
+                          strerror(errno));
+        goto out;
+    }
+    if (gone || memcmp(st.uuid, j.uuid, sizeof(st.uuid))) {
         /* Of a domain that is gone; its devices went with it. */
         rc = lxe__journal_remove(domid, err);
         goto out;

@@ -91,6 +91,10 @@ int xc_domain_getinfolist(xc_interface *xch, uint32_t first_domain,
 
     (void)xch;
     must_be_on(__func__);
+    if (fake_xen.getinfo_error) {
+        errno = fake_xen.getinfo_error;
+        return -1;
+    }
     for (i = 0; i < fake_xen.nr_domains && nr < max_domains; i++)
         if (fake_xen.domains[i].domain >= first_domain)
             info[nr++] = fake_xen.domains[i];

@@ -19,6 +19,7 @@ struct fake_xen {
     xc_domaininfo_t domains[FAKE_DOMAINS];      /* by rising id */
     unsigned nr_domains;
     xc_physinfo_t host;
+    int getinfo_error;
     int setmaxmem_error;
     unsigned setmaxmem_calls;
     int shadow_error;

@@ -352,7 +352,60 @@ static void a_guardian_that_holds_is_asked(void)
     tear_down();
 }
 
+/* "Gone" is what Xen says, and no call that failed. */
+static void a_journal_outlives_a_call_that_fails(void)
+{
+    struct lxe__err err;
+    int fd;
+
+    set_up(SUSPENDED);
+    fd = lxe__journal_create(5, uuid, NULL);
+    CU_ASSERT_FATAL(fd >= 0);
+    CU_ASSERT_EQUAL(lxe__journal_intent(fd, 5, &disk, NULL), 0);
+    close(fd);
+    lxe__err_init(&err);
+    fake_xen.getinfo_error = EFAULT;
+    CU_ASSERT_EQUAL(lxe__guard_recover(NULL, NULL, 5, 0, false, NULL,
+                                       &err), -1);
+    CU_ASSERT_EQUAL(err.code, EFAULT);
+    CU_ASSERT_TRUE(has_journal());
+    fake_xen.getinfo_error = 0;
+    CU_ASSERT_EQUAL(lxe__guard_recover(NULL, NULL, 6, 0, false, NULL,
+                                       NULL), 0);
+    CU_ASSERT_TRUE(has_journal());
+    fake_xen.nr_domains = 0;
+    CU_ASSERT_EQUAL(lxe__guard_recover(NULL, NULL, 5, 0, false, NULL,
+                                       NULL), 0);
+    CU_ASSERT_FALSE(has_journal());
+    tear_down();
+}
+
+/* It blocks each save of that domain, so its line says what to do. */
+static void a_damaged_journal_is_named(void)
+{
+    struct lxe__err err;
+    char path[128];
+    int fd;
+
+    set_up(0);
+    fd = lxe__journal_create(5, uuid, NULL);
+    CU_ASSERT_FATAL(fd >= 0);
+    CU_ASSERT_EQUAL(write(fd, "intent\n", 7), 7);
+    close(fd);
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__guard_recover(NULL, NULL, 5, 0, false, NULL,
+                                       &err), -1);
+    snprintf(path, sizeof(path), "remove %s/5.journal", dir);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, path));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "line 3"));
+    CU_ASSERT_TRUE(has_journal());
+    tear_down();
+}
+
 LXE_SUITE(api_freeze,
+    { "a journal outlives a call that fails",
+      a_journal_outlives_a_call_that_fails },
+    { "a damaged journal is named", a_damaged_journal_is_named },
     { "log-dirty is switched off", logdirty_is_switched_off },
     { "backends with method and state", backends_with_method_and_state },
     { "what the journal names is frozen",

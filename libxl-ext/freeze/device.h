@@ -57,6 +57,7 @@ int lxe__vif_describe(struct xs_handle *xsh, const struct lxe__backend *b,
                       struct lxe__jentry *e, bool *linkable_r,
                       struct lxe__err *err);
 
+int lxe__vif_is_up(const char *vif, bool *up_r, struct lxe__err *err);
 int lxe__vif_link(const char *vif, bool up, struct lxe__err *err);
 
 /* The hotplug script, as libxl runs it when the device is made. */

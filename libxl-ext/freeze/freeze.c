@@ -279,20 +279,27 @@ static int link_down(struct run *run, struct lxe__backend *b,
                      struct lxe__view_item *item, struct lxe__err *err)
 {
     struct lxe__freeze *f = run->f;
+    bool up;
 
     if (!item->linkable) {
         /* Its routes would go with the link: see docs/freeze.md. */
         b->done = LXE_ACT_PROVE;
         return 0;
     }
-    item->entry.undo = LXE_UNDO_LINK;
-    if (lxe__journal_intent(f->journal_fd, f->domid, &item->entry, err))
+    if (lxe__vif_is_up(item->entry.vif, &up, err))
         return -1;
-    f->acted = true;
-    if (LXE_FAULT(FREEZE_BEFORE_LINK, err) ||
-        lxe__vif_link(item->entry.vif, false, err))
-        return -1;
-    lap(run, "link");
+    /* One that somebody has set down is not ours to set up. */
+    if (up) {
+        item->entry.undo = LXE_UNDO_LINK;
+        if (lxe__journal_intent(f->journal_fd, f->domid, &item->entry,
+                                err))
+            return -1;
+        f->acted = true;
+        if (LXE_FAULT(FREEZE_BEFORE_LINK, err) ||
+            lxe__vif_link(item->entry.vif, false, err))
+            return -1;
+        lap(run, "link");
+    }
     if (lxe__ringset_still(&item->rings, b, RX_QUIET_MS, run->deadline,
                            run->stop, err))
         return -1;

@@ -54,21 +54,45 @@ int lxe__vif_describe(struct xs_handle *xsh, const struct lxe__backend *b,
     return rc;
 }
 
-int lxe__vif_link(const char *vif, bool up, struct lxe__err *err)
+/* A socket to ask by, with *@ifr filled in, or -1. */
+static int open_interface(const char *vif, struct ifreq *ifr,
+                          struct lxe__err *err)
 {
-    struct ifreq ifr = { 0 };
-    int fd, rc;
+    int fd;
 
+    memset(ifr, 0, sizeof(*ifr));
     fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return lxe__err_set(err, errno, "freeze: no socket to reach"
                             " interface %s: %s", vif, strerror(errno));
-    snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", vif);
-    if (ioctl(fd, SIOCGIFFLAGS, &ifr)) {
-        rc = lxe__err_set(err, errno, "freeze: interface %s: %s", vif,
-                          strerror(errno));
-        goto out;
-    }
+    snprintf(ifr->ifr_name, sizeof(ifr->ifr_name), "%s", vif);
+    if (!ioctl(fd, SIOCGIFFLAGS, ifr))
+        return fd;
+    lxe__err_set(err, errno, "freeze: interface %s: %s", vif,
+                 strerror(errno));
+    close(fd);
+    return -1;
+}
+
+int lxe__vif_is_up(const char *vif, bool *up_r, struct lxe__err *err)
+{
+    struct ifreq ifr;
+    int fd = open_interface(vif, &ifr, err);
+
+    if (fd < 0)
+        return -1;
+    close(fd);
+    *up_r = ifr.ifr_flags & IFF_UP;
+    return 0;
+}
+
+int lxe__vif_link(const char *vif, bool up, struct lxe__err *err)
+{
+    struct ifreq ifr;
+    int fd = open_interface(vif, &ifr, err), rc;
+
+    if (fd < 0)
+        return -1;
     if (up == !!(ifr.ifr_flags & IFF_UP)) {
         rc = 0;
         goto out;

@@ -25,6 +25,7 @@
  *               drivers/vbd/unbind and bind takes it away and makes it,
  *               and with it the use of grant 8; of any other device than
  *               51712 that of grant 9
+ *   net/VIF     an interface in a bridge: "up" or "down"
  *   stuck       the device whose unbind does not end while it is there
  */
 #define _GNU_SOURCE
@@ -37,6 +38,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -53,6 +56,7 @@
 #include <xen/version.h>
 
 #define BUS  "/sys/bus/xen-backend"
+#define NET  "/sys/class/net/"
 #define PAGE 4096
 #define RING_REF 8      /* of device 51712 */
 
@@ -698,11 +702,14 @@ void libxl_postfork_child_noexec(libxl_ctx *ctx)
 /* @path, or its stand-in, in @room. */
 static const char *translate(const char *path, char *room, size_t len)
 {
-    char name[400];
+    char name[400], vif[16];
 
-    if (strncmp(path, BUS, strlen(BUS)))
+    if (sscanf(path, NET "%15[^/]/master", vif) == 1)
+        snprintf(name, sizeof(name), "net/%s", vif);
+    else if (!strncmp(path, BUS, strlen(BUS)))
+        snprintf(name, sizeof(name), "sys%s", path + strlen(BUS));
+    else
         return path;
-    snprintf(name, sizeof(name), "sys%s", path + strlen(BUS));
     in_world(room, len, name);
     return room;
 }
@@ -737,6 +744,38 @@ int fsync(int fd)
         return -1;
     }
     return fdatasync(fd);
+}
+
+/* The flags of an interface: whether it is up. */
+int ioctl(int fd, unsigned long request, ...)
+{
+    static int (*real)(int, unsigned long, ...);
+    struct ifreq *ifr;
+    char name[32], *text;
+    va_list ap;
+    void *arg;
+
+    va_start(ap, request);
+    arg = va_arg(ap, void *);
+    va_end(ap);
+    if (request != SIOCGIFFLAGS && request != SIOCSIFFLAGS) {
+        if (!real)
+            *(void **)&real = dlsym(RTLD_NEXT, "ioctl");
+        return real(fd, request, arg);
+    }
+    ifr = arg;
+    snprintf(name, sizeof(name), "net/%.15s", ifr->ifr_name);
+    text = read_text(name);
+    if (!text) {
+        errno = ENODEV;
+        return -1;
+    }
+    if (request == SIOCSIFFLAGS)
+        write_text(name, ifr->ifr_flags & IFF_UP ? "up" : "down");
+    else
+        ifr->ifr_flags = strncmp(text, "up", 2) ? 0 : IFF_UP;
+    free(text);
+    return 0;
 }
 
 /* Does @fd lead to the file of the bus with that name? */

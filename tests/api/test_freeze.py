@@ -244,3 +244,41 @@ def test_a_disk_that_is_stuck_keeps_no_other_from_coming_back(world):
     world.nothing_left(30)
     assert (world.path / "sys/devices" / second / "driver").exists()
     os.close(out)
+
+
+def network_card(world, link):
+    card = "local/domain/0/backend/vif/5/0"
+    for name, value in {
+            "libxl/5/device/vif/0/backend": f"/{card}",
+            "libxl/5/device/vif/0/frontend": "/local/domain/5/device/vif/0",
+            f"{card}/state": "4",
+            "local/domain/5/device/vif/0/tx-ring-ref": str(RING_REF),
+            "local/domain/5/device/vif/0/rx-ring-ref": str(RING_REF),
+            }.items():
+        world.put(f"store/{name}", value)
+    world.put("net/vif5.0", link)
+    return world.path / "net/vif5.0"
+
+
+@pytest.mark.parametrize("before", ["up", "down"])
+def test_a_link_is_as_it_was(world, before):
+    """One that an administrator has set down is not set up by a save."""
+    link = network_card(world, before)
+    world.put("state", "suspended")
+    assert world.report()["proved"] == 2
+    assert link.read_text() == "down"
+    assert ("intent link vif-5-0" in world.journal) == (before == "up")
+    world.put("state", "running")
+    world.nothing_left()
+    assert link.read_text() == before
+
+
+def test_a_link_that_is_left_down_is_set_up(world):
+    link = network_card(world, "up")
+    world.put("state", "suspended")
+    world.report()
+    world.kill(world.guardians())
+    world.put("state", "running")
+    world.xl_ext("thaw", "5")
+    world.nothing_left(2)
+    assert link.read_text() == "up"

@@ -175,5 +175,7 @@ struct lxe__verdict lxe__backend_judge(const struct lxe__backend *b,
     case LXE_BK_UNKNOWN:
         break;
     }
-    return refuse("its kind is not known to libxl-ext", "freeze = try");
+    return refuse(b->be_path[0] ? "its kind is not known to libxl-ext" :
+                  "its nodes in xenstore cannot be read, or make no sense",
+                  "freeze = try");
 }

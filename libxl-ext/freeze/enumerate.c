@@ -63,17 +63,45 @@ static void make_unknown(struct lxe__backend *b, uint32_t domid,
              devid);
 }
 
-static void find_one(struct lxe__backend *b, struct xs_handle *xsh,
+/* Unplugged since it was listed. */
+static bool is_gone(struct xs_handle *xsh, const char *dir)
+{
+    unsigned nr;
+    char **nodes = xs_directory(xsh, XBT_NULL, dir, &nr);
+    bool gone = !nodes && errno == ENOENT;
+
+    free(nodes);
+    return gone;
+}
+
+/* Was the state read, or is there none? */
+static bool state_known(struct xs_handle *xsh, const char *be)
+{
+    char *v = lxe__xs_node(xsh, be, "state");
+    bool known = v || errno == ENOENT;
+
+    free(v);
+    return known;
+}
+
+/* False where it is there no more. */
+static bool find_one(struct lxe__backend *b, struct xs_handle *xsh,
                      uint32_t own, uint32_t domid, const char *dir,
                      const char *kind, const char *devid)
 {
     char *be = lxe__xs_node(xsh, dir, "backend");
     char *fe = lxe__xs_node(xsh, dir, "frontend");
     unsigned state;
+    bool there = true;
 
     memset(b, 0, sizeof(*b));
+    if (!be && !fe && is_gone(xsh, dir)) {
+        there = false;
+        goto out;
+    }
     if (!be || !fe || strlen(fe) >= sizeof(b->fe_path) ||
-        !lxe__backend_parse(be, b) || b->domid != domid) {
+        !lxe__backend_parse(be, b) || b->domid != domid ||
+        !state_known(xsh, be)) {
         make_unknown(b, domid, kind, devid);
         goto out;
     }
@@ -88,6 +116,7 @@ static void find_one(struct lxe__backend *b, struct xs_handle *xsh,
  out:
     free(be);
     free(fe);
+    return there;
 }
 
 int lxe__backends_find(struct lxe__backends *out, struct xs_handle *xsh,
@@ -115,6 +144,11 @@ int lxe__backends_find(struct lxe__backends *out, struct xs_handle *xsh,
                  kinds[k]);
         free(devids);
         devids = xs_directory(xsh, XBT_NULL, dir, &nr_devids);
+        if (!devids && errno != ENOENT) {
+            rc = lxe__err_set(err, errno, "freeze: cannot list %s: %s",
+                              dir, strerror(errno));
+            goto out;
+        }
         for (d = 0; devids && d < nr_devids; d++) {
             if (out->nr == LXE_BACKENDS_MAX) {
                 rc = lxe__err_set(err, E2BIG, "freeze: domain %u has more"
@@ -128,12 +162,14 @@ int lxe__backends_find(struct lxe__backends *out, struct xs_handle *xsh,
                 goto out;
             }
             out->list = b;
-            b += out->nr++;
+            b += out->nr;
             snprintf(dir, sizeof(dir), "/libxl/%u/device/%.32s/%.16s",
                      domid, kinds[k], devids[d]);
-            find_one(b, xsh, out->own_domid, domid, dir, kinds[k],
-                     devids[d]);
+            if (!find_one(b, xsh, out->own_domid, domid, dir, kinds[k],
+                          devids[d]))
+                continue;
             b->verdict = lxe__backend_judge(b, can_mark, policy);
+            out->nr++;
         }
     }
     rc = 0;

@@ -75,8 +75,9 @@ static char *read_text(const char *name)
 {
     char path[512], *text = calloc(1, 512);
     ssize_t n = -1;
-    int fd = -1;
+    int fd = -1, e;
 
+    errno = ENOENT;
     if (text && in_world(path, sizeof(path), name))
         fd = openat(AT_FDCWD, path, O_RDONLY);
     if (fd >= 0) {
@@ -85,8 +86,9 @@ static char *read_text(const char *name)
     }
     if (n >= 0)
         return text;
+    e = errno;
     free(text);
-    errno = ENOENT;
+    errno = e;
     return NULL;
 }
 

@@ -5,6 +5,7 @@ disk."""
 
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -282,3 +283,28 @@ def test_a_link_that_is_left_down_is_set_up(world):
     world.xl_ext("thaw", "5")
     world.nothing_left(2)
     assert link.read_text() == "up"
+
+
+def test_what_is_unplugged_while_it_is_listed_is_gone(world):
+    """A link that leads nowhere is listed, and there is nothing there."""
+    (world.path / "store/libxl/5/device/vbd/51728").symlink_to("gone")
+    world.put("state", "suspended")
+    assert world.report()["proved"] == 1
+
+
+def test_what_cannot_be_listed_is_not_taken_for_none(world):
+    world.put("store/libxl/5/device/vif", "no directory")
+    world.put("state", "suspended")
+    assert "cannot list /libxl/5/device/vif: Not a dir" in world.xl_ext(
+        "freeze", "5", rc=2)
+    world.nothing_left()
+
+
+def test_a_state_that_cannot_be_read_is_not_taken_for_none(world):
+    shutil.rmtree(world.path / "store" / BACKEND)
+    world.put(f"store/{BACKEND}", "no directory")
+    world.put("state", "suspended")
+    line = world.xl_ext("freeze", "5", rc=2)
+    assert "backend vbd-5-51712 of domain 5 cannot be frozen: its nodes" \
+        " in xenstore cannot be read" in line
+    world.nothing_left()

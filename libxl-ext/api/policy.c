@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/env.h"
 #include "report/convert.h"
 #include "api/ctx.h"
 
@@ -81,7 +82,7 @@ static int to_value(libxl_ext_policy_value *to,
 {
     const struct lxe__policy_source *s = &sources->of[key];
     const char *name = s->line ? NULL : variable(key);
-    const char *env = name ? getenv(name) : NULL;
+    const char *env = name ? lxe__env(name) : NULL;
     char text[4096];
 
     to->line = s->line;

@@ -3,17 +3,17 @@
  * The run directory; see rundir.h.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/env.h"
 #include "base/rundir.h"
 
 const char *lxe__rundir(void)
 {
-    const char *dir = getenv(LXE_RUNDIR_ENV);
+    const char *dir = lxe__env(LXE_RUNDIR_ENV);
 
-    return dir && dir[0] ? dir : LXE_RUNDIR;
+    return dir ? dir : LXE_RUNDIR;
 }
 
 int lxe__rundir_make(struct lxe__err *err)

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/env.h"
 #include "helper/helper.h"
 
 /* Says who became the stock helper; that this is us means a circle. */
@@ -76,7 +77,7 @@ static void exec_running(xc_interface *xch, char **argv)
 int lxe__helper_exec_stock(const struct lxe__helper *h, char **argv,
                            struct lxe__err *err)
 {
-    const char *env = getenv("LIBXL_EXT_STOCK_HELPER");
+    const char *env = lxe__env("LIBXL_EXT_STOCK_HELPER");
     const char *path = h->policy.stock_helper;
     size_t i, j;
     glob_t g;

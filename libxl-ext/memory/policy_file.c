@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <libxlutil.h>
 
+#include "base/env.h"
 #include "base/io.h"
 #include "memory/policy.h"
 
@@ -400,7 +401,7 @@ int lxe__policy_load_sources(struct lxe__policy *p, const char *path,
                              struct lxe__policy_sources *sources,
                              struct lxe__err *err)
 {
-    const char *env = getenv(LXE_POLICY_ENV);
+    const char *env = lxe__env(LXE_POLICY_ENV);
     bool named = path || env;
     char *text = NULL, *said = NULL;
     size_t len = 0, said_len;

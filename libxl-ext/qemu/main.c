@@ -23,6 +23,7 @@
 #include <unistd.h>
 #include <xenstore.h>
 
+#include "base/env.h"
 #include "memory/limits.h"
 #include "memory/policy.h"
 #include "qemu/args.h"
@@ -137,7 +138,7 @@ static int become(const struct lxe__policy *policy, const char *path,
 static int exec_qemu(const struct lxe__policy *policy, char **argv,
                      struct lxe__err *err)
 {
-    const char *env = getenv("LIBXL_EXT_QEMU");
+    const char *env = lxe__env("LIBXL_EXT_QEMU");
     struct lxe__err last;
     size_t i, j;
     glob_t g;

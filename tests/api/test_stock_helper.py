@@ -59,3 +59,14 @@ def test_a_stock_helper_that_was_here_before_is_asked_again(
     _, out = helped(build, REMUS, LIBXL_EXT_STOCK_HELPER=stock,
                     LIBXL_EXT_STOCK_PID="1")
     assert out.endswith("STOCK\n")
+
+
+def test_empty_variables_are_as_good_as_none(build):
+    """As systemd's Environment=NAME= leaves them."""
+    helper = [build / "libxl-ext-save-helper", *REMUS]
+    said = [subprocess.run(
+        helper, check=False, timeout=60, stdin=subprocess.DEVNULL,
+        capture_output=True, env={"PATH": "/usr/bin", **env}).stdout
+        for env in ({}, {"LIBXL_EXT_CONFIG": "",
+                         "LIBXL_EXT_STOCK_HELPER": ""})]
+    assert said[0] == said[1] and said[0]

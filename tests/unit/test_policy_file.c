@@ -291,6 +291,11 @@ static void without_a_file_the_defaults_hold(void)
     CU_ASSERT_EQUAL(lxe__policy_load(&p, NULL, "web", &err), 0);
     CU_ASSERT_EQUAL(p.memory_bump_limit, 65536);
     lxe__policy_dispose(&p);
+    /* Empty is not set. */
+    setenv(LXE_POLICY_ENV, "", 1);
+    CU_ASSERT_EQUAL(lxe__policy_load(&p, NULL, "web", &err), 0);
+    lxe__policy_dispose(&p);
+    unsetenv(LXE_POLICY_ENV);
 }
 
 LXE_SUITE(policy_file,

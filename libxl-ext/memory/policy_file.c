@@ -396,6 +396,28 @@ static int get_all(const struct reader *r, struct lxe__policy *p,
 
 /*----- entry point -----*/
 
+/*
+ * The first line of what libxlutil has @said has file, line and what is
+ * wrong there; but what an editor of another system has left cannot be
+ * seen in it.
+ */
+static int syntax_error(const char *path, const char *text, char *said,
+                        struct lxe__err *err)
+{
+    const char *more = !strncmp(text, "\xef\xbb\xbf", 3) ?
+        ": it begins with a byte order mark: save it without" :
+        strstr(text, "\r\n") ?
+        ": it has carriage returns: save it with Unix line ends" : "";
+    char *p;
+
+    said[strcspn(said, "\n")] = '\0';
+    for (p = said; *p; p++)
+        if (iscntrl((unsigned char)*p))
+            *p = '?';
+    return lxe__err_set(err, EINVAL, "policy file %s: syntax error: %.300s"
+                        "%s", path, said, more);
+}
+
 int lxe__policy_load_sources(struct lxe__policy *p, const char *path,
                              const char *name,
                              struct lxe__policy_sources *sources,
@@ -445,10 +467,7 @@ int lxe__policy_load_sources(struct lxe__policy *p, const char *path,
     e = xlu_cfg_readdata(r.cfg, text, len);
     fflush(report);
     if (e) {
-        /* Its first line has file, line and what is wrong there. */
-        said[strcspn(said, "\n")] = '\0';
-        rc = lxe__err_set(err, EINVAL, "policy file %s: syntax error:"
-                          " %.300s", r.path, said);
+        rc = syntax_error(r.path, text, said, err);
         goto out;
     }
     rc = get_all(&r, p, name);

@@ -279,6 +279,14 @@ static void a_verdict_names_the_file_that_was_read(void)
     CU_ASSERT_STRING_EQUAL(lxe__policy_path(&p), LXE_POLICY_FILE);
 }
 
+/* What cannot be seen in an editor, nor on the terminal. */
+static void other_systems_files_are_named(void)
+{
+    refused("claim = 0\r\nfreeze = \"try\"\r\n", ":1: ", "Unix line ends");
+    refused("\xef\xbb\xbf" "claim = 0\n", ":1: ", "byte order mark");
+    refused("claim = 0\033[2J\n", "near `?", "lexical error");
+}
+
 static void without_a_file_the_defaults_hold(void)
 {
     struct lxe__policy p;
@@ -299,6 +307,7 @@ static void without_a_file_the_defaults_hold(void)
 }
 
 LXE_SUITE(policy_file,
+    { "files of other systems are named", other_systems_files_are_named },
     { "each value has its line", each_value_has_its_line },
     { "a surname is not the guest's", a_surname_is_not_the_guest_s },
     { "a verdict names the file that was read",

@@ -18,8 +18,19 @@ const char *lxe__rundir(void)
 
 int lxe__rundir_make(struct lxe__err *err)
 {
-    if (mkdir(lxe__rundir(), 0700) && errno != EEXIST)
+    const char *dir = lxe__rundir();
+    struct stat st;
+
+    /* The guardian works in another place than who started it. */
+    if (dir[0] != '/')
+        return lxe__err_set(err, EINVAL, "run directory: %s is \"%s\", not"
+                            " an absolute path", LXE_RUNDIR_ENV, dir);
+    if (mkdir(dir, 0700) && errno != EEXIST)
         return lxe__err_set(err, errno, "run directory: cannot make %s:"
-                            " %s", lxe__rundir(), strerror(errno));
+                            " %s", dir, strerror(errno));
+    if (stat(dir, &st) || !S_ISDIR(st.st_mode))
+        return lxe__err_set(err, ENOTDIR, "run directory: %s is no"
+                            " directory, and leads to none: remove it",
+                            dir);
     return 0;
 }

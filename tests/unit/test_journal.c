@@ -346,7 +346,34 @@ static void a_full_disk_leaves_no_cut_line(void)
     unsetenv(LXE_RUNDIR_ENV);
 }
 
+static void no_run_directory(const char *dir, const char *says)
+{
+    setenv(LXE_RUNDIR_ENV, dir, 1);
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__journal_create(7, uuid, &err), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, says));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, dir));
+    unsetenv(LXE_RUNDIR_ENV);
+}
+
+static void a_run_directory_that_is_none(void)
+{
+    char path[] = "/tmp/lxe-journal-XXXXXX";
+    int fd = mkstemp(path);
+
+    CU_ASSERT_FATAL(fd >= 0);
+    close(fd);
+    no_run_directory(path, "is no directory");
+    unlink(path);
+    CU_ASSERT_EQUAL(symlink("/nonexistent/lxe", path), 0);
+    no_run_directory(path, "leads to none: remove it");
+    unlink(path);
+    /* The guardian's would be another one. */
+    no_run_directory("tmp", "not an absolute path");
+}
+
 LXE_SUITE(journal,
+    { "a run directory that is none", a_run_directory_that_is_none },
     { "a full disk leaves no cut line", a_full_disk_leaves_no_cut_line },
     { "locked from its first moment", locked_from_its_first_moment },
     { "written and read", written_and_read },

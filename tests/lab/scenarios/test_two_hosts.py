@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from xenlab import virsh
-from xenlab.guest import SMALL, WRONG
+from xenlab.guest import INCOMING, SMALL, WRONG
 from xenlab.host import EXT, LABDIR
 from xenlab.pair import NAMES
 from xenlab.virsh import VirshGuest
@@ -99,9 +99,9 @@ def traffic(g, pair, seconds):
     return pair.hosts[0].spawn(f"/opt/lab/churn flood {g.ip} 200 {seconds}")
 
 
-def one_guest(g, pair, within=90):
+def one_guest(g, pair):
     """Exactly one copy on both hosts, and it runs with its devices."""
-    end = time.monotonic() + within
+    end = time.monotonic() + 90
     while True:
         found = [(h, n) for h in pair.hosts for n in h.domains()]
         if found == [(g.host, g.name)]:
@@ -121,7 +121,9 @@ def one_guest(g, pair, within=90):
 @pytest.mark.parametrize("client", CLIENTS)
 def test_there_and_back(of_client, pair, client, kind, trips):
     g = of_client(client, kind, **SMALL | {"mem": 128 + 3 * trips})
-    raised = g.raise_limit(mib=8, populate_pages=2048)
+    # What Xen gives a PV guest that does not ask is in no table of its.
+    raised = g.raise_limit(mib=8,
+                           populate_pages=0 if kind == "pv" else 2048)
     flood = traffic(g, pair, 120 + 240 * trips)
     wrong = 0
     for turn in range(2 * trips):
@@ -223,6 +225,17 @@ def migrate_and_cut(g, pair, client, point, at_receiver, patience):
     return r
 
 
+def end_copy_of_stock(g, host):
+    """Stock xl waits for the rest, which is lost, until its sshd ends:
+    docs/faults.md.  What it has never ran, and never would."""
+    copy = g.name + INCOMING
+    if copy in host.domains():
+        row = host.run(f"xl list {copy} | tail -n 1").out.split()
+        print(f"left there: {row}")
+        assert "p" in row[-2] and float(row[-1]) == 0
+        host.run(f"xl destroy {copy}")
+
+
 # Behind the last octet libvirt has no way back: see docs/libvirt.md.
 CUTS = [(client, phase) for client in CLIENTS for phase in PHASES
         if (client, phase) != ("virsh", "before_ready")]
@@ -241,11 +254,9 @@ def test_cable_that_is_pulled(of_client, pair, client, phase):
     r = migrate_and_cut(g, pair, client, point, phase == "before_ready", 40)
     assert r.rc != 0
     print(f"{client}, cut in {phase}: {r.stderr.splitlines()[-1]}")
-    # Stock xl at the other end has its copy, paused, until sshd hears
-    # that nobody is there: when TCP tries once more, and it waits twice
-    # as long each time.
-    stock_waits = client == "xl" and phase == "before_ready"
-    one_guest(g, pair, within=300 if stock_waits else 90)
+    if client == "xl" and phase == "before_ready":
+        end_copy_of_stock(g, pair.other(g.host))
+    one_guest(g, pair)
     assert g.domid == domid
     same_limits(raised, g.limits())
     if client == "virsh":

@@ -94,6 +94,15 @@ int libxl_ext_header_read(libxl_ext_ctx *ctx, int fd,
                           char **config_r);
 
 /*
+ * May libxl_domain_config_from_json() be given @json, which is from
+ * outside?  libxl (4.20 and older) ends the process where two members of
+ * a keyed union are there, such as "type.pvh" and "type.hvm".  0, or
+ * ERROR_INVAL with the line in libxl_ext_error(): for these, for what is
+ * no JSON, and for texts of more than 1 MiB or nested deeper than 16.
+ */
+int libxl_ext_config_check(libxl_ext_ctx *ctx, const char *json);
+
+/*
  * Writes domain @domid to @fd: libxl's stream, with the memory record in
  * the carrier that @params asks for (NULL: the defaults).  No header of
  * xl's is written.  @fd may be a file, a pipe or a socket; it stands

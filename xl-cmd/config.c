@@ -125,6 +125,11 @@ static int parse(struct guest *g, const char *file, const char *text,
         if (!json)
             return -1;
     }
+    if (libxl_ext_config_check(g->ctx, json ? json : text)) {
+        guest_error(g, "%s: %s", file, libxl_ext_error(g->ctx));
+        free(json);
+        return -1;
+    }
     rc = libxl_domain_config_from_json(g->libxl, config,
                                        json ? json : text);
     if (rc)

@@ -43,6 +43,11 @@ static int read_config(struct guest *g, int fd, const char *file,
         guest_error(g, "%s: %s", file, libxl_ext_error(g->ctx));
         return -1;
     }
+    if (libxl_ext_config_check(g->ctx, json)) {
+        guest_error(g, "%s: %s", file, libxl_ext_error(g->ctx));
+        free(json);
+        return -1;
+    }
     rc = libxl_domain_config_from_json(g->libxl, config, json);
     free(json);
     if (rc)

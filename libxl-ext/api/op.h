@@ -110,6 +110,8 @@ int lxe__op_resume(struct libxl_ext_ctx *ctx, const char *what,
                    struct lxe__err *err);
 
 /* file.c: the head of an image, as xl's receiver wants it, too. */
+/* config.c */
+int lxe__config_check(const char *json, struct lxe__err *err);
 int lxe__header_write(int fd, const char *config,
                       const struct lxe__bound *b, struct lxe__err *err);
 

@@ -149,6 +149,8 @@ static int judge_config(struct receive *v, struct lxe__err *why)
 {
     char *name;
 
+    if (lxe__config_check(v->offer.config, why))
+        return -1;
     if (libxl_domain_config_from_json(v->ctx->libxl, &v->config,
                                       v->offer.config))
         return lxe__err_set(why, EPROTO, "receive: guest \"%s\": libxl"

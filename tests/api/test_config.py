@@ -130,7 +130,7 @@ def test_one_of_another_guest_is_refused(host, as_json, change, words):
     ("name = ", "", "xl does not take it"),
     ("name = 'web'", "(domain)", 'output_format="sxp"'),
     ('[{"config": {}}]', "", "jq '.[0].config'"),
-    ("{ 1", "", "libxl does not take it"),
+    ("{ 1", "", "from JSON: parse error"),
     ("a\0b", "", "is no configuration"),
     ("#" * (1 << 20) + "#", "", "at most 1048576 octets"),
 ], ids=["refused", "sxp", "list", "json", "nul", "long"])

@@ -109,6 +109,25 @@ def test_a_sender_that_sends_no_stream(receiver, sent):
     assert f"from the sender within {BOUND} ms" in r.line()
 
 
+TWO_TYPES = {"type.pvh": {}, "type.hvm": {}}
+
+
+@pytest.mark.parametrize("b_info, words", [
+    (TWO_TYPES, 'both "type.pvh" and "type.hvm"'),
+    ({"x": [{"y": TWO_TYPES}]}, 'both "type.pvh" and "type.hvm"'),
+    ({f"{n}.x": 0 for n in range(9)}, "more than 8 keyed unions"),
+    ({"x": json.loads("[" * 20 + "]" * 20)}, "nests deeper than 16"),
+], ids=["types", "below", "many", "deep"])
+def test_a_sender_whose_configuration_would_end_libxl(receiver, b_info,
+                                                      words):
+    r = receiver()
+    r.offer(config=json.dumps({"c_info": {"type": "pvh", "name": "other",
+                                          "uuid": UUID.format(9)},
+                               "b_info": b_info}))
+    answer = r.answer()
+    assert not answer["accepted"] and words in answer["reason"]
+
+
 def test_a_sender_that_takes_nothing(receiver):
     out, into = full_pipe()
     r = receiver(f"--timeout={BOUND}", stdout=into)

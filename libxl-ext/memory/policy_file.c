@@ -54,34 +54,36 @@ static int read_file(const char *path, char **text, size_t *len,
 {
     struct stat st;
     ssize_t got;
-    int rc, fd;
+    int rc = -1, fd;
 
     *text = NULL;
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return lxe__err_set(err, errno, "policy file %s: %s", path,
-                            strerror(errno));
+    if (fd < 0) {
+        lxe__err_set(err, errno, "policy file %s: %s", path,
+                     strerror(errno));
+        return -1;
+    }
     if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-        rc = lxe__err_set(err, EINVAL, "policy file %s: not a regular"
-                          " file", path);
+        lxe__err_set(err, EINVAL, "policy file %s: not a regular file",
+                     path);
         goto out;
     }
     if (st.st_size > FILE_MAX) {
-        rc = lxe__err_set(err, EFBIG, "policy file %s: its size of %lld"
-                          " bytes is above the bound of %d", path,
-                          (long long)st.st_size, FILE_MAX);
+        lxe__err_set(err, EFBIG, "policy file %s: its size of %lld bytes is"
+                     " above the bound of %d", path, (long long)st.st_size,
+                     FILE_MAX);
         goto out;
     }
     *text = malloc(st.st_size + 1);
     if (!*text) {
-        rc = lxe__err_set(err, ENOMEM, "policy file %s: no memory", path);
+        lxe__err_set(err, ENOMEM, "policy file %s: no memory", path);
         goto out;
     }
     got = lxe__read_full(fd, *text, st.st_size);
     if (got != st.st_size) {
-        rc = lxe__err_set(err, got < 0 ? errno : EIO, "policy file %s: %s",
-                          path, got < 0 ? strerror(errno) :
-                          "it became shorter while it was read");
+        lxe__err_set(err, got < 0 ? errno : EIO, "policy file %s: %s",
+                     path, got < 0 ? strerror(errno) :
+                     "it became shorter while it was read");
         goto out;
     }
     *len = got;

@@ -9,6 +9,7 @@ import os
 import signal
 import struct
 import subprocess
+import threading
 import time
 
 import pytest
@@ -75,11 +76,12 @@ def receiver(world):
         started.append(Receiver(world, *args, **kw))
         return started[-1]
 
-    # A test that hangs fails here, and does not hang those behind it.
-    signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it hangs"))
-    signal.alarm(2 * PATIENCE)
+    # A test that hangs fails so, and does not hang those behind it.
+    hangs = threading.Timer(2 * PATIENCE,
+                            lambda: [r.p.kill() for r in started])
+    hangs.start()
     yield start
-    signal.alarm(0)
+    hangs.cancel()
     for r in started:
         r.close()
 

@@ -23,7 +23,8 @@
     X(memory_table) X(backend) X(backend_list) X(freeze_report)         \
     X(save_params) X(migrate_params) X(progress) X(phase_time)          \
     X(stop_time) X(operation_result) X(migrate_offer)                   \
-    X(migrate_answer) X(precheck) X(migrate_report) X(outcome)
+    X(migrate_answer) X(precheck) X(migrate_asked) X(migrate_report)    \
+    X(outcome)
 
 static void same_and_free(char *one, char *two)
 {

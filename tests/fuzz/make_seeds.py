@@ -235,12 +235,14 @@ TEXTS = {
     11: {"backends": 2, "proved": 1, "time_us": 1},
     14: {"phase": PHASE["phase"], "round": 2},
     17: {"rounds": 2, "phases": [PHASE], "limits_sent": LIMITS},
-    18: {"version": "1", "name": "web", "limits": LIMITS, "config": "{}"},
+    18: {"version": "1", "name": "web", "limits": LIMITS, "config": "{}",
+         "paused": True},
     19: {"accepted": False, "reason": "no \u00e4\n\"room\""},
     20: {"host": "b", "answer": {"accepted": True}, "unfreezable": []},
-    21: {"ok": True, "reason": None},
-    22: {"command": "save", "state": "running", "result": {}},
-    23: {"version": 1, "flags": 3, "uuid": UUID, "max_pages": 41728},
+    21: {"uuid": UUID, "given": True},
+    22: {"ok": True, "reason": None},
+    23: {"command": "save", "state": "running", "result": {}},
+    24: {"version": 1, "flags": 3, "uuid": UUID, "max_pages": 41728},
 }
 
 

@@ -38,3 +38,13 @@ int lxe__err_set(struct lxe__err *err, int code, const char *fmt, ...)
     errno = err->code;
     return -1;
 }
+
+char *lxe__printable(char *text)
+{
+    char *p;
+
+    for (p = text; *p; p++)
+        if (*p < ' ' || *p > '~')
+            *p = '?';
+    return text;
+}

@@ -31,4 +31,10 @@ void lxe__err_init(struct lxe__err *err);
 int lxe__err_set(struct lxe__err *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/*
+ * What a guest or an image has in @text, for a line on somebody's
+ * terminal: all but printable ASCII becomes '?'.  Returns @text.
+ */
+char *lxe__printable(char *text);
+
 #endif

@@ -37,17 +37,6 @@ enum lxe__ring_state lxe__ring_judge(uint32_t req_prod, uint32_t rsp_prod,
     return pending <= entries ? LXE_RING_BUSY : LXE_RING_BOGUS;
 }
 
-/* What a guest wrote, for a line on somebody's terminal. */
-static const char *printable(char *text)
-{
-    char *p;
-
-    for (p = text; *p; p++)
-        if (*p < 0x20 || *p > 0x7e)
-            *p = '?';
-    return text;
-}
-
 /*
  * 0 and the number, or -1.  ENOENT without a line where there is no such
  * node.
@@ -68,7 +57,7 @@ static int get_number(const struct lxe__backend *b, lxe__node_fn *read,
     if (v[0] < '0' || v[0] > '9' || *end || end - v > 10 || n > max) {
         rc = lxe__err_set(err, EPROTO, "freeze: %s: frontend node %s is"
                           " '%.32s', not a number up to %u", b->name,
-                          node, printable(v), max);
+                          node, lxe__printable(v), max);
         goto out;
     }
     *out_r = n;

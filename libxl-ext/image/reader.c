@@ -17,14 +17,6 @@ static const struct {
 #undef X
 };
 
-/* A text may hold what the image says: keep it one line, and ASCII. */
-static void clean(char *text)
-{
-    for (; *text; text++)
-        if (*text < ' ' || *text > '~')
-            *text = '?';
-}
-
 __attribute__((format(printf, 4, 0)))
 static void note(struct lxe__reader *r, enum lxe__rule rule,
                  uint64_t offset, const char *fmt, va_list ap)
@@ -41,7 +33,7 @@ static void note(struct lxe__reader *r, enum lxe__rule rule,
     r->rule_seen[rule / 32] |= bit;
     snprintf(f.rule, sizeof(f.rule), "%s", rules[rule].name);
     vsnprintf(f.text, sizeof(f.text), fmt, ap);
-    clean(f.text);
+    lxe__printable(f.text);
     lxe__fate_raise(&out->stock, rules[rule].fate, "%s at byte %llu:"
                     " %.200s", f.rule, (unsigned long long)offset, f.text);
     lxe__fate_raise(&out->ext, rules[rule].fate, "%s at byte %llu:"
@@ -86,7 +78,7 @@ void lxe__fate_raise(struct libxl_ext_image_verdict *v,
     va_start(ap, fmt);
     vsnprintf(v->reason, sizeof(v->reason), fmt, ap);
     va_end(ap);
-    clean(v->reason);
+    lxe__printable(v->reason);
 }
 
 void lxe__fate_both(struct lxe__reader *r, enum libxl_ext_image_fate fate,

@@ -14,6 +14,7 @@
 #                this machine's); stopped and started again, it runs what
 #                remains of the lab, with FRESH=1 all of it
 # demo           stock Xen against libxl-ext on the three defects
+# stock          Debian's verify-stream-v2, in build/stock, for image tests
 # bench          speed and memory figures, build/bench*.json
 # lint           cppcheck, clang-tidy, direction of includes, shellcheck
 # deb            Debian packages, in build/deb ($(OUT)/deb)

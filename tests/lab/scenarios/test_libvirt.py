@@ -5,16 +5,11 @@ install" installs: the guests of R1 and R2 through virsh."""
 import pytest
 
 from xenlab import virsh
-from xenlab.guest import SMALL
+from xenlab.guest import SMALL, same_limits
 from xenlab.virsh import VirshGuest
 
 pytestmark = pytest.mark.drives(client="virsh", kind="pvh")
 KINDS = ["pvh", "pv", "hvm"]
-
-
-def same_limits(before, after):
-    keys = ("max_pages", "tot_pages")
-    assert {k: after[k] for k in keys} == {k: before[k] for k in keys}
 
 
 @pytest.fixture(scope="module")

@@ -8,17 +8,12 @@ import os
 
 import pytest
 
-from xenlab.guest import SMALL
+from xenlab.guest import SMALL, same_limits
 
 pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 ALL = os.environ.get("LXE_ALL") == "1"
 KINDS = ["pvh", "hvm"]
 MANDATORY = "Mandatory record 0x4c58"
-
-
-def same_limits(before, after):
-    keys = ("max_pages", "tot_pages")
-    assert {k: after[k] for k in keys} == {k: before[k] for k in keys}
 
 
 @pytest.mark.parametrize("kind", KINDS)

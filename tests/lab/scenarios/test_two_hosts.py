@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from xenlab import virsh
-from xenlab.guest import INCOMING, SMALL, WRONG
+from xenlab.guest import INCOMING, SMALL, WRONG, same_limits
 from xenlab.host import EXT, LABDIR
 from xenlab.pair import NAMES
 from xenlab.virsh import VirshGuest
@@ -26,11 +26,6 @@ XL_EXT = f"{EXT}/xl-ext"
 # The verify pass, which libvirt itself has no flag for.
 VERIFY = {"LIBXL_SAVE_HELPER": f"{LABDIR}/helper-flags",
           "LAB_HELPER": f"{EXT}/libxl-ext-save-helper", "LAB_FLAGS": 2}
-
-
-def same_limits(before, after):
-    keys = ("max_pages", "tot_pages")
-    assert {k: after[k] for k in keys} == {k: before[k] for k in keys}
 
 
 @pytest.fixture(scope="module")

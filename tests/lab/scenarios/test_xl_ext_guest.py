@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from xenlab.guest import SMALL, WRONG
+from xenlab.guest import SMALL, WRONG, same_limits
 from xenlab.host import EXT, WORK
 
 pytestmark = pytest.mark.drives(client="xl-ext", kind="pvh")
@@ -24,11 +24,6 @@ MANDATORY = "Mandatory record 0x4c58"
 RECEIVE = f"{XL_EXT} migrate-receive -v"
 
 GUARD_POINTS = {"precopy": 6, "suspend": 8, "freeze": 10, "last_pass": 13}
-
-
-def same_limits(before, after):
-    keys = ("max_pages", "tot_pages")
-    assert {k: after[k] for k in keys} == {k: before[k] for k in keys}
 
 
 def xl_ext(g, args, check=True, env=None, what="save"):

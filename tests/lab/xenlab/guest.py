@@ -40,6 +40,13 @@ WRONG = re.compile(r"verify pfn .* failed", re.IGNORECASE)
 INCOMING = "--incoming"
 
 
+def same_limits(before, after):
+    """Of Guest.limits(), or of what a domain's limits are, to the page."""
+    keys = ("max_pages", "tot_pages")
+    want, got = ({k: d[k] for k in keys} for d in (before, after))
+    assert got == want, f"{got}, not {want}"
+
+
 class GuestError(LabError):
     """The guest saw an error, or is not heard of any more."""
 
@@ -417,4 +424,5 @@ class Guest:
                              check=False).rc == 0
 
 
-__all__ = ["Guest", "GuestError", "Churn", "CommandFailed", "SMALL"]
+__all__ = ["Guest", "GuestError", "Churn", "CommandFailed", "SMALL",
+           "same_limits"]

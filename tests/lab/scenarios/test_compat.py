@@ -55,7 +55,7 @@ def test_sigterm_and_raises_during_a_live_save(guest, host):
 
     # Raised and in use: the save ends, the guest keeps its raise.
     _, go_on = stalled_save(g)
-    raised = g.raise_limit(mib=8, populate_pages=2048)
+    raised = g.raise_limit()
     save = go_on()
     assert save.returncode != 0
     assert "above the limit that was sent" in save.text

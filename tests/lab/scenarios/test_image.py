@@ -44,7 +44,7 @@ def test_images_of_real_guests(guest, host, kind):
         g.save(ext=True)
         assert verify(host, g) == ("restored", "restored")
         return
-    g.raise_limit(mib=8, populate_pages=2048)
+    g.raise_limit()
     g.save(ext=True, live=True, debug=True)
     assert verify(host, g) == ("refused", "restored")
     assert g.restore(check=False).rc != 0
@@ -74,8 +74,7 @@ def test_converted_image_restores(guest, host, kind):
     assert verify(host, g) == ("restored", "restored")
     g.restore()
     g.wait_alive()
-    raised = g.raise_limit(mib=8,
-                           populate_pages=0 if kind == "pv" else 2048)
+    raised = g.raise_limit()
     g.save(ext=True, live=True)
     limit = raised["max_pages"] + 256
     convert(host, g, "--drop-superseded", "--max-pages", str(limit), *more)

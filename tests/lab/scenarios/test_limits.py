@@ -20,7 +20,7 @@ MANDATORY = "Mandatory record 0x4c58"
 def test_raised_guest_is_lost_by_stock_and_kept_by_ours(guest, kind):
     g = guest(kind, **SMALL)
     start = g.limits()
-    raised = g.raise_limit(mib=8, populate_pages=2048)
+    raised = g.raise_limit()
     assert raised["max_pages"] == start["max_pages"] + 2048
     assert raised["tot_pages"] == start["tot_pages"] + 2048
 
@@ -48,7 +48,7 @@ def test_raised_guest_is_lost_by_stock_and_kept_by_ours(guest, kind):
 @pytest.mark.parametrize("kind", KINDS if ALL else ["pvh"])
 def test_migration_of_a_raised_guest(guest, kind):
     g = guest(kind, **SMALL)
-    raised = g.raise_limit(mib=8, populate_pages=2048)
+    raised = g.raise_limit()
 
     # The receiver is stock: it refuses, and the source runs on.
     r = g.migrate(ext=True, ext_receiver=False, check=False)

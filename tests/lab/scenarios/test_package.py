@@ -35,7 +35,7 @@ def package(lab, host, clean_host):
 
 def test_package_switches_on_and_off(guest, host, package):
     g = guest("pvh", **SMALL)
-    raised = g.raise_limit(mib=8, populate_pages=2048)
+    raised = g.raise_limit()
     # ext=False: no variable is set.
     r = g.save(verbose=1)
     assert "libxl-ext" in r.stderr

@@ -29,7 +29,7 @@ def test_R1_hvm_with_8_e1000_cannot_be_created(host, guest):
 def test_R2_raised_guest_saves_and_cannot_be_restored(host, guest, kind):
     g = guest(kind, **SMALL)
     before = g.limits()
-    after = g.raise_limit(mib=8, populate_pages=2048)
+    after = g.raise_limit()
     assert after["max_pages"] == before["max_pages"] + 2048
     assert after["tot_pages"] == before["tot_pages"] + 2048
 

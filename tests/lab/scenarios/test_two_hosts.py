@@ -116,9 +116,7 @@ def one_guest(g, pair):
 @pytest.mark.parametrize("client", CLIENTS)
 def test_there_and_back(of_client, pair, client, kind, trips):
     g = of_client(client, kind, **SMALL | {"mem": 128 + 3 * trips})
-    # What Xen gives a PV guest that does not ask is in no table of its.
-    raised = g.raise_limit(mib=8,
-                           populate_pages=0 if kind == "pv" else 2048)
+    raised = g.raise_limit()
     flood = traffic(g, pair, 120 + 240 * trips)
     wrong = 0
     for turn in range(2 * trips):
@@ -136,7 +134,7 @@ def test_there_and_back(of_client, pair, client, kind, trips):
 def test_stock_loses_what_ours_moves(traveller, pair):
     """The defect: a raised guest does not arrive with stock tools."""
     g = traveller("pvh", **SMALL)
-    raised = g.raise_limit(mib=8, populate_pages=2048)
+    raised = g.raise_limit()
     r = migrate(g, pair, "xl", ext=False, check=False)
     assert r.rc != 0 and "populate" in r.receiver_log
     one_guest(g, pair)
@@ -151,7 +149,7 @@ def test_stock_virsh_does_not_move_it(of_client, pair):
     guest suspended (Debian 12's, 9.0): what test_cable_that_is_pulled has
     of ours in the same place."""
     g = of_client("virsh", "pvh", **SMALL)
-    g.raise_limit(mib=8, populate_pages=2048)
+    g.raise_limit()
     for h in pair.hosts:
         virsh.start_daemon(h, plug_in=False)
     r = g.migrate_to(pair.hosts[1], NAMES[1], check=False)
@@ -241,7 +239,7 @@ def test_cable_that_is_pulled(of_client, pair, client, phase):
     """One guest runs, at home: GO was never sent. Its disk, which both
     hosts reach, has every write once."""
     g = of_client(client, "pvh", **SMALL)
-    raised = g.raise_limit(mib=8, populate_pages=2048)
+    raised = g.raise_limit()
     domid, point = g.domid, POINTS[phase]
     if client == "xl-ext" and phase == "before_ready":
         point = 71              # the last word is the library's

@@ -42,7 +42,7 @@ FROZEN = {"vbd-51712": "frozen", "vif-0": "frozen"}
 
 def test_memory_and_policy(guest, host):
     g = guest("pvh", **SMALL)
-    g.raise_limit(mib=8, populate_pages=2048)
+    g.raise_limit()
     env = settings(host, memory_bump="strict")
 
     table = xl_json(host, "memory")

@@ -55,7 +55,7 @@ def migrate(g, *options, receive=RECEIVE, **kwargs):
 
 def left_over(host):
     """Sockets, locks and half-written images that an operation left."""
-    return host.run("ls /run/libxl-ext 2>/dev/null | grep -v '[.]log$'; "
+    return host.run("ls /run/libxl-ext 2>/dev/null | grep -Ev '[.](log|given)$'; "
                     f"ls {WORK} | grep part-", check=False).out
 
 
@@ -72,7 +72,7 @@ def runs_on(g, within=None):
 @pytest.mark.parametrize("kind", KINDS)
 def test_raised_guest_is_saved_and_restored(guest, kind):
     g = guest(kind, **SMALL)
-    raised = g.raise_limit(mib=8, populate_pages=2048)
+    raised = g.raise_limit()
     r = save(g, "--json")
     out = r.json
     assert out["state"] == "gone" and out["file"] == g.save_path
@@ -279,7 +279,7 @@ def test_guest_that_somebody_lets_run_in_the_last_pass(guest, host):
 @pytest.mark.parametrize("kind", KINDS)
 def test_migration(guest, host, kind):
     g = guest(kind, **SMALL)
-    raised = g.raise_limit(mib=8, populate_pages=2048)
+    raised = g.raise_limit()
     wrong = 0
     for _ in range(3 if ALL else 1):
         r = migrate(g, "--json", "--verify")
@@ -300,7 +300,7 @@ def test_migration_to_a_stock_peer(guest, host):
     migrate(g, receive="xl migrate-receive")
     g.wait_alive()
     same_limits(before, g.limits())
-    raised = g.raise_limit(mib=8, populate_pages=2048)
+    raised = g.raise_limit()
     r = xl_ext(g, f"precheck -s '' --to 'xl migrate-receive' {g.name}",
                check=False)
     assert r.rc == 1 and "stock xl" in r.stdout
@@ -319,7 +319,7 @@ def test_precheck(guest, host):
     r = xl_ext(g, f"precheck -s '' --to {shlex.quote(RECEIVE)} {g.name}")
     assert "it would be taken" in r.stdout
     host.run(f"printf 'memory_bump = \"strict\"\\n' > {WORK}/strict.conf")
-    raised = g.raise_limit(mib=8, populate_pages=2048)
+    raised = g.raise_limit()
     strict = f"LIBXL_EXT_CONFIG={WORK}/strict.conf {RECEIVE}"
     r = xl_ext(g, f"precheck --json -s '' --to {shlex.quote(strict)}"
                f" {g.name}", check=False)

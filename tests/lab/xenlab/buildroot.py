@@ -107,3 +107,11 @@ def make(flavour, targets):
         argv = inside("make", f"OUT={out_dir(flavour)}", *targets)
         return subprocess.run(argv, cwd=paths.CHECKOUT, check=False,
                               preexec_fn=die_with_parent).returncode
+
+
+def install(flavour, dest):
+    """`make install PREFIX=/usr` for that flavour, below @dest."""
+    with opened(flavour, dest) as inside:
+        call(inside("make", "-s", "-C", paths.CHECKOUT,
+                    f"OUT={out_dir(flavour)}", "install", "PREFIX=/usr",
+                    f"DESTDIR={dest}"))

@@ -408,9 +408,13 @@ class Guest:
 
     # -- memory and network
 
-    def raise_limit(self, mib=8, populate_pages=2048):
+    def raise_limit(self, mib=8, populate_pages=None):
         """Raises max_pages and fills so many more pages in, as QEMU does
-        for option ROMs; returns the limits afterwards."""
+        for option ROMs: as many as fit if that is not said, and none for
+        a PV guest, since a page that it did not ask for is in none of its
+        tables and does not travel.  Returns the limits afterwards."""
+        if populate_pages is None:
+            populate_pages = 0 if self.kind == "pv" else mib * 256
         self.host.run(f"{LABDIR}/raise {self.domid} {mib} {populate_pages}")
         return self.limits()
 

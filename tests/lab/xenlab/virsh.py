@@ -12,10 +12,10 @@ import tempfile
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from . import paths
+from . import buildroot, paths
 from .guest import QUICK, WRONG, Guest
 from .host import EXT, LABDIR, NBD
-from .proc import LabError, call
+from .proc import LabError
 
 MACHINES = {"pv": ("linux", "xenpv"), "pvh": ("xenpvh", "xenpvh"),
             "hvm": ("hvm", "xenfv")}
@@ -30,8 +30,7 @@ _running = {}                   # host -> what its daemon was started with
 def install(host):
     """What "make install PREFIX=/usr" installs, in dom0."""
     with tempfile.TemporaryDirectory() as tmp:
-        call(["make", "-s", "-C", paths.CHECKOUT, "install", "PREFIX=/usr",
-              f"DESTDIR={tmp}"])
+        buildroot.install(host.flavour, tmp)
         tar = subprocess.run(["tar", "-C", tmp, "-cf", "-", "."],
                              capture_output=True, check=True).stdout
     # Directories that are there, "/" first, stay as they are.
@@ -112,8 +111,9 @@ class VirshGuest(Guest):
         if self.kind == "hvm":
             append += " pci=noearly no_timer_check"
         kernel = "vmlinuz" if self.kind == "hvm" else "vmlinux"
+        # Xen 4.20 switches ACPI off by an option that QEMU 10 has no more.
         hap = "" if self.kind == "pv" else \
-            "<features><hap state='off'/></features>"
+            "<features><acpi/><hap state='off'/></features>"
         emulator = f"<emulator>{self.emulator}</emulator>" \
             if self.kind == "hvm" else ""
         model = f"<model type='{self.nic_model}'/>" if self.nic_model \

@@ -152,6 +152,8 @@ def test_checkpoint_and_paused(guest, live):
     assert r.json["state"] == "paused"
     g.host.run(f"xl unpause {g.name}")
     runs_on(g)
+    # Its disk has gone on since: what is restored must be newer.
+    save(g, "-p", *option)
     g.host.run(f"xl destroy {g.name}")
     restore(g, "-p")
     assert g.host.run(f"xl list {g.name} | tail -1").out.split()[4] \

@@ -216,7 +216,8 @@ int libxl_ext_domain_receive(libxl_ext_ctx *ctx, int in_fd,
  * last?  It may have powered off or gone on, and then what the sender has
  * is old.  A receiver that still waits for permission to let it run is
  * ended first, so that the answer holds, until this host is booted anew:
- * then it is not known any more.  ERROR_LOCK_FAIL where it does not end
+ * then it is not known any more.  A guest that was given leave to run, and
+ * that nobody ever let run, is unpaused.  ERROR_LOCK_FAIL where it does not end
  * in @timeout_ms.
  */
 int libxl_ext_domain_ask(libxl_ext_ctx *ctx,

@@ -261,8 +261,8 @@ static int let_run(struct receive *v)
     int rc;
 
     /* Whoever finishes this for us must know it, too. */
-    if (v->offer.paused &&
-        lxe__receiver_paused(v->offer.limits.uuid, &v->op->err))
+    if (!v->offer.paused &&
+        lxe__receiver_unpause(v->offer.limits.uuid, &v->op->err))
         return -1;
     rc = libxl_domain_rename(v->ctx->libxl, v->domid,
                              v->config.c_info.name, v->offer.name);
@@ -270,8 +270,10 @@ static int let_run(struct receive *v)
         return -1;
     if (!rc && !v->offer.paused)
         rc = libxl_domain_unpause(v->ctx->libxl, v->domid, NULL);
-    if (!rc)
+    if (!rc) {
+        lxe__receiver_ran(v->offer.limits.uuid);
         return 0;
+    }
     return lxe__err_set(&v->op->err, EIO, "receive: domain %u cannot be"
                         " renamed or unpaused (rc %d)", v->domid, rc);
 }

@@ -106,34 +106,48 @@ static int take_word(const uint8_t uuid[16], const char *what,
     return 0;
 }
 
-/* What cannot be seen is not taken for "no". */
-static bool has_word(const uint8_t uuid[16], const char *what)
-{
-    char path[256];
-
-    return path_of(uuid, what, path, sizeof(path), NULL) ||
-        !access(path, F_OK) || errno != ENOENT;
-}
-
 int lxe__receiver_given(const uint8_t uuid[16], struct lxe__err *err)
 {
     return put_word(uuid, "given", err);
 }
 
-int lxe__receiver_paused(const uint8_t uuid[16], struct lxe__err *err)
+int lxe__receiver_unpause(const uint8_t uuid[16], struct lxe__err *err)
 {
-    return put_word(uuid, "paused", err);
+    return put_word(uuid, "unpause", err);
+}
+
+void lxe__receiver_ran(const uint8_t uuid[16])
+{
+    take_word(uuid, "unpause", NULL);
 }
 
 int lxe__receiver_not_given(const uint8_t uuid[16], struct lxe__err *err)
 {
     return take_word(uuid, "given", err) ||
-        take_word(uuid, "paused", err) ? -1 : 0;
+        take_word(uuid, "unpause", err) ? -1 : 0;
 }
 
+/* What cannot be seen is not taken for "no". */
 bool lxe__receiver_was_given(const uint8_t uuid[16])
 {
-    return has_word(uuid, "given");
+    char path[256];
+
+    return path_of(uuid, "given", path, sizeof(path), NULL) ||
+        !access(path, F_OK) || errno != ENOENT;
+}
+
+/*
+ * Did its receiver want it unpaused, and nobody ever has?  One that was
+ * killed right behind that could not take its word back: then the domain
+ * has used a CPU.
+ */
+static bool never_ran(const uint8_t uuid[16], const libxl_dominfo *info)
+{
+    char path[256];
+
+    return info->paused && !info->cpu_time &&
+        !path_of(uuid, "unpause", path, sizeof(path), NULL) &&
+        !access(path, F_OK);
 }
 
 /*----- ending one -----*/
@@ -193,8 +207,7 @@ int lxe__receiver_end(const uint8_t uuid[16], unsigned timeout_ms,
 
 /*
  * Its receiver is no more.  One that still has its surname was given no
- * leave to run; one without it was, and is at most not unpaused yet, or
- * is not to be.
+ * leave to run; one without it was, and is at most not unpaused yet.
  */
 static int settle_one(struct libxl_ext_ctx *ctx, const libxl_dominfo *info,
                       const uint8_t uuid[16], bool *runs_r)
@@ -208,8 +221,10 @@ static int settle_one(struct libxl_ext_ctx *ctx, const libxl_dominfo *info,
         free(name);
         return -1;
     } else {
-        if (info->paused && !has_word(uuid, "paused"))
+        if (never_ran(uuid, info))
             rc = libxl_domain_unpause(ctx->libxl, info->domid, NULL);
+        if (!rc)
+            lxe__receiver_ran(uuid);
         *runs_r = true;
     }
     free(name);

@@ -7,7 +7,9 @@
  * RUNDIR/UUID.given says that the guest which came here last was let run.
  * By the time somebody asks it may have powered off or gone on to
  * another host: what the sender has is old then all the same.
- * RUNDIR/UUID.paused says that it was to be left paused.
+ * RUNDIR/UUID.unpause says that it has yet to be unpaused, which one who
+ * asks does if its receiver could not.  Where that is not there somebody
+ * wants it as it is: it ran, or was to be left paused, or never came here.
  */
 #ifndef LXE_API_RECEIVER_H
 #define LXE_API_RECEIVER_H
@@ -38,8 +40,10 @@ int lxe__receiver_sweep(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
  */
 int lxe__receiver_given(const uint8_t uuid[16], struct lxe__err *err);
 int lxe__receiver_not_given(const uint8_t uuid[16], struct lxe__err *err);
-/* Said ahead of its last name, taken back with the above. */
-int lxe__receiver_paused(const uint8_t uuid[16], struct lxe__err *err);
+/* Said ahead of its last name, taken back with the above and by ... */
+int lxe__receiver_unpause(const uint8_t uuid[16], struct lxe__err *err);
+/* ... it ran.  Where this cannot be noted Xen still says so. */
+void lxe__receiver_ran(const uint8_t uuid[16]);
 bool lxe__receiver_was_given(const uint8_t uuid[16]);
 
 /*

@@ -10,6 +10,8 @@
  *               gone; read at each look; what libxl is asked to do writes
  *               it, too
  *   vcpus, target_kb  of its configuration; without them: not said
+ *   cpu_time    that it has run, in ns; libxl's unpause adds to it, and a
+ *               restore makes it 0
  *   userdata    what libxl was given to keep of it
  *   undestroyable  where it is there, libxl cannot destroy the domain
  *   unpausable  where it is there, libxl cannot pause it
@@ -525,6 +527,7 @@ int libxl_domain_create_restore(libxl_ctx *ctx, libxl_domain_config *config,
     if (!libxl_name_to_domid(ctx, config->c_info.name, domid))
         return ERROR_INVAL;
     return write_text(NAME_NODE, config->c_info.name) &&
+        write_text("cpu_time", "0") &&
         write_text("state", "paused") ? 0 : ERROR_FAIL;
 }
 
@@ -542,7 +545,8 @@ int libxl_domain_unpause(libxl_ctx *ctx, uint32_t domid,
     (void)ctx;
     (void)domid;
     (void)how;
-    return write_text("state", "running") ? 0 : ERROR_FAIL;
+    return write_text("cpu_time", "1000") && write_text("state", "running") ?
+        0 : ERROR_FAIL;
 }
 
 int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
@@ -553,6 +557,7 @@ int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
     info->domid = domid;
     memset(info->uuid.uuid, 0, 16);
     info->uuid.uuid[15] = 5;
+    info->cpu_time = read_number("cpu_time", 0);
     info->paused = is_state("paused");
     info->shutdown = is_state("suspended");
     info->shutdown_reason = LIBXL_SHUTDOWN_REASON_SUSPEND;

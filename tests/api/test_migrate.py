@@ -400,6 +400,7 @@ def test_a_receiver_s_standard_output_is_the_sender_s(world):
 
 
 def test_a_copy_that_has_leave_runs_and_one_without_does_not(world):
+    world.put(f"run/{UUID}.unpause", "")
     world.put("state", "paused")
     assert ask(world) == "running\n"
     assert (world.path / "state").read_text() == "running"
@@ -428,6 +429,39 @@ def test_a_guest_comes_here(there):
     assert ask(there) == "running\n"
 
 
+@pytest.mark.parametrize("fault", [None, "AFTER_RUN"])
+def test_a_guest_that_ran_and_was_paused_since(there, fault):
+    """By whoever wants it so: asking lets nobody run."""
+    Receiver(there, fault and f"{AFTER_RUN}:kill").receive()
+    state = there.path / "state"
+    assert state.read_text() == "running"
+    there.put("state", "paused")
+    assert ask(there) == "running\n" and state.read_text() == "paused"
+    # It was saved, and its image restored with -p: it never ran as this
+    # domain.
+    there.put("cpu_time", "0")
+    assert ask(there) == "running\n" and state.read_text() == "paused"
+
+
+def test_xen_says_that_it_ran_where_its_receiver_could_not(world):
+    """Which was killed between letting it run and noting that."""
+    world.put("state", "paused")
+    world.put(f"run/{UUID}.unpause", "")
+    world.put("cpu_time", "1000")
+    state = world.path / "state"
+    assert ask(world) == "running\n" and state.read_text() == "paused"
+    # Known now, whatever Xen would say of a domain that is made of it.
+    world.put("cpu_time", "0")
+    assert ask(world) == "running\n" and state.read_text() == "paused"
+
+
+def test_a_guest_that_never_came_here_is_left_as_it_is(world):
+    """It has the uuid, and was made here: xl create -p."""
+    world.put("state", "paused")
+    assert ask(world) == "running\n"
+    assert (world.path / "state").read_text() == "paused"
+
+
 def test_a_guest_that_is_to_stay_paused(there):
     """Asking, too, leaves it so; and it is forgotten when it comes anew."""
     state = there.path / "state"
@@ -437,8 +471,6 @@ def test_a_guest_that_is_to_stay_paused(there):
     there.put("state", "gone")
     assert Receiver(there).receive(paused=False)[:2] == (0, "ARD")
     assert state.read_text() == "running"
-    there.put("state", "paused")
-    assert ask(there) == "running\n" and state.read_text() == "running"
 
 
 @pytest.mark.parametrize("point,answer", [

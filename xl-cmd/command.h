@@ -67,6 +67,7 @@ extern const struct command backends_commands[];
 extern const struct command save_commands[];
 extern const struct command restore_commands[];
 extern const struct command migrate_commands[];
+extern const struct command precheck_commands[];
 extern const struct command receive_commands[];
 extern const struct command image_commands[];
 extern const struct command run_commands[];

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * xl-ext migrate and precheck: a guest to another host, and whether that
- * would take it.
+ * xl-ext migrate: a guest to another host.
  *
  * Where a guest is sent, how and when is kept with the domain when the
  * peer is about to be given leave.  Killed when the peer may have been
@@ -10,22 +9,19 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "domain.h"
 #include "guest.h"
-#include "transport.h"
+#include "migrate.h"
 
 /* A host without libxl-ext gets what it can read, or nothing. */
 #define RECEIVE "if command -v xl-ext >/dev/null 2>&1; then"            \
     " exec xl-ext migrate-receive%s; else exec xl migrate-receive%s%s; fi"
 
-#define CLOSE_MS 5000
 #define ASK_S    60             /* how long the peer is asked again */
 /* The peer may take 20 s of these to end what waits there. */
 #define ASK_ONCE_MS 30000
@@ -36,26 +32,68 @@ enum { MIGRATE_VERIFY = 1 << 0, MIGRATE_NO_MONITOR = 1 << 1,
        MIGRATE_DEBUG = 1 << 10 };
 enum { OPT_SHELL = 4, OPT_TIMEOUT, OPT_RECEIVE, OPT_CONFIG = 11 };
 
+/*----- what is sent, and to whom -----*/
+
 /* Is what runs there the caller's own choice, with its own options? */
-static bool own_receiver(const char *shell, const char *receive)
+static bool own_receiver(const struct migrate_way *w)
 {
-    return receive || (shell && !*shell);
+    return w->receive || (w->shell && !*w->shell);
 }
 
-static int open_way(struct guest *g, struct transport *t,
-                    const char *shell, const char *host,
-                    const char *receive, bool monitor, bool paused)
+static int open_way(struct guest *g, const struct migrate_way *w,
+                    struct transport *t)
 {
-    const char *e = monitor ? "" : " -e";
+    const char *e = w->no_monitor ? " -e" : "";
     char remote[256];
 
-    /* That of libxl-ext hears of it in the offer. */
-    snprintf(remote, sizeof(remote), RECEIVE, e, e, paused ? " -p" : "");
-    if (!transport_open(t, shell, host, receive ? receive : remote))
+    /* That of libxl-ext hears of -p in the offer. */
+    snprintf(remote, sizeof(remote), RECEIVE, e, e, w->paused ? " -p" : "");
+    if (!transport_open(t, w->shell, w->host,
+                        w->receive ? w->receive : remote))
         return 0;
-    guest_error(g, "cannot start %s: %s", transport_name(shell, host),
+    guest_error(g, "cannot start %s: %s", transport_name(w->shell, w->host),
                 strerror(errno));
     return -1;
+}
+
+/* That of another name would be called by the old one there. */
+static int check_name(struct guest *g, const char *file, const char *json)
+{
+    libxl_domain_config config;
+    int r = -1;
+
+    libxl_domain_config_init(&config);
+    if (libxl_domain_config_from_json(g->libxl, &config, json))
+        guest_error(g, "no memory for the configuration");
+    else if (!g->outcome.guest)
+        guest_error(g, "the guest has no name here, and %s calls it %s:"
+                    " name it first (xl rename)", file,
+                    config.c_info.name);
+    else if (strcmp(config.c_info.name, g->outcome.guest))
+        guest_error(g, "%s calls the guest %s, and here it is called %s:"
+                    " rename it first (xl rename)", file,
+                    config.c_info.name, g->outcome.guest);
+    else
+        r = 0;
+    libxl_domain_config_dispose(&config);
+    return r;
+}
+
+char *migrate_prepare(struct guest *g, uint32_t domid,
+                      const struct migrate_way *w,
+                      libxl_ext_migrate_params *params,
+                      struct transport *t)
+{
+    char *config = guest_config(g, domid, w->keep_domid, w->config);
+
+    params->paused = w->paused;
+    params->stock_paused = !own_receiver(w);
+    if (config && (!w->config || !check_name(g, w->config, config)) &&
+        !guest_timeout(g, w->timeout, &params->timeout) &&
+        !open_way(g, w, t))
+        return config;
+    free(config);
+    return NULL;
 }
 
 /*----- where it was sent -----*/
@@ -135,7 +173,7 @@ static int ask_once(struct guest *g, const char *host, const char *uuid)
     if (transport_read(&t, said, sizeof(said) - 1, ASK_ONCE_MS,
                        &guest_signalled) < 0)
         *said = '\0';
-    transport_close(&t, CLOSE_MS);
+    transport_close(&t, MIGRATE_CLOSE_MS);
     return !strcmp(said, "running\n") ? 1 : !strcmp(said, "none\n") ? 0
                                                                     : -1;
 }
@@ -223,40 +261,10 @@ static void settle_late(struct guest *g, uint32_t domid, const char *host)
     end_migrate(g, domid, host, end);
 }
 
-/* That of another name would be called by the old one there. */
-static int check_name(struct guest *g, const char *json)
+static void migrate(struct guest *g, uint32_t domid,
+                    const struct migrate_way *w)
 {
-    libxl_domain_config config;
-    int r = -1;
-
-    libxl_domain_config_init(&config);
-    if (libxl_domain_config_from_json(g->libxl, &config, json))
-        guest_error(g, "no memory for the configuration");
-    else if (strcmp(config.c_info.name, g->outcome.guest))
-        guest_error(g, "%s calls the guest %s, and here it is called %s:"
-                    " rename it first (xl rename)",
-                    g->call->values[OPT_CONFIG], config.c_info.name,
-                    g->outcome.guest);
-    else
-        r = 0;
-    libxl_domain_config_dispose(&config);
-    return r;
-}
-
-static void fill_params(const struct guest *g,
-                        libxl_ext_migrate_params *params)
-{
-    const struct command_call *call = g->call;
-
-    params->verify = call->options & (MIGRATE_VERIFY | MIGRATE_DEBUG);
-    params->paused = call->options & MIGRATE_PAUSED;
-    params->stock_paused = !own_receiver(call->values[OPT_SHELL],
-                                         call->values[OPT_RECEIVE]);
-}
-
-static void migrate(struct guest *g, uint32_t domid, const char *host)
-{
-    const char *const *values = g->call->values;
+    const char *host = w->host;
     libxl_ext_migrate_params params;
     libxl_ext_migrate_end end;
     struct transport t;
@@ -265,19 +273,14 @@ static void migrate(struct guest *g, uint32_t domid, const char *host)
     int r;
 
     libxl_ext_migrate_params_init(&params);
-    fill_params(g, &params);
-    config = guest_config(g, domid,
-                          g->call->options & MIGRATE_KEEP_DOMID,
-                          values[OPT_CONFIG]);
-    if (!config || (values[OPT_CONFIG] && check_name(g, config)) ||
-        guest_timeout(g, values[OPT_TIMEOUT], &params.timeout) ||
-        open_way(g, &t, values[OPT_SHELL], host, values[OPT_RECEIVE],
-                 !(g->call->options & MIGRATE_NO_MONITOR), params.paused))
+    params.verify = g->call->options & (MIGRATE_VERIFY | MIGRATE_DEBUG);
+    config = migrate_prepare(g, domid, w, &params, &t);
+    if (!config)
         goto out;
     params.peer = sent_text(g, host);
     r = libxl_ext_domain_migrate(g->ctx, domid, config, t.to, t.from,
                                  &params, g->op, &end);
-    transport_close(&t, CLOSE_MS);
+    transport_close(&t, MIGRATE_CLOSE_MS);
     if (end == LIBXL_EXT_MIGRATE_END_UNKNOWN) {
         /* No failure as yet: the guest may have arrived. */
         guest_progress_end(g);
@@ -329,14 +332,22 @@ static bool is_away(struct guest *g, uint32_t domid, char *name)
 
 static int run_migrate(const struct command_call *call)
 {
+    const struct migrate_way way = {
+        .host = call->args[1], .shell = call->values[OPT_SHELL],
+        .receive = call->values[OPT_RECEIVE],
+        .timeout = call->values[OPT_TIMEOUT],
+        .config = call->values[OPT_CONFIG],
+        .no_monitor = call->options & MIGRATE_NO_MONITOR,
+        .paused = call->options & MIGRATE_PAUSED,
+        .keep_domid = call->options & MIGRATE_KEEP_DOMID,
+    };
     struct guest g;
     uint32_t domid;
 
     if (guest_open(&g, call, call->options & MIGRATE_VERBOSE,
                    call->options & MIGRATE_JSON))
         return guest_close(&g);
-    if (call->options & MIGRATE_NO_MONITOR &&
-        own_receiver(call->values[OPT_SHELL], call->values[OPT_RECEIVE])) {
+    if (way.no_monitor && own_receiver(&way)) {
         guest_error(&g, "-e is not passed on to a command of your own: put"
                     " it into that");
         return guest_close(&g);
@@ -345,145 +356,10 @@ static int run_migrate(const struct command_call *call)
         return guest_close(&g);
     g.outcome.guest = libxl_domid_to_name(g.libxl, domid);
     if (is_away(&g, domid, g.outcome.guest))
-        settle_late(&g, domid, call->args[1]);
+        settle_late(&g, domid, way.host);
     else
-        migrate(&g, domid, call->args[1]);
+        migrate(&g, domid, &way);
     return guest_close(&g);
-}
-
-/*----- precheck -----*/
-
-/* Those that cannot be frozen, moved out of the list of all. */
-static void find_unfreezable(struct guest *g, uint32_t domid,
-                             libxl_ext_precheck *p)
-{
-    libxl_ext_backend_list list;
-    libxl_ext_backend *to;
-    uint32_t i;
-
-    if (libxl_ext_backends_list(g->ctx, domid, &list))
-        return;
-    p->unfreezable = calloc(list.num_backends + 1,
-                            sizeof(*p->unfreezable));
-    for (i = 0; p->unfreezable && i < list.num_backends; i++) {
-        if (list.backends[i].method !=
-            LIBXL_EXT_BACKEND_METHOD_UNFREEZABLE)
-            continue;
-        to = &p->unfreezable[p->num_unfreezable++];
-        *to = list.backends[i];
-        libxl_ext_backend_init(&list.backends[i]);
-    }
-    libxl_ext_backend_list_dispose(&list);
-}
-
-/* @answer is the other host's, and this may be a terminal. */
-static void print_answer(const char *ahead, const char *answer,
-                         const char *behind)
-{
-    fputs(ahead, stdout);
-    print_clean(answer);
-    fputs(behind, stdout);
-}
-
-static void print_peer(const libxl_ext_precheck *p)
-{
-    printf("%s: libxl-ext ", p->host);
-    print_answer("", p->answer.version, ", Xen ");
-    print_answer("", p->answer.xen_version, "\n");
-}
-
-static void print_precheck(const libxl_ext_precheck *p)
-{
-    const libxl_ext_migrate_answer *a = &p->answer;
-    uint32_t i;
-
-    if (p->peer == LIBXL_EXT_PEER_KIND_STOCK)
-        printf("%s: stock xl, without libxl-ext\n", p->host);
-    else
-        print_peer(p);
-    printf("the guest needs %"PRIu64" pages", a->need_pages);
-    if (p->peer == LIBXL_EXT_PEER_KIND_EXT)
-        printf(", %"PRIu64" are free there", a->free_pages);
-    printf("; its limit may be %"PRIu64" pages there\n", a->bound_pages);
-    if (a->short_pages)
-        printf("short of memory by %"PRIu64" pages (%"PRIu64" KiB)\n",
-               a->short_pages, a->short_pages * 4);
-    if (a->over_pages)
-        printf("its limit is %"PRIu64" pages (%"PRIu64" KiB) too high"
-               " there\n", a->over_pages, a->over_pages * 4);
-    for (i = 0; i < p->num_unfreezable; i++)
-        printf("backend %s cannot be frozen: %s (%s)\n",
-               p->unfreezable[i].name, p->unfreezable[i].why,
-               p->unfreezable[i].setting);
-    if (a->accepted)
-        puts("it would be taken");
-    else
-        print_answer("it would be refused: ",
-                     a->reason ? a->reason : "it does not say why", "\n");
-}
-
-enum { PRECHECK_JSON = 1 << 0, PRECHECK_TO = 1 << 1 };
-enum { PRECHECK_OPT_TO = 1, PRECHECK_OPT_SHELL, PRECHECK_OPT_TIMEOUT,
-       PRECHECK_OPT_RECEIVE };
-
-static int precheck(struct guest *g, uint32_t domid, const char *host)
-{
-    const struct command_call *call = g->call;
-    libxl_ext_migrate_params params;
-    libxl_ext_precheck p;
-    struct transport t;
-    char *config;
-    int rc = EXIT_CANNOT;
-
-    libxl_ext_migrate_params_init(&params);
-    libxl_ext_precheck_init(&p);
-    config = guest_config(g, domid, false, NULL);
-    if (!config || guest_timeout(g, call->values[PRECHECK_OPT_TIMEOUT],
-                                 &params.timeout) ||
-        open_way(g, &t, call->values[PRECHECK_OPT_SHELL], host,
-                 call->values[PRECHECK_OPT_RECEIVE], true, false))
-        goto out;
-    p.host = strdup(host);
-    if (libxl_ext_domain_precheck(g->ctx, domid, config, t.to, t.from,
-                                  &params, &p.peer, &p.answer)) {
-        guest_error(g, "%s", libxl_ext_error(g->ctx));
-    } else {
-        rc = p.answer.accepted ? EXIT_WELL : EXIT_NO;
-        find_unfreezable(g, domid, &p);
-        if (!(call->options & PRECHECK_JSON))
-            print_precheck(&p);
-        else if (command_json(call, libxl_ext_precheck_to_json(&p)))
-            rc = EXIT_CANNOT;
-    }
-    transport_close(&t, CLOSE_MS);
-
- out:
-    free(config);
-    libxl_ext_precheck_dispose(&p);
-    libxl_ext_migrate_params_dispose(&params);
-    return rc;
-}
-
-static int run_precheck(const struct command_call *call)
-{
-    const char *host = call->values[PRECHECK_OPT_TO];
-    struct guest g;
-    uint32_t domid;
-    int rc = EXIT_CANNOT;
-
-    if (!host) {
-        command_error(call, "--to is missing: which host is asked?");
-        return EXIT_CANNOT;
-    }
-    if (!guest_open(&g, call, false, false)) {
-        guest_no_cancel();
-        if (libxl_ext_domain_find(g.ctx, call->args[0], &domid))
-            guest_error(&g, "%s", libxl_ext_error(g.ctx));
-        else
-            rc = precheck(&g, domid, host);
-    }
-    guest_free(&g);
-    return rc;
 }
 
 const struct command migrate_commands[] = {
@@ -503,13 +379,5 @@ const struct command migrate_commands[] = {
         { "--debug", NULL, "as with xl: the same as --verify" },
         { "-C", "CONFIG", "in place of the guest's configuration" } },
       run_migrate, 0, 0 },
-    { NULL, "precheck", "DOMAIN", 1,
-      "ask another host whether it would take a guest",
-      { { "--json", NULL, "its answer as one JSON object" },
-        { "--to", "HOST", "the host to be asked" },
-        { "-s", "COMMAND", "instead of ssh; \"\": HOST is a command" },
-        { "--timeout", "MS", "for each answer of the host, 30000" },
-        { "--receive", "COMMAND", "to run there" } },
-      run_precheck, 0, 0 },
     { 0 }
 };

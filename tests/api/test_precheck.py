@@ -15,6 +15,7 @@ EXT = "xl-ext migration receiver ready, protocol 1"
 STOCK = "xl migration receiver ready, send binary domain data."
 PEERS = {"ext": f"{BUILD}/xl-ext migrate-receive",
          "stock": f"echo {STOCK}; exec sleep 5"}
+UUID = "00000000-0000-0000-0000-000000000005"
 
 
 @pytest.fixture
@@ -25,10 +26,10 @@ def pv(world):
     return world
 
 
-def precheck(world, peer, rc):
+def precheck(world, peer, rc, *args):
     p = subprocess.run(
         [BUILD / "xl-ext", "precheck", "--json", "-s", "", "--to",
-         PEERS[peer], "web"], env=world.env, text=True, timeout=60,
+         PEERS[peer], *args, "web"], env=world.env, text=True, timeout=60,
         stdout=subprocess.PIPE, check=False)
     assert p.returncode == rc
     said = json.loads(p.stdout)
@@ -50,6 +51,75 @@ def test_pv_without_shadow_paging_cannot_be_sent(pv, peer):
     assert not answer["accepted"]
     assert "without shadow paging" in answer["reason"]
     assert "save it without live" in answer["reason"]
+
+
+def test_stock_that_would_not_leave_it_paused(pv):
+    """As migrate -p has it: it was not started so."""
+    answer = precheck(pv, "stock", 1, "-p")
+    assert "start it with -p" in answer["reason"]
+    assert precheck(pv, "ext", 0, "-p")["accepted"]
+
+
+def test_stock_is_asked_as_it_would_be_started(pv):
+    """Over ssh it is told, and so it would be taken."""
+    pv.put("ssh", f'#!/bin/sh\necho "$2" >> {pv.path}/remote\n'
+           f'echo {STOCK}\nexec sleep 5\n')
+    (pv.path / "ssh").chmod(0o700)
+    for option in ([], ["-p"]):
+        p = subprocess.run(
+            [BUILD / "xl-ext", "precheck", "-s", pv.path / "ssh",
+             "--to=beta", *option, "web"], env=pv.env, text=True,
+            timeout=60, stdout=subprocess.PIPE, check=False)
+        assert p.returncode == 0 and "it would be taken" in p.stdout, p
+    first, second = (pv.path / "remote").read_text().splitlines()
+    assert "exec xl migrate-receive; fi" in first
+    assert "exec xl migrate-receive -p; fi" in second
+
+
+def test_an_id_that_another_has_there(pv):
+    """Here, where both ends are one host, the guest itself."""
+    assert precheck(pv, "ext", 0)["accepted"]
+    assert "is to keep its id 5, which another domain has here" in \
+        precheck(pv, "ext", 1, "-D")["reason"]
+
+
+@pytest.mark.parametrize("c_info, b_info, words", [
+    ({"name": "other"}, {}, "calls the guest other, and here it is called"
+     " web"),
+    ({"uuid": UUID[:-1] + "6"}, {}, "which it keeps: leave it out"),
+    ({}, {"max_vcpus": 1}, "gives the guest 1 vcpus, it has 2")],
+    ids=["name", "uuid", "vcpus"])
+def test_a_configuration_that_migrate_would_not_send(pv, c_info, b_info,
+                                                     words):
+    """Nobody is asked then."""
+    pv.put("vcpus", "2")
+    pv.put("file", json.dumps({
+        "c_info": {"type": "pvh", "name": "web"} | c_info,
+        "b_info": {"type.pvh": {}, "max_vcpus": 2} | b_info}))
+    for command in (["precheck", "web", "--to"], ["migrate", "web"]):
+        p = subprocess.run(
+            [BUILD / "xl-ext", *command, f"touch {pv.path}/asked", "-s", "",
+             "-C", pv.path / "file"], env=pv.env, text=True, timeout=60,
+            stderr=subprocess.PIPE, check=False)
+        assert p.returncode == 2 and words in p.stderr, p
+        assert not (pv.path / "asked").exists()
+
+
+def test_a_configuration_that_the_peer_is_asked_about(pv):
+    pv.put("file", json.dumps({
+        "c_info": {"type": "pvh", "name": "web"},
+        "b_info": {"type.pvh": {}}, "disks": [{"pdev_path": "/new"}]}))
+    pv.put("answer", struct.pack("<II", ord("A"), 18) +
+           b'{"accepted": true}')
+    p = subprocess.run(
+        [BUILD / "xl-ext", "precheck", "-s", "", "-pC", pv.path / "file",
+         "--to", f"echo {EXT}; cat {pv.path}/answer; exec cat >"
+         f" {pv.path}/offer", "web"], env=pv.env, timeout=60, check=False,
+        stdout=subprocess.PIPE)
+    assert p.returncode == 0, p
+    offer = json.loads((pv.path / "offer").read_bytes()[8:])
+    assert offer["dry_run"] and offer["paused"]
+    assert json.loads(offer["config"])["disks"] == [{"pdev_path": "/new"}]
 
 
 def test_what_a_peer_says_is_shown_without_controls(pv):

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * xl-ext precheck: would another host take a guest, and could this one
+ * send it?
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "domain.h"
+#include "guest.h"
+#include "migrate.h"
+
+/* Those that cannot be frozen, moved out of the list of all. */
+static void find_unfreezable(struct guest *g, uint32_t domid,
+                             libxl_ext_precheck *p)
+{
+    libxl_ext_backend_list list;
+    libxl_ext_backend *to;
+    uint32_t i;
+
+    if (libxl_ext_backends_list(g->ctx, domid, &list))
+        return;
+    p->unfreezable = calloc(list.num_backends + 1,
+                            sizeof(*p->unfreezable));
+    for (i = 0; p->unfreezable && i < list.num_backends; i++) {
+        if (list.backends[i].method !=
+            LIBXL_EXT_BACKEND_METHOD_UNFREEZABLE)
+            continue;
+        to = &p->unfreezable[p->num_unfreezable++];
+        *to = list.backends[i];
+        libxl_ext_backend_init(&list.backends[i]);
+    }
+    libxl_ext_backend_list_dispose(&list);
+}
+
+/* @answer is the other host's, and this may be a terminal. */
+static void print_answer(const char *ahead, const char *answer,
+                         const char *behind)
+{
+    fputs(ahead, stdout);
+    print_clean(answer);
+    fputs(behind, stdout);
+}
+
+static void print_peer(const libxl_ext_precheck *p)
+{
+    printf("%s: libxl-ext ", p->host);
+    print_answer("", p->answer.version, ", Xen ");
+    print_answer("", p->answer.xen_version, "\n");
+}
+
+static void print_precheck(const libxl_ext_precheck *p)
+{
+    const libxl_ext_migrate_answer *a = &p->answer;
+    uint32_t i;
+
+    if (p->peer == LIBXL_EXT_PEER_KIND_STOCK)
+        printf("%s: stock xl, without libxl-ext\n", p->host);
+    else
+        print_peer(p);
+    printf("the guest needs %"PRIu64" pages", a->need_pages);
+    if (p->peer == LIBXL_EXT_PEER_KIND_EXT)
+        printf(", %"PRIu64" are free there", a->free_pages);
+    printf("; its limit may be %"PRIu64" pages there\n", a->bound_pages);
+    if (a->short_pages)
+        printf("short of memory by %"PRIu64" pages (%"PRIu64" KiB)\n",
+               a->short_pages, a->short_pages * 4);
+    if (a->over_pages)
+        printf("its limit is %"PRIu64" pages (%"PRIu64" KiB) too high"
+               " there\n", a->over_pages, a->over_pages * 4);
+    for (i = 0; i < p->num_unfreezable; i++)
+        printf("backend %s cannot be frozen: %s (%s)\n",
+               p->unfreezable[i].name, p->unfreezable[i].why,
+               p->unfreezable[i].setting);
+    if (a->accepted)
+        puts("it would be taken");
+    else
+        print_answer("it would be refused: ",
+                     a->reason ? a->reason : "it does not say why", "\n");
+}
+
+enum { PRECHECK_JSON = 1 << 0, PRECHECK_PAUSED = 1 << 5,
+       PRECHECK_KEEP_DOMID = 1 << 6 };
+enum { OPT_TO = 1, OPT_SHELL, OPT_TIMEOUT, OPT_RECEIVE, OPT_CONFIG = 7 };
+
+static int precheck(struct guest *g, uint32_t domid,
+                    const struct migrate_way *w)
+{
+    const struct command_call *call = g->call;
+    libxl_ext_migrate_params params;
+    libxl_ext_precheck p;
+    struct transport t;
+    char *config;
+    int rc = EXIT_CANNOT;
+
+    libxl_ext_migrate_params_init(&params);
+    libxl_ext_precheck_init(&p);
+    config = migrate_prepare(g, domid, w, &params, &t);
+    if (!config)
+        goto out;
+    p.host = strdup(w->host);
+    if (libxl_ext_domain_precheck(g->ctx, domid, config, t.to, t.from,
+                                  &params, &p.peer, &p.answer)) {
+        guest_error(g, "%s", libxl_ext_error(g->ctx));
+    } else {
+        rc = p.answer.accepted ? EXIT_WELL : EXIT_NO;
+        find_unfreezable(g, domid, &p);
+        if (!(call->options & PRECHECK_JSON))
+            print_precheck(&p);
+        else if (command_json(call, libxl_ext_precheck_to_json(&p)))
+            rc = EXIT_CANNOT;
+    }
+    transport_close(&t, MIGRATE_CLOSE_MS);
+
+ out:
+    free(config);
+    libxl_ext_precheck_dispose(&p);
+    libxl_ext_migrate_params_dispose(&params);
+    return rc;
+}
+
+static int run_precheck(const struct command_call *call)
+{
+    const struct migrate_way way = {
+        .host = call->values[OPT_TO], .shell = call->values[OPT_SHELL],
+        .receive = call->values[OPT_RECEIVE],
+        .timeout = call->values[OPT_TIMEOUT],
+        .config = call->values[OPT_CONFIG],
+        .paused = call->options & PRECHECK_PAUSED,
+        .keep_domid = call->options & PRECHECK_KEEP_DOMID,
+    };
+    struct guest g;
+    uint32_t domid;
+    int rc = EXIT_CANNOT;
+
+    if (!way.host) {
+        command_error(call, "--to is missing: which host is asked?");
+        return EXIT_CANNOT;
+    }
+    if (!guest_open(&g, call, false, false)) {
+        guest_no_cancel();
+        if (libxl_ext_domain_find(g.ctx, call->args[0], &domid)) {
+            guest_error(&g, "%s", libxl_ext_error(g.ctx));
+        } else {
+            g.outcome.guest = libxl_domid_to_name(g.libxl, domid);
+            rc = precheck(&g, domid, &way);
+        }
+    }
+    guest_free(&g);
+    return rc;
+}
+
+const struct command precheck_commands[] = {
+    { NULL, "precheck", "DOMAIN", 1,
+      "ask another host whether it would take a guest",
+      { { "--json", NULL, "its answer as one JSON object" },
+        { "--to", "HOST", "the host to be asked" },
+        { "-s", "COMMAND", "instead of ssh; \"\": HOST is a command" },
+        { "--timeout", "MS", "for each answer of the host, 30000" },
+        { "--receive", "COMMAND", "to run there" },
+        { "-p", NULL, "the guest is to be left paused there" },
+        { "-D", NULL, "it is to keep the domain's id there" },
+        { "-C", "CONFIG", "in place of the guest's configuration" } },
+      run_precheck, 0, 0 },
+    { 0 }
+};

@@ -3,6 +3,7 @@
  * xl-ext precheck: would another host take a guest, and could this one
  * send it?
  */
+#define _GNU_SOURCE
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,16 +13,45 @@
 #include "guest.h"
 #include "migrate.h"
 
-/* Those that cannot be frozen, moved out of the list of all. */
-static void find_unfreezable(struct guest *g, uint32_t domid,
-                             libxl_ext_precheck *p)
+/*----- what this host itself would refuse -----*/
+
+/* The other host's own answer stays, if it is a no. */
+static void refuse(libxl_ext_migrate_answer *a, char *reason)
+{
+    if (!a->accepted) {
+        free(reason);
+        return;
+    }
+    a->accepted = false;
+    free(a->reason);
+    a->reason = reason;
+}
+
+static int judge_limit(struct guest *g, uint32_t domid,
+                       libxl_ext_migrate_answer *a)
+{
+    libxl_ext_domain_memory m;
+
+    if (libxl_ext_memory_get(g->ctx, domid, &m))
+        return -1;
+    if (!m.verdict.allowed) {
+        refuse(a, m.verdict.reason);
+        m.verdict.reason = NULL;
+    }
+    libxl_ext_domain_memory_dispose(&m);
+    return 0;
+}
+
+/* Moves those that cannot be frozen out of the list of all. */
+static int find_unfreezable(struct guest *g, uint32_t domid,
+                            libxl_ext_precheck *p)
 {
     libxl_ext_backend_list list;
     libxl_ext_backend *to;
     uint32_t i;
 
     if (libxl_ext_backends_list(g->ctx, domid, &list))
-        return;
+        return -1;
     p->unfreezable = calloc(list.num_backends + 1,
                             sizeof(*p->unfreezable));
     for (i = 0; p->unfreezable && i < list.num_backends; i++) {
@@ -33,7 +63,29 @@ static void find_unfreezable(struct guest *g, uint32_t domid,
         libxl_ext_backend_init(&list.backends[i]);
     }
     libxl_ext_backend_list_dispose(&list);
+    return 0;
 }
+
+static int judge_backends(struct guest *g, uint32_t domid,
+                          libxl_ext_precheck *p)
+{
+    libxl_ext_policy_report r;
+    const libxl_ext_backend *b;
+    char *reason;
+
+    if (find_unfreezable(g, domid, p) ||
+        libxl_ext_policy_get_domain(g->ctx, domid, &r))
+        return -1;
+    b = p->num_unfreezable ? p->unfreezable : NULL;
+    if (b && r.policy.freeze == LIBXL_EXT_FREEZE_MODE_REQUIRE &&
+        asprintf(&reason, "backend %s here cannot be frozen: %s; %s would"
+                 " allow it", b->name, b->why, b->setting) >= 0)
+        refuse(&p->answer, reason);
+    libxl_ext_policy_report_dispose(&r);
+    return 0;
+}
+
+/*----- what is said -----*/
 
 /* @answer is the other host's, and this may be a terminal. */
 static void print_answer(const char *ahead, const char *answer,
@@ -102,11 +154,11 @@ static int precheck(struct guest *g, uint32_t domid,
         goto out;
     p.host = strdup(w->host);
     if (libxl_ext_domain_precheck(g->ctx, domid, config, t.to, t.from,
-                                  &params, &p.peer, &p.answer)) {
+                                  &params, &p.peer, &p.answer) ||
+        judge_limit(g, domid, &p.answer) || judge_backends(g, domid, &p)) {
         guest_error(g, "%s", libxl_ext_error(g->ctx));
     } else {
         rc = p.answer.accepted ? EXIT_WELL : EXIT_NO;
-        find_unfreezable(g, domid, &p);
         if (!(call->options & PRECHECK_JSON))
             print_precheck(&p);
         else if (command_json(call, libxl_ext_precheck_to_json(&p)))

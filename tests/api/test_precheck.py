@@ -122,6 +122,43 @@ def test_a_configuration_that_the_peer_is_asked_about(pv):
     assert json.loads(offer["config"])["disks"] == [{"pdev_path": "/new"}]
 
 
+def odd_backend(world):
+    """Of a kind that nobody can freeze."""
+    backend = "local/domain/0/backend/vusb/5/0"
+    for name, value in {
+            "libxl/5/device/vusb/0/backend": f"/{backend}",
+            "libxl/5/device/vusb/0/frontend":
+                "/local/domain/5/device/vusb/0",
+            f"{backend}/state": "4",
+            f"{backend}/frontend": "/local/domain/5/device/vusb/0"}.items():
+        world.put(f"store/{name}", value)
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_a_backend_that_this_host_must_freeze_and_cannot(pv, peer):
+    odd_backend(pv)
+    reason = precheck(pv, peer, 1)["reason"]
+    assert "vusb-5-0" in reason and "freeze = try would allow" in reason
+    pv.put("conf", 'freeze = "try"\n')
+    assert precheck(pv, peer, 0)["accepted"]
+
+
+def test_a_limit_that_this_host_does_not_send(pv):
+    """The receiver has another policy, by which it would do."""
+    for name in "target", "static-max":
+        pv.put(f"store/local/domain/5/memory/{name}", "1000")
+    pv.put("conf", 'memory_bump = "strict"\n')
+    pv.put("there", "")
+    p = subprocess.run(
+        [BUILD / "xl-ext", "precheck", "-s", "", "--to",
+         f"LIBXL_EXT_CONFIG={pv.path}/there {PEERS['ext']}", "web"],
+        env=pv.env, text=True, timeout=60,
+        stdout=subprocess.PIPE, check=False)
+    assert p.returncode == 1, p
+    last = p.stdout.splitlines()[-1]
+    assert last.startswith("it would be refused: ") and "strict" in last
+
+
 def test_what_a_peer_says_is_shown_without_controls(pv):
     body = json.dumps({"accepted": False, "version": "9\x1b[2J",
                        "xen_version": "9\n", "reason": "no\nway"})

@@ -5,9 +5,13 @@
  * What fails leaves no domain and the file as it is.  A crash of xl-ext
  * leaves a domain that was never unpaused, which "xl destroy" ends, and
  * the file: so the guest is not lost.
+ *
+ * Console and viewer are xl's: the first takes the place of this process
+ * at its end, the second is left to itself.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +26,9 @@ enum {
     RESTORE_JSON       = 1 << 3,
     RESTORE_VERBOSE    = 1 << 4,
     RESTORE_DEBUG      = 1 << 5,
+    RESTORE_CONSOLE    = 1 << 6,
+    RESTORE_VIEWER     = 3 << 7,    /* -V, --vncviewer */
+    RESTORE_AUTOPASS   = 3 << 9,
 };
 
 static void show_config(struct guest *g, libxl_domain_config *config)
@@ -82,6 +89,37 @@ static int watch(struct guest *g, libxl_domain_config *config,
     return guest_monitor(g->libxl, config, domid) == EXIT_WELL ? 0 : -1;
 }
 
+/* Becomes xl; returns where there is none. */
+static void become_xl(const char *what, const char *option, uint32_t domid)
+{
+    char id[16];
+
+    snprintf(id, sizeof(id), "%u", domid);
+    signal(SIGPIPE, SIG_DFL);
+    execlp("xl", "xl", what, option ? option : id, option ? id : NULL,
+           NULL);
+}
+
+/* What is said of it is said by xl. */
+static void start_viewer(struct guest *g, uint32_t domid)
+{
+    bool autopass = g->call->options & RESTORE_AUTOPASS;
+    pid_t pid;
+
+    if (!autopass && !(g->call->options & RESTORE_VIEWER))
+        return;
+    pid = fork();
+    if (!pid) {
+        become_xl("vncviewer", autopass ? "--autopass" : NULL, domid);
+        command_error(g->call, "cannot run xl vncviewer: %s",
+                      strerror(errno));
+        _exit(EXIT_CANNOT);
+    }
+    if (pid < 0)
+        command_error(g->call, "cannot start xl vncviewer: %s",
+                      strerror(errno));
+}
+
 /*
  * Closes @fd: a monitor that had it would keep the space of a file that
  * is removed.
@@ -111,6 +149,7 @@ static int restore(struct guest *g, const char *file, int fd,
         close(fd);
     if (r)
         goto out;
+    start_viewer(g, domid);
     r = let_run(g, domid) || watch(g, &config, domid) ? -1 : 0;
     guest_look(g, domid);
 
@@ -119,13 +158,32 @@ static int restore(struct guest *g, const char *file, int fd,
     return r;
 }
 
+/* The outcome is said: xl has the terminal from here on. */
+static int open_console(const struct command_call *call, uint32_t domid)
+{
+    if (!fflush(stdout)) {
+        become_xl("console", NULL, domid);
+        command_error(call, "the guest is restored, and its console is not"
+                      " opened: cannot run xl: %s", strerror(errno));
+    }
+    return EXIT_CANNOT;
+}
+
 static int run_restore(const struct command_call *call)
 {
     const char *file = call->args[call->nr_args - 1];
     const char *own = call->nr_args > 1 ? call->args[0] : NULL;
-    int fd = STDIN_FILENO;
+    int fd = STDIN_FILENO, rc;
     struct guest g;
+    uint32_t domid;
 
+    if (call->options & RESTORE_CONSOLE &&
+        call->options & RESTORE_FOREGROUND) {
+        command_error(call, "-c and -F exclude each other: one process"
+                      " cannot be the console and wait for the guest's"
+                      " end");
+        return EXIT_CANNOT;
+    }
     if (guest_open(&g, call, call->options & RESTORE_VERBOSE,
                    call->options & RESTORE_JSON))
         return guest_close(&g);
@@ -137,7 +195,12 @@ static int run_restore(const struct command_call *call)
         guest_error(&g, "cannot read %s: %s", file, strerror(errno));
     else
         restore(&g, file, fd, own);
-    return guest_close(&g);
+    domid = g.outcome.domid;
+    rc = guest_close(&g);
+    /* 0: it has ended meanwhile. */
+    if (rc == EXIT_WELL && domid && call->options & RESTORE_CONSOLE)
+        rc = open_console(call, domid);
+    return rc;
 }
 
 const struct command restore_commands[] = {
@@ -148,7 +211,12 @@ const struct command restore_commands[] = {
         { "-F", NULL, "wait for its end in the foreground" },
         { "--json", NULL, "the outcome as one JSON object" },
         { "-v", NULL, "show what libxl says" },
-        { "-d", NULL, "show the configuration that it is made of" } },
+        { "-d", NULL, "show the configuration that it is made of" },
+        { "-c", NULL, "become its console (xl console) at the end" },
+        { "-V", NULL, "start xl vncviewer for it" },
+        { "--vncviewer", NULL, "as -V" },
+        { "-A", NULL, "as -V, and xl passes the password on" },
+        { "--vncviewer-autopass", NULL, "as -A" } },
       run_restore, 1, 0 },
     { 0 }
 };

@@ -44,6 +44,10 @@ int lxe__op_find(struct libxl_ext_ctx *ctx, const char *what,
 {
     struct lxe__domstate st;
 
+    /* When that suspends Xen takes it for the end and restarts. */
+    if (!domid)
+        return lxe__err_set(err, EINVAL, "%s: dom 0 is the control domain,"
+                            " which can be neither saved nor sent", what);
     if (lxe__domstate_read(ctx->xch, domid, &st))
         return lxe__err_set(err, errno, "%s: dom %u: %s", what,
                             domid, errno == ESRCH ? "there is no"

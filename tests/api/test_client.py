@@ -32,6 +32,8 @@ def program(tmp_path_factory, preload):
     ("save-again", INVAL, "a libxl_ext_op serves one operation"),
     ("restore-cancelled", ABORTED, 'restore: guest "web": cancelled'),
     ("migrate-nowhere", FAIL, "Bad file descriptor"),
+    ("save-control", INVAL, "save: dom 0 is the control domain"),
+    ("migrate-control", INVAL, "migrate: dom 0 is the control domain"),
     ("header", 0, ""),
 ])
 def test_a_call(short_world, program, name, rc, words):

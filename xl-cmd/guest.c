@@ -92,7 +92,7 @@ int guest_open(struct guest *g, const struct command_call *call,
     libxl_ext_outcome_init(&g->outcome);
     g->call = call;
     g->json = json;
-    g->tty = isatty(STDERR_FILENO);
+    g->tty = guest_progress_tty();
     g->outcome.command = strdup(call->command->name);
     g->lg = (xentoollog_logger *)xtl_createlogger_stdiostream(stderr,
         level, XTL_STDIOSTREAM_HIDE_PROGRESS);

@@ -90,7 +90,9 @@ void guest_look(struct guest *g, uint32_t domid);
 /* The same of the guest with @uuid, if it is here. */
 void guest_look_for(struct guest *g, const libxl_uuid *uuid);
 
-/* progress.c: shows one; for libxl_ext_op_alloc(). */
+/* progress.c: is standard error a terminal that can show a bar? */
+bool guest_progress_tty(void);
+/* Shows one; for libxl_ext_op_alloc(). */
 void guest_progress(const libxl_ext_progress *p, void *guest);
 /* The bar's line is ended. */
 void guest_progress_end(struct guest *g);

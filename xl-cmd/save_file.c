@@ -125,6 +125,11 @@ int save_file_open(struct guest *g, struct save_file *im, const char *file)
     } else {
         open_part(im, file);
     }
+    if (im->fd >= 0 && isatty(im->fd)) {
+        guest_error(g, "cannot write %s: it is a terminal, where an image"
+                    " would be lost, and the guest with it", file);
+        return -1;
+    }
     if (im->fd >= 0)
         return 0;
     guest_error(g, "cannot write %s: %s", im->part[0] ? im->part :

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only
-"""xl-ext on a terminal: narrow ones and dumb ones."""
+"""xl-ext on a terminal: narrow ones, dumb ones, and an image for one."""
 
 import fcntl
 import os
@@ -78,3 +78,16 @@ def test_a_terminal_that_cannot_clear_a_line(progress, term, bar):
     assert bar or said.splitlines() == [
         "last_pass, 0.0 MiB, 0.0 s",
         "acknowledge, 16777216.0 MiB, 100000.0 s"]
+
+
+def test_an_image_is_not_written_to_a_terminal(short_world):
+    """It would be lost, and the guest with it."""
+    t = Terminal()
+    for file, out in (("-", t.slave), (os.ttyname(t.slave), None)):
+        p = subprocess.run([BUILD / "xl-ext", "save", "web", file],
+                           env=short_world.env, stdout=out, text=True,
+                           stderr=subprocess.PIPE, check=False, timeout=60)
+        assert p.returncode == 2
+        assert f"cannot write {file}: it is a terminal" in p.stderr
+        assert p.stderr.splitlines()[-1].endswith("domain 5, running")
+    assert t.said() == ""

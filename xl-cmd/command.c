@@ -218,6 +218,22 @@ static int take_arg(struct command_call *call, char *arg)
     return 0;
 }
 
+/* Which argument is the first that is not there, as usage names it? */
+static int say_missing(const struct command_call *call)
+{
+    const char *name = call->command->args;
+    unsigned int at = call->nr_args;
+    size_t len = strcspn(name, " ");
+
+    /* Those in brackets need not be there. */
+    while (*name == '[' || at--) {
+        name += len + strspn(name + len, " ");
+        len = strcspn(name, " ");
+    }
+    command_error(call, "%.*s is missing", (int)len, name);
+    return -1;
+}
+
 /*
  * 0, 1 where help is wanted, or -1 with a line on standard error.  The
  * arguments are moved to the start of @argv, which has a NULL at its
@@ -243,10 +259,8 @@ static int parse(struct command_call *call, int argc, char **argv)
             return r;
         }
     }
-    if (call->nr_args < c->nr_args) {
-        command_error(call, "%s is missing", c->args);
-        return -1;
-    }
+    if (call->nr_args < c->nr_args)
+        return say_missing(call);
     call->args[call->nr_args] = NULL;
     return 0;
 }

@@ -71,18 +71,22 @@ def test_no_such_command(args, words):
     (["memory", "-j"], "no option -j"),
     (["save", "-cj", "a", "b"], "no option -j in -cj"),
     (["save", "-c=j", "a", "b"], "option -c takes no value"),
-    (["migrate", "-es", "a"], "DOMAIN HOST is missing"),
+    (["migrate", "-es", "a"], "DOMAIN is missing"),
+    (["migrate", "a"], "HOST is missing"),
+    (["save", "a", "-c"], "FILE|- is missing"),
+    (["restore"], "FILE|- is missing"),
+    (["image", "convert", "a"], "OUT is missing"),
     (["migrate", "a", "b", "-es"], "option -s needs its COMMAND"),
     (["migrate", "-sssh", "-esssh", "a", "b"], "option -s is given twice"),
     (["freeze", "--", "--json", "x"], "argument x is one too many"),
-    (["run"], "COMMAND"),
+    (["run"], "run: COMMAND is missing"),
     (["run", "--json", "true"], "no option --json"),
 ])
 def test_wrong_usage_is_a_line_and_the_usage(args, words):
     p = run(*args)
     assert p.returncode == 2 and p.stdout == ""
     error, usage = p.stderr.splitlines()
-    assert error.startswith(f"xl-ext {args[0]}: ") and words in error
+    assert error.startswith(f"xl-ext {args[0]}") and words in error
     assert usage.startswith(f"xl-ext {args[0]}")
 
 

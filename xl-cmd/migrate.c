@@ -34,10 +34,31 @@ enum { OPT_SHELL = 4, OPT_TIMEOUT, OPT_RECEIVE, OPT_CONFIG = 11 };
 
 /*----- what is sent, and to whom -----*/
 
+/* Is HOST the receiver, and not a host that another command leads to? */
+static bool is_command(const char *shell)
+{
+    return shell && !*shell;
+}
+
 /* Is what runs there the caller's own choice, with its own options? */
 static bool own_receiver(const struct migrate_way *w)
 {
-    return w->receive || (w->shell && !*w->shell);
+    return w->receive || is_command(w->shell);
+}
+
+static int check_way(struct guest *g, const struct migrate_way *w)
+{
+    if (is_command(w->shell) && w->receive)
+        guest_error(g, "--receive is not heard by HOST, which with -s \"\""
+                    " is what runs: put it there");
+    else if (w->no_monitor && own_receiver(w))
+        guest_error(g, "-e is not passed on to a command of your own: put"
+                    " it into that");
+    else if (!is_command(w->shell) && (!*w->host || *w->host == '-'))
+        guest_error(g, "HOST is \"%.64s\", which names none", w->host);
+    else
+        return 0;
+    return -1;
 }
 
 static int open_way(struct guest *g, const struct migrate_way *w,
@@ -84,8 +105,11 @@ char *migrate_prepare(struct guest *g, uint32_t domid,
                       libxl_ext_migrate_params *params,
                       struct transport *t)
 {
-    char *config = guest_config(g, domid, w->keep_domid, w->config);
+    char *config;
 
+    if (check_way(g, w))
+        return NULL;
+    config = guest_config(g, domid, w->keep_domid, w->config);
     params->paused = w->paused;
     params->stock_paused = !own_receiver(w);
     if (config && (!w->config || !check_name(g, w->config, config)) &&
@@ -199,10 +223,26 @@ static void settle_here(struct guest *g, uint32_t domid, bool there)
                     : "resume", domid, rc);
 }
 
+/* Nobody has said who has it, so a person must. */
+static void leave_to_hand(struct guest *g, const char *host,
+                          const char *uuid, uint32_t domid)
+{
+    bool command = is_command(g->call->values[OPT_SHELL]);
+
+    guest_error(g, "%s%s (xl-ext migrate-receive --ask %s), then either"
+                " \"xl destroy %u\" here or \"libxl-ext-guardian --resume"
+                " %u --force\"", command ? "HOST" : host, command ?
+                " is a command and cannot be asked whether the guest runs"
+                " there: see yourself" :
+                " cannot say whether the guest runs there: call this once"
+                " more, or see yourself", uuid, domid, domid);
+}
+
 /* The peer was given the guest, and the link was cut. */
 static libxl_ext_migrate_end settle(struct guest *g, const char *host,
                                     uint32_t domid)
 {
+    bool can_ask = !is_command(g->call->values[OPT_SHELL]);
     char uuid[LIBXL_UUID_FMTLEN + 1] = "";
     time_t until = time(NULL) + ASK_S;
     libxl_dominfo info;
@@ -215,18 +255,14 @@ static libxl_ext_migrate_end settle(struct guest *g, const char *host,
     libxl_dominfo_dispose(&info);
     /* One that came too late to cancel is not meant for this. */
     guest_signalled = 0;
-    while (*uuid && r < 0 && time(NULL) < until && !guest_signalled) {
+    while (can_ask && *uuid && r < 0 && time(NULL) < until &&
+           !guest_signalled) {
         r = ask_once(g, host, uuid);
         if (r < 0 && !guest_signalled)
             sleep(1);
     }
     if (r < 0) {
-        guest_error(g, "%s cannot say whether the guest runs there: call"
-                    " this once more, or see yourself (xl-ext"
-                    " migrate-receive --ask %s), then"
-                    " either \"xl destroy %u\" here or"
-                    " \"libxl-ext-guardian --resume %u --force\"", host,
-                    uuid, domid, domid);
+        leave_to_hand(g, host, uuid, domid);
         return LIBXL_EXT_MIGRATE_END_UNKNOWN;
     }
     settle_here(g, domid, r);
@@ -284,8 +320,9 @@ static void migrate(struct guest *g, uint32_t domid,
     if (end == LIBXL_EXT_MIGRATE_END_UNKNOWN) {
         /* No failure as yet: the guest may have arrived. */
         guest_progress_end(g);
-        command_error(g->call, "%s; asking %s", libxl_ext_op_error(g->op),
-                      host);
+        command_error(g->call, "%s%s%s", libxl_ext_op_error(g->op),
+                      is_command(w->shell) ? "" : "; asking ",
+                      is_command(w->shell) ? "" : host);
         end = settle(g, host, domid);
         asked = true;
     }
@@ -347,11 +384,6 @@ static int run_migrate(const struct command_call *call)
     if (guest_open(&g, call, call->options & MIGRATE_VERBOSE,
                    call->options & MIGRATE_JSON))
         return guest_close(&g);
-    if (way.no_monitor && own_receiver(&way)) {
-        guest_error(&g, "-e is not passed on to a command of your own: put"
-                    " it into that");
-        return guest_close(&g);
-    }
     if (find(&g, call->args[0], &domid))
         return guest_close(&g);
     g.outcome.guest = libxl_domid_to_name(g.libxl, domid);

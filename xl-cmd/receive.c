@@ -141,6 +141,11 @@ static int run_receive(const struct command_call *call)
     int rc = EXIT_CANNOT;
     struct guest g;
 
+    if (!uuid && call->values[OPT_SINCE]) {
+        command_error(call, "--since is for --ask: without it nobody is"
+                      " answered");
+        return EXIT_CANNOT;
+    }
     if (!uuid && call->options & RECEIVE_JSON) {
         command_error(call, "--json is for --ask: standard output is the"
                       " sender's here");

@@ -176,6 +176,58 @@ def test_an_option_that_would_not_arrive_is_refused(migration):
     assert "-e is not passed on" in err and not migration.said("remote")
 
 
+@pytest.mark.parametrize("args, words", [
+    (["-s", "", "--receive", "x"], "--receive is not heard by HOST"),
+    (["-s", "", "-e"], "-e is not passed on")])
+def test_what_a_host_that_is_a_command_would_not_hear(world, args, words):
+    for command in (["migrate", "web", "true"],
+                    ["precheck", "web", "--to", "true"]):
+        if "-e" in args and command[0] == "precheck":
+            continue
+        p = subprocess.run([BUILD / "xl-ext", *command, *args],
+                           env=world.env, text=True, capture_output=True,
+                           check=False, timeout=60)
+        assert p.returncode == 2 and words in p.stderr, p
+
+
+@pytest.mark.parametrize("host", ["", "-oProxyCommand=touch x", "-"])
+def test_what_is_no_name_of_a_host(world, host):
+    """ssh would take it for an option."""
+    world.put("ssh", f"#!/bin/sh\necho called >> {world.path}/called\n")
+    (world.path / "ssh").chmod(0o700)
+    for command in (["migrate", "--", "web", host],
+                    ["precheck", "web", f"--to={host}"]):
+        for shell in ([], [f"-s{world.path}/ssh"]):
+            p = subprocess.run(
+                [BUILD / "xl-ext", command[0], *shell, *command[1:]],
+                env=world.env, text=True, capture_output=True, check=False,
+                timeout=60)
+            assert p.returncode == 2
+            assert f'HOST is "{host}", which names none' in p.stderr, p
+    assert not (world.path / "called").exists()
+
+
+def test_a_host_that_is_a_command_is_not_asked(migration):
+    """It would be a receiver anew, and never say where the guest is."""
+    w = migration.world
+    w.put("silent", "")
+    peer = f"echo >> {w.path}/begun; exec {w.path}/ssh - -"
+    begin = time.monotonic()
+    for _ in range(2):          # and again, when it is suspended
+        p = subprocess.run(
+            [BUILD / "xl-ext", "migrate", "-s", "", "web", peer],
+            env=w.env, text=True, capture_output=True, check=False,
+            timeout=90)
+        assert p.returncode == 2, p
+        *_, words, last = p.stderr.splitlines()
+        assert "HOST is a command and cannot be asked" in words, p
+        assert f"migrate-receive --ask {UUID}" in words
+        assert "xl destroy 5" in words and "--resume 5 --force" in words
+        assert last.endswith("domain 5, suspended")
+    assert time.monotonic() - begin < 20
+    assert migration.said("begun") == "\n"
+
+
 def test_it_keeps_its_id(migration):
     for args, domid in ([], None), (["-D"], 5):
         migration.world.put("state", "running")
@@ -397,6 +449,14 @@ def test_a_receiver_s_standard_output_is_the_sender_s(world):
                        timeout=60, stdin=subprocess.DEVNULL)
     assert (p.returncode, p.stdout) == (2, b"")
     assert b"--json is for --ask" in p.stderr
+
+
+def test_since_without_a_question(world):
+    p = subprocess.run([BUILD / "xl-ext", "migrate-receive", "--since=3"],
+                       env=world.env, capture_output=True, check=False,
+                       timeout=60, stdin=subprocess.DEVNULL)
+    assert (p.returncode, p.stdout) == (2, b"")
+    assert b"--since is for --ask" in p.stderr
 
 
 def test_a_copy_that_has_leave_runs_and_one_without_does_not(world):

@@ -130,55 +130,74 @@ static long uptime(void)
     return t.tv_sec;
 }
 
-/* Who would be asked, in words that two calls have in common. */
-static void way_text(const struct guest *g, const char *host, char *text,
-                     size_t len)
+/*
+ * Who would be asked, in words that two calls have in common: whole, since
+ * another host would say that the guest does not run.
+ */
+static char *way_text(const struct guest *g, const char *host)
 {
     const char *shell = g->call->values[OPT_SHELL];
+    char *text;
 
-    snprintf(text, len, "%.200s (-s \"%.200s\")", host,
-             shell ? shell : TRANSPORT_SSH);
+    return asprintf(&text, "%s (-s \"%s\")", host,
+                    shell ? shell : TRANSPORT_SSH) < 0 ? NULL : text;
 }
 
-/* For the library to keep. */
+/* For the library to keep; NULL with a line. */
 static char *sent_text(struct guest *g, const char *host)
 {
-    char way[512], text[600];
+    char *way = way_text(g, host), *text;
 
-    way_text(g, host, way, sizeof(way));
     g->sent = uptime();
     g->sent_paused = g->call->options & MIGRATE_PAUSED;
-    snprintf(text, sizeof(text), "%ld%s %s", g->sent,
-             g->sent_paused ? "p" : "", way);
-    return strdup(text);
+    if (!way || asprintf(&text, "%ld%s %s", g->sent,
+                         g->sent_paused ? "p" : "", way) < 0) {
+        guest_error(g, "no memory");
+        text = NULL;
+    }
+    free(way);
+    return text;
+}
+
+/* What was kept, or no text. */
+static char *kept_text(struct guest *g, uint32_t domid)
+{
+    uint8_t *data = NULL;
+    char *text;
+    int len = 0;
+
+    if (libxl_userdata_retrieve(g->libxl, domid, LIBXL_EXT_USERDATA_PEER,
+                                &data, &len) || !data || len < 0)
+        len = 0;
+    text = strndup(data ? (char *)data : "", len);
+    free(data);
+    return text;
 }
 
 /* -1, with the error said, unless it was sent that way. */
 static int check_sent(struct guest *g, uint32_t domid, const char *host)
 {
-    char way[512], text[600] = "";
-    uint8_t *data = NULL;
-    int len = 0, at = 0;
+    char *text = kept_text(g, domid), *way = way_text(g, host);
+    int at = 0, r = -1;
 
-    if (!libxl_userdata_retrieve(g->libxl, domid, LIBXL_EXT_USERDATA_PEER,
-                                 &data, &len) && data && len > 0)
-        snprintf(text, sizeof(text), "%.*s", len, (char *)data);
-    free(data);
-    way_text(g, host, way, sizeof(way));
-    if (sscanf(text, "%ld%n", &g->sent, &at) == 1 && text[at] == 'p') {
+    if (text && sscanf(text, "%ld%n", &g->sent, &at) == 1 &&
+        text[at] == 'p') {
         g->sent_paused = true;
         at++;
     }
-    if (!at || text[at++] != ' ') {
+    if (!text || !way)
+        guest_error(g, "no memory");
+    else if (!at || text[at] != ' ')
         guest_error(g, "domain %u is suspended and was sent to another"
                     " host, not by xl-ext: nothing says to which", domid);
-        return -1;
-    }
-    if (!strcmp(text + at, way))
-        return 0;
-    guest_error(g, "domain %u was sent to %s: only that host can say"
-                " whether it runs there", domid, text + at);
-    return -1;
+    else if (strcmp(text + at + 1, way))
+        guest_error(g, "domain %u was sent to %s: only that host can say"
+                    " whether it runs there", domid, text + at + 1);
+    else
+        r = 0;
+    free(text);
+    free(way);
+    return r;
 }
 
 /*----- migrate -----*/
@@ -314,6 +333,10 @@ static void migrate(struct guest *g, uint32_t domid,
     if (!config)
         goto out;
     params.peer = sent_text(g, host);
+    if (!params.peer) {
+        transport_close(&t, MIGRATE_CLOSE_MS);
+        goto out;
+    }
     r = libxl_ext_domain_migrate(g->ctx, domid, config, t.to, t.from,
                                  &params, g->op, &end);
     transport_close(&t, MIGRATE_CLOSE_MS);

@@ -61,6 +61,7 @@
 #define NET  "/sys/class/net/"
 #define PAGE 4096
 #define RING_REF 8      /* of device 51712 */
+#define TEXT_MAX 2048   /* of a file */
 
 static char handle;
 
@@ -75,7 +76,7 @@ static int in_world(char *path, size_t len, const char *name)
 
 static char *read_text(const char *name)
 {
-    char path[512], *text = calloc(1, 512);
+    char path[512], *text = calloc(1, TEXT_MAX);
     ssize_t n = -1;
     int fd = -1, e;
 
@@ -83,7 +84,7 @@ static char *read_text(const char *name)
     if (text && in_world(path, sizeof(path), name))
         fd = openat(AT_FDCWD, path, O_RDONLY);
     if (fd >= 0) {
-        n = read(fd, text, 511);
+        n = read(fd, text, TEXT_MAX - 1);
         close(fd);
     }
     if (n >= 0)
@@ -630,7 +631,7 @@ int libxl_domain_destroy(libxl_ctx *ctx, uint32_t domid,
 int libxl_userdata_store(libxl_ctx *ctx, uint32_t domid, const char *userid,
                          const uint8_t *data, int datalen)
 {
-    char text[512];
+    char text[TEXT_MAX];
 
     (void)ctx;
     (void)domid;

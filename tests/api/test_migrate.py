@@ -305,6 +305,18 @@ def test_killed_behind_the_commit_it_is_settled_by_calling_again(
         assert "web is on beta" in migration.run()
 
 
+def test_a_long_way_is_known_by_its_end(migration):
+    """Another host would say that the guest does not run."""
+    host = "h" * 250
+    migration.run(rc=-signal.SIGKILL, fault=f"{AFTER_GO}:kill",
+                  host=host + "1")
+    migration.world.put("answer", "none")
+    assert "was sent to" in migration.run(rc=2, host=host + "2")
+    assert migration.state == "suspended" and not migration.said("asked")
+    migration.run(rc=2, host=host + "1")
+    assert migration.state == "running"
+
+
 def test_asking_can_be_left(migration):
     """By a signal; and then it is as if it had been killed."""
     migration.world.put("silent", "")

@@ -385,6 +385,13 @@ static bool is_judged(const struct lxe__reader *r, uint64_t entry)
            lxe__page_is_table(TYPE_OF(entry));
 }
 
+/* Of a pipe: what a start info says is noted, since none comes again. */
+static bool is_noted(const struct lxe__reader *r, uint64_t entry)
+{
+    return !r->src.is_file && !r->out->hvm && !r->seen_verify &&
+           !(entry & E_OUTSIDE) && r->out->pv_width;
+}
+
 static int read_page(struct lxe__reader *r, uint64_t entry)
 {
     uint64_t at = r->src.offset, pfn = entry & PFN_MASK, hash;
@@ -396,6 +403,8 @@ static int read_page(struct lxe__reader *r, uint64_t entry)
         return -1;
     if (entry & E_OUTSIDE)
         return 0;
+    if (is_noted(r, entry))
+        lxe__start_info_note(r, pfn, at, p);
     f = lxe__map_get(&r->map, pfn);
     if (!f)
         return lxe__err_set(r->err, ENOMEM, "image: no memory");
@@ -441,32 +450,68 @@ static int forget_table(struct lxe__reader *r, uint64_t entry)
     return 0;
 }
 
+/* One of a pipe, that passes by; *@have_r: how much of it there is. */
+static int pass_page(struct lxe__reader *r, uint64_t entry,
+                     uint64_t *have_r)
+{
+    const uint8_t *p;
+    size_t have;
+
+    if (is_noted(r, entry)) {
+        p = lxe__source_peek(&r->src, LXE_START_INFO_LEN, &have, r->err);
+        if (!p)
+            return -1;
+        if (have == LXE_START_INFO_LEN)
+            lxe__start_info_note(r, entry & PFN_MASK, r->src.offset, p);
+    }
+    return lxe__source_skip(&r->src, LXE_PAGE_SIZE, have_r, r->err);
+}
+
+/* @nr pages of which no rule speaks. */
+static int pass_pages(struct lxe__reader *r, const uint64_t *entries,
+                      uint32_t nr)
+{
+    uint64_t len = (uint64_t)nr * LXE_PAGE_SIZE, have;
+    uint32_t i;
+
+    for (i = 0; i < nr; i++)
+        if (forget_table(r, entries[i]))
+            return -1;
+    if (r->src.is_file)
+        return lxe__pass_over(r, len, "PAGE_DATA");
+    for (i = 0; i < nr; i++) {
+        if (pass_page(r, entries[i], &have))
+            return -1;
+        if (have < LXE_PAGE_SIZE)
+            return lxe__cut_short(r, (uint64_t)i * LXE_PAGE_SIZE + have,
+                                  len, "PAGE_DATA");
+    }
+    return 0;
+}
+
 /*
  * The pages behind the entries.  Where not all are read, only tables
  * that a rule judges are.
  */
 static int read_contents(struct lxe__reader *r, uint32_t nr)
 {
-    uint64_t entry, skip = 0;
-    uint32_t i;
+    const uint64_t *entries = r->data_pfns;
+    uint32_t i, n;
 
-    if (!r->data_pfns)
+    if (!entries)
         return lxe__pass_over(r, (uint64_t)nr * LXE_PAGE_SIZE,
                               "PAGE_DATA");
-    for (i = 0; i < nr; i++) {
-        entry = r->data_pfns[i];
-        if (!r->out->all_read && !is_judged(r, entry)) {
-            skip += LXE_PAGE_SIZE;
-            if (forget_table(r, entry))
-                return -1;
-            continue;
-        }
-        if ((skip && lxe__pass_over(r, skip, "PAGE_DATA")) ||
-            read_page(r, entry))
+    for (i = 0; i < nr; i += n) {
+        n = 0;
+        while (i + n < nr && !r->out->all_read &&
+               !is_judged(r, entries[i + n]))
+            n++;
+        if (n ? pass_pages(r, entries + i, n) : read_page(r, entries[i]))
             return -1;
-        skip = 0;
+        if (!n)
+            n = 1;
     }
-    return lxe__pass_over(r, skip, "PAGE_DATA");
+    return 0;
 }
 
 int lxe__page_data_read(struct lxe__reader *r, const struct lxe__rec *rec)

@@ -2,7 +2,7 @@
 /*
  * What must hold between the parts of a guest when all have been read:
  * page tables, P2M table and registers of a PV guest refer to frames
- * that the image has; rules G4 to G8.
+ * that the image has; rules G4 to G8, and G13 by start_info.c.
  *
  * Page tables are judged in their last version, which is read a second
  * time: an earlier one of a live save may well refer to what was gone
@@ -172,6 +172,14 @@ static void check_vcpu(struct lxe__reader *r, uint32_t id,
         check_root(r, id, v->cr1 >> 12, "cr1", v->offset + 4992);
 }
 
+/* Where it is none G7 says so. */
+static bool has_start_info(struct lxe__reader *r)
+{
+    return r->nr_vcpus && r->vcpus[0].offset && r->out->pv_width &&
+           r->vcpus[0].start_info <= r->max_pfn &&
+           type_of(r, r->vcpus[0].start_info) == LXE_PAGE_NOTAB;
+}
+
 static void check_magic(struct lxe__reader *r, uint64_t pfn,
                         uint64_t offset, const char *what)
 {
@@ -195,6 +203,9 @@ int lxe__pv_judge(struct lxe__reader *r)
         return -1;
     for (i = 0; i < r->nr_vcpus; i++)
         check_vcpu(r, i, &r->vcpus[i]);
+    if (has_start_info(r) &&
+        lxe__start_info_judge(r, r->vcpus[0].start_info))
+        return -1;
     if (r->out->quick)
         return 0;
     if (lxe__page_tables_walk(r))

@@ -94,8 +94,8 @@ void lxe__fate_both(struct lxe__reader *r, enum libxl_ext_image_fate fate,
     lxe__fate_raise(&r->out->ext, fate, "%s", reason);
 }
 
-static int cut(struct lxe__reader *r, uint64_t have, uint64_t len,
-               const char *what)
+int lxe__cut_short(struct lxe__reader *r, uint64_t have, uint64_t len,
+                   const char *what)
 {
     return lxe__fault_stop(r, LXE_RULE_S1, r->src.offset, "%s: the image"
                            " ends %llu bytes into %llu: it is cut short,"
@@ -115,7 +115,7 @@ const uint8_t *lxe__take(struct lxe__reader *r, size_t len,
         return NULL;
     lxe__source_advance(&r->src, have);
     if (have < len) {
-        cut(r, have, len, what);
+        lxe__cut_short(r, have, len, what);
         return NULL;
     }
     return p;
@@ -127,7 +127,7 @@ int lxe__pass_over(struct lxe__reader *r, uint64_t len, const char *what)
 
     if (lxe__source_skip(&r->src, len, &done, r->err))
         return -1;
-    return done < len ? cut(r, done, len, what) : 0;
+    return done < len ? lxe__cut_short(r, done, len, what) : 0;
 }
 
 int lxe__finish_body(struct lxe__reader *r, const struct lxe__rec *rec,

@@ -33,6 +33,9 @@
 #define LXE_IMAGE_GDT     16U           /* frames of a GDT */
 #define LXE_IMAGE_PFN_MAX ((1ULL << 40) - 1)
 #define LXE_P2M_PIECE     LXE_SOURCE_PEEK_MAX
+#define LXE_START_INFOS   64U           /* that are noted of a pipe */
+#define LXE_START_INFO_LEN 96U          /* what is looked at of one */
+#define LXE_START_INFO_PIECE 1024U      /* entries of PAGE_DATA */
 
 /* A record, of libxl's stream or of libxc's. */
 struct lxe__rec {
@@ -49,6 +52,13 @@ struct lxe__vcpu {
     uint32_t gdt_ents;
     uint64_t start_info, cr3, cr1;
     uint64_t gdt[LXE_IMAGE_GDT];
+};
+
+/* What a page that begins as a start info says. */
+struct lxe__start_info {
+    uint64_t pfn;               /* its own */
+    uint64_t at;                /* where its contents stand */
+    uint64_t store, console;    /* frames */
 };
 
 /* The memory record as it stood in libxl's stream. */
@@ -125,6 +135,9 @@ struct lxe__reader {
     uint32_t p2m_first;         /* index of the first, from frame 0 on */
     uint32_t nr_p2m_pieces;
     uint64_t *p2m_pieces;       /* handles, LXE_P2M_PIECE bytes each */
+    /* Of a pipe: plain pages, in their last version. */
+    unsigned int nr_start_infos;
+    struct lxe__start_info start_infos[LXE_START_INFOS];
     /* HVM */
     uint64_t store_pfn, store_offset;       /* offset 0: not named */
     uint64_t console_pfn, console_offset;
@@ -173,6 +186,10 @@ const uint8_t *lxe__take(struct lxe__reader *r, size_t len,
 
 /* Passes over @len bytes of @what. */
 int lxe__pass_over(struct lxe__reader *r, uint64_t len, const char *what);
+
+/* A fault S1: of the @len bytes of @what there were but @have. */
+int lxe__cut_short(struct lxe__reader *r, uint64_t have, uint64_t len,
+                   const char *what);
 
 /*
  * What is left of the body of @rec, and its padding, which must be zero
@@ -262,6 +279,15 @@ int lxe__page_tables_walk(struct lxe__reader *r);
 void lxe__page_tables_conclude(struct lxe__reader *r);
 /* Makes plain pages of those of P1, in the map and in *r->out. */
 int lxe__page_tables_reset(struct lxe__reader *r);
+
+/*
+ * start_info.c.  _note: what a pipe sends of frame @pfn, at @at, begins
+ * with the LXE_START_INFO_LEN bytes at @page.  _judge: at the end, @pfn
+ * is the guest's.
+ */
+void lxe__start_info_note(struct lxe__reader *r, uint64_t pfn,
+                          uint64_t at, const uint8_t *page);
+int lxe__start_info_judge(struct lxe__reader *r, uint64_t pfn);
 
 /* pv_rules.c, duplicates.c, verdict.c */
 int lxe__pv_judge(struct lxe__reader *r);

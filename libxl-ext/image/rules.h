@@ -32,7 +32,8 @@
     X(M5, RESTORED) X(M6, RESTORED)                                     \
     X(G1, DAMAGED)  X(G2, DAMAGED)  X(G3, REFUSED)  X(G4, DAMAGED)      \
     X(G5, DAMAGED)  X(G6, REFUSED)  X(G7, REFUSED)  X(G8, DAMAGED)      \
-    X(G9, RESTORED) X(G10, DAMAGED) X(G11, RESTORED) X(G12, REFUSED)
+    X(G9, RESTORED) X(G10, DAMAGED) X(G11, RESTORED) X(G12, REFUSED)\
+    X(G13, DAMAGED)
 
 enum lxe__rule {
 #define X(name, fate) LXE_RULE_##name,

@@ -273,6 +273,9 @@ int lxe__source_again(struct lxe__source *s, uint64_t handle, void *data,
             r = pread_full(s->kept_fd, data, len,
                            handle + sizeof(*offset_r));
     }
+    if (r && s->is_file)
+        return lxe__err_set(err, errno, "image: read at byte %llu: %s",
+                            (unsigned long long)handle, strerror(errno));
     if (r)
         return lxe__err_set(err, errno, "image: cannot read %zu bytes a"
                             " second time: %s", len, strerror(errno));

@@ -201,8 +201,27 @@ def table(*targets):
     return struct.pack("<512Q", *ptes, *[0] * (512 - len(ptes)))
 
 
+PV_STORE, PV_CONSOLE = 11, 12
+# Offsets of their frames in struct start_info.
+SI_STORE = {8: 56, 4: 44}
+SI_CONSOLE = {8: 72, 4: 52}
+
+
+def start_info(width, store=PV_STORE, console=PV_CONSOLE, magic=None):
+    out = bytearray(PAGE)
+    magic = magic or (b"xen-3.0-x86_64" if width == 8 else
+                      b"xen-3.0-x86_32p")
+    out[:len(magic)] = magic
+    fmt = "<Q" if width == 8 else "<I"
+    struct.pack_into(fmt, out, SI_STORE[width], store)
+    struct.pack_into(fmt, out, SI_CONSOLE[width], console)
+    return bytes(out)
+
+
 def pv_page(pfn, width, salt=0):
     """(pfn, type, contents) of a frame of the PV guest."""
+    if pfn == START_INFO:
+        return (pfn, NOTAB, start_info(width))
     leaf = [p for p in range(PV_FRAMES) if p != PV_XTAB]
     if width == 8:
         tables = {ROOT: (L4 | PIN, table(THIRD)),

@@ -820,3 +820,24 @@ def _(im):
         "frame 0x3: entry 3 is not present", **PV32)
 def _(im):
     return set_entry(im, b.ROOT, 3, b.THIRD, 0)
+
+
+def ring(name, words, where, build, pfn):
+    """A frame that the start info names, in the first page sent."""
+    def do(im):
+        width = im.part("PV_INFO").body[0]
+        at = 8 + 80 + where[width]
+        im.poke("PAGE_DATA", at, struct.pack("<Q" if width == 8 else "<I",
+                                             pfn))
+        return im.body_offset("PAGE_DATA") + at
+    DAMAGES.append(Damage(name, "G13", words, do, build))
+
+
+ring("start info's xenstore in a frame that is not there",
+     "xenstore frame 0x14 is not in the image", b.SI_STORE, PV, b.PV_XTAB)
+ring("start info's console beyond the guest",
+     "console frame 0x18 is above the guest's last", b.SI_CONSOLE, PV, 24)
+ring("start info's xenstore beyond the guest, 32-bit",
+     "xenstore frame 0xffffffff is above", b.SI_STORE, PV32, 0xffffffff)
+ring("start info's console in a page table",
+     "console frame 0x6 is a page table", b.SI_CONSOLE, PV32, b.LEAF)

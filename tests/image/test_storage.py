@@ -74,14 +74,14 @@ def test_pages_that_no_rule_speaks_of_are_not_read(guest, bad_storage,
     check(bad_storage, tmp_path, im, end - 1, 1, [ALL, ["inspect"]])
 
 
-def test_page_tables_are_read_and_their_neighbours_are_not(bad_storage,
-                                                           tmp_path):
+def test_tables_and_start_info_are_read_and_their_neighbours_are_not(
+        bad_storage, tmp_path):
     im = b.build("pv")
     start = contents(im, 0)[0]
     for pfn in range(10):
-        table = b.ROOT <= pfn <= b.USER_ROOT
+        judged = pfn == b.START_INFO or b.ROOT <= pfn <= b.USER_ROOT
         check(bad_storage, tmp_path, im, start + pfn * b.PAGE, b.PAGE,
-              [RULES, ALL, ["inspect"]] if table else [ALL, ["inspect"]])
+              [RULES, ALL, ["inspect"]] if judged else [ALL, ["inspect"]])
 
 
 @pytest.mark.parametrize("name", ["EMULATOR", "CPUID_POLICY"])

@@ -478,7 +478,64 @@ def test_a_libxl_stream_without_a_guest_is_refused():
         assert who["reason"].startswith("L11 at byte")
 
 
-IN_PAGES = {"G3", "G4", "G5", "G12"}
+def with_start_infos(im, first, second):
+    """Sent in the first pass and once more."""
+    p = im.part("PAGE_DATA")
+    p.body = p.body[:88] + first + p.body[88 + b.PAGE:]
+    im.parts.insert(im.at("TSC_INFO"), b.page_data(
+        im, [(b.START_INFO, b.NOTAB, second)], "again"))
+    return im.bytes()
+
+
+@pytest.mark.parametrize("width", [8, 4])
+def test_the_last_version_of_the_start_info_counts(width, tmp_path):
+    good, bad = b.start_info(width), b.start_info(width, store=b.PV_XTAB)
+    other = bytes(b.PAGE)
+    for first, second, rules in (
+            (good, good, []), (bad, good, []), (good, bad, ["G13"]),
+            (bad, other, []), (other, bad, ["G13"])):
+        im = b.build("pv", width=width)
+        data = with_start_infos(im, first, second)
+        for place in (tmp_path, None):
+            for options in ((), ("--read-all",)):
+                faults = run("verify", data, place, *options)[1]["faults"]
+                assert [f["rule"] for f in faults] == rules
+                if rules:
+                    assert faults[0]["offset"] == (
+                        im.body_offset("again") + 16 + b.SI_STORE[width])
+
+
+def test_a_start_info_sent_to_be_verified_is_not_kept(tmp_path):
+    im = b.build("pv", verify=True)
+    p = im.part("PAGE_DATA", 3)
+    assert im.at("PAGE_DATA", 3) > im.at("VERIFY")
+    p.body = p.body[:88] + b.start_info(8, 99) + p.body[88 + b.PAGE:]
+    for place in (tmp_path, None):
+        assert run("verify", im.bytes(), place)[0] == 0
+
+
+@pytest.mark.parametrize("magic, rules", [
+    (b"xen-3.0-x86_64", ["G13"]), (b"yen-3.0-x86_64", [])])
+def test_a_page_that_begins_as_no_start_info_is_not_judged(magic, rules,
+                                                          tmp_path):
+    im = b.build("pv")
+    im.poke("PAGE_DATA", 88, b.start_info(8, b.PV_XTAB, magic=magic))
+    for place in (tmp_path, None):
+        faults = run("verify", im.bytes(), place)[1]["faults"]
+        assert [f["rule"] for f in faults] == rules
+
+
+@pytest.mark.parametrize("pfn, fate", [
+    (b.PV_XTAB, "refused"), (b.PV_FRAMES, "refused"), (b.LEAF, "damaged"),
+    (b.PV_FRAMES - 1, "restored")])
+def test_a_start_info_s_frame_decides_what_becomes_of_the_guest(pfn, fate):
+    im = b.build("pv")
+    im.poke("PAGE_DATA", 88, b.start_info(8, console=pfn))
+    for who in run("verify", im.bytes())[1]["restores"].values():
+        assert who["fate"] == fate
+
+
+IN_PAGES = {"G3", "G4", "G5", "G12", "G13"}
 
 
 @pytest.mark.parametrize("d", DAMAGES, ids=lambda d: d.name)

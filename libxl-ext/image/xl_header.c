@@ -41,11 +41,21 @@ static int check_unmarked(struct lxe__reader *r, uint64_t flags_at)
     return 0;
 }
 
+/* Nothing is wrong with the file, but with it alone there is no guest. */
+static void lack_config(struct lxe__reader *r)
+{
+    lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "the file has no"
+                   " configuration: give xl restore a configuration file"
+                   " as well");
+}
+
 static int read_config(struct lxe__reader *r, uint32_t len, bool json,
                        uint64_t flags_at)
 {
-    if (!len)
+    if (!len) {
+        lack_config(r);
         return 0;
+    }
     if (json)
         return lxe__config_read(r, len);
     return check_unmarked(r, flags_at) ||
@@ -59,8 +69,10 @@ static int read_optdata(struct lxe__reader *r, uint32_t len, bool json,
     const uint8_t *p;
     uint32_t config;
 
-    if (!len)
+    if (!len) {
+        lack_config(r);
         return 0;
+    }
     if (len < sizeof(config)) {
         lxe__fault_note(r, LXE_RULE_X7, at, "xl header: optional data of"
                         " %u bytes has no room for the 4 of the"

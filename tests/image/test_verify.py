@@ -332,6 +332,22 @@ def test_a_configuration_of_xl_4_4_is_no_json():
     assert run("verify", im.bytes())[0] == 0
 
 
+@pytest.mark.parametrize("flags", [2, 3])
+@pytest.mark.parametrize("optional", [b"", bytes(4), bytes(4) + b"more"])
+def test_a_file_without_a_configuration_is_refused_and_no_fault(
+        optional, flags, tmp_path):
+    """xl restore takes it with a configuration file beside it."""
+    im = b.build("pvh")
+    im.parts[0].body = im.parts[0].body[:36] + struct.pack(
+        "<III", flags, 0, len(optional)) + optional
+    for place in (tmp_path, None):
+        status, out = run("verify", im.bytes(), place)
+        assert (status, out["faults"], out["complete"]) == (1, [], True)
+        for who in out["restores"].values():
+            assert who["fate"] == "refused"
+            assert who["reason"].startswith("the file has no configuration")
+
+
 @pytest.mark.parametrize("place, fate", [
     ("P2M_FRAMES", "restored"), ("PAGE_DATA", "refused"),
     ("TSC_INFO", "refused")])

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * What is wanted of the configuration that xl stores as JSON: name,
- * uuid and type of the guest, and its memory as libxl will set it.
+ * uuid and type of the guest, and its memory as libxl will set it.  The
+ * type is there twice, in c_info and as a key of b_info ("type.pvh"),
+ * and libxl needs both.
  *
  * The text is parsed in pieces as it is read and never held: an image
  * decides how long it is.  Only members of the objects "c_info" and
@@ -9,6 +11,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <yajl/yajl_parse.h>
 
 #include "image/reader.h"
@@ -18,7 +21,24 @@ struct config {
     unsigned int depth;             /* of objects and arrays */
     enum { OTHER, C_INFO, B_INFO } part;
     char key[32];                   /* of the member at depth 2 */
+    unsigned int nr_unions;         /* keys of b_info that name a type */
+    char build_type[8];             /* the last of them */
+    bool ended;                     /* by its NUL */
 };
+
+static const char *const types[] = { "pv", "pvh", "hvm" };
+#define NR_TYPES (sizeof(types) / sizeof(types[0]))
+
+/* libxl does not mind the case of what it enumerates. */
+static const char *type_of(const char *name)
+{
+    unsigned int i;
+
+    for (i = 0; i < NR_TYPES; i++)
+        if (!strcasecmp(name, types[i]))
+            return types[i];
+    return NULL;
+}
 
 /* Cut to the room that there is, and not within a UTF-8 sequence. */
 static void set(char *to, size_t size, const unsigned char *s, size_t len)
@@ -35,6 +55,21 @@ static int on_open(void *user)
 
     c->depth++;
     return 1;
+}
+
+/* A key is as it is, and what it has is an object. */
+static int on_map(void *user)
+{
+    struct config *c = user;
+    unsigned int i;
+
+    for (i = 0; i < NR_TYPES; i++)
+        if (c->depth == 2 && c->part == B_INFO &&
+            !strncmp(c->key, "type.", 5) && !strcmp(c->key + 5, types[i])) {
+            c->nr_unions++;
+            snprintf(c->build_type, sizeof(c->build_type), "%s", types[i]);
+        }
+    return on_open(user);
 }
 
 static int on_close(void *user)
@@ -96,7 +131,7 @@ static int on_integer(void *user, long long v)
 
 static const yajl_callbacks callbacks = {
     .yajl_integer = on_integer, .yajl_string = on_string,
-    .yajl_start_map = on_open, .yajl_map_key = on_key,
+    .yajl_start_map = on_map, .yajl_map_key = on_key,
     .yajl_end_map = on_close, .yajl_start_array = on_open,
     .yajl_end_array = on_close,
 };
@@ -108,12 +143,37 @@ static int bad_json(struct lxe__reader *r, uint64_t at)
                            " xl restore a configuration file instead");
 }
 
+/* Of what is JSON: does libxl make a guest of it? */
+static void judge(struct lxe__reader *r, const struct config *c,
+                  uint64_t at)
+{
+    char *type = r->out->type;
+
+    if (!type_of(type)) {
+        lxe__fault_note(r, LXE_RULE_X8, at, "xl configuration: guest type"
+                        " \"%s\" is none of pv, pvh, hvm", type);
+        return;
+    }
+    snprintf(type, sizeof(r->out->type), "%s", type_of(type));
+    if (c->nr_unions != 1)
+        lxe__fault_note(r, LXE_RULE_X8, at, "xl configuration: b_info has"
+                        " %u of type.pv, type.pvh and type.hvm, and must"
+                        " have type.%s alone", c->nr_unions, type);
+    else if (strcmp(c->build_type, type))
+        lxe__fault_note(r, LXE_RULE_X8, at, "xl configuration: b_info has"
+                        " type.%s, and c_info says %s", c->build_type,
+                        type);
+    else if (!c->ended)
+        lxe__fault_note(r, LXE_RULE_X8, at, "xl configuration: no NUL at"
+                        " its end: xl would read beyond it");
+}
+
 int lxe__config_read(struct lxe__reader *r, uint64_t len)
 {
     uint64_t at = r->src.offset, end = at + len;
     struct config c = { .r = r };
     yajl_handle y = yajl_alloc(&callbacks, NULL, &c);
-    bool bad = !y, done = false;
+    bool bad = !y;
     int rc = -1;
 
     while (r->src.offset < end) {
@@ -125,22 +185,20 @@ int lxe__config_read(struct lxe__reader *r, uint64_t len)
         p = lxe__take(r, n, "xl configuration");
         if (!p)
             goto out;
-        if (bad || done)
+        if (bad || c.ended)
             continue;
         /* libxl takes it as a C string: it ends at the first NUL. */
         nul = memchr(p, '\0', n);
-        done = nul != NULL;
-        bad = yajl_parse(y, p, done ? (size_t)(nul - p) : n) !=
+        c.ended = nul != NULL;
+        bad = yajl_parse(y, p, nul ? (size_t)(nul - p) : n) !=
               yajl_status_ok;
     }
     if (!bad)
         bad = yajl_complete_parse(y) != yajl_status_ok;
     if (bad)
         bad_json(r, at);
-    else if (strcmp(r->out->type, "pv") && strcmp(r->out->type, "pvh") &&
-             strcmp(r->out->type, "hvm"))
-        lxe__fault_note(r, LXE_RULE_X8, at, "xl configuration: guest type"
-                        " \"%s\" is none of pv, pvh, hvm", r->out->type);
+    else
+        judge(r, &c, at);
     rc = 0;
 
  out:

@@ -277,6 +277,44 @@ def test_members_of_deeper_objects_are_not_the_guest_s():
 
 def test_the_uuid_is_compared_whatever_its_case():
     im = b.build("pvh", record=b.OPTIONAL)
+@pytest.mark.parametrize("change, words", [
+    (lambda c: c["c_info"].update(type="PvH"), None),
+    (lambda c: c["b_info"].pop("type.pvh"), "has 0 of type.pv"),
+    (lambda c: c["b_info"].update({"type.pvh": None}), "has 0 of type.pv"),
+    (lambda c: c["b_info"].update({"type.PVH": c["b_info"].pop(
+        "type.pvh")}), "has 0 of type.pv"),
+    (lambda c: c["b_info"].update({"type.pv": {}}), "has 2 of type.pv"),
+    (lambda c: c["b_info"].update({"type.hvm": c["b_info"].pop(
+        "type.pvh")}), "has type.hvm, and c_info says pvh"),
+    (lambda c: c["b_info"].update(more={"type.hvm": {}}), None)])
+def test_the_guest_s_type_is_in_both_parts_of_the_configuration(change,
+                                                                words):
+    """libxl asserts that there is one in b_info, and wants one."""
+    im = b.build("pvh")
+    conf = b.config("pvh", 4096)
+    change(conf)
+    im.parts[0] = b.xl_header(conf)
+    status, out = run("verify", im.bytes())
+    assert out["guest"]["type"] == "pvh"
+    assert [f["rule"] for f in out["faults"]] == ["X8"] * bool(words)
+    if words:
+        assert words in out["faults"][0]["text"]
+    assert out["restores"]["stock"]["fate"] == (
+        "refused" if words else "restored")
+
+
+def test_a_configuration_ends_with_its_nul():
+    """xl hands it on as a string, with nothing of its own behind it."""
+    im = b.build("pvh")
+    body = im.part("xl").body
+    length = struct.unpack_from("<I", body, 48)[0]
+    for change, rules in ((0, []), (-1, ["X8"])):
+        im.poke("xl", 48, struct.pack("<I", length + change))
+        faults = run("verify", im.bytes())[1]["faults"]
+        assert [f["rule"] for f in faults] == rules
+        assert not rules or "no NUL" in faults[0]["text"]
+
+
     conf = b.config("pvh", 4096)
     conf["c_info"]["uuid"] = b.UUID.upper()
     im.parts[0] = b.xl_header(conf)

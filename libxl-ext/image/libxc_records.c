@@ -183,8 +183,6 @@ static int read_vcpu_blob(struct lxe__reader *r,
     struct lxe__vcpu *v;
     const uint8_t *p;
 
-    if (!len)
-        return 0;       /* the erratum of the specification */
     if (rec->type == LXE_LIBXC_REC_X86_PV_VCPU_BASIC && len != want)
         return lxe__fault_note(r, LXE_RULE_B13, LEN_AT(rec), "%s: context"
                                " of %u octets is not the %u of a %d-bit"
@@ -236,11 +234,13 @@ static int read_vcpu(struct lxe__reader *r, const struct lxe__rec *rec,
     if (reserved)
         lxe__fault_note(r, LXE_RULE_B20, rec->body + 4, "%s: reserved"
                         " octets 0x%08x are not zero", name, reserved);
+    /* An empty one is skipped, whoever's it is: the erratum. */
+    if (rec->length == 8)
+        return 0;
     if (id >= LXE_IMAGE_VCPUS)
         return lxe__fault_note(r, LXE_RULE_B12, rec->body, "%s: vcpu %u is"
                                " not below %u", name, id, LXE_IMAGE_VCPUS);
-    /* An empty one is skipped, whoever's it is: the erratum. */
-    if (rec->length > 8 && has_no_vcpu(r, id))
+    if (has_no_vcpu(r, id))
         return lxe__fault_note(r, LXE_RULE_B12, rec->body, "%s: vcpu %u is"
                                " not below %llu, the configuration's"
                                " max_vcpus", name, id,

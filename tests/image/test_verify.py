@@ -195,8 +195,9 @@ def test_unknown_optional_records_of_libxl_make_stock_refuse():
 
 def test_empty_records_of_the_erratum_are_taken():
     im = b.build("pv")
-    for name in ("VCPU_EXT", "VCPU_XSAVE", "VCPU_MSRS"):
-        im.part(name).body = bytes(8)
+    for name, vcpu in (("VCPU_EXT", 0), ("VCPU_XSAVE", 1),
+                       ("VCPU_MSRS", 0xffffffff)):
+        im.part(name).body = im.u("II", vcpu, 0)
     assert run("verify", im.bytes())[0] == 0
 
 

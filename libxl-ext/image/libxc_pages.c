@@ -353,7 +353,10 @@ static int read_entries(struct lxe__reader *r, const struct lxe__rec *rec,
            ? 0 : bad_length(r, rec, count, nr);
 }
 
-/* A page table of a PV guest: judged, and kept for the end. */
+/*
+ * A page table of a PV guest: judged, and kept for the end but behind
+ * VERIFY, where a restore compares it once its entries are translated.
+ */
 static int read_table(struct lxe__reader *r, struct lxe__frame *f,
                       uint64_t pfn, const uint8_t *p, uint64_t at)
 {
@@ -370,6 +373,8 @@ static int read_table(struct lxe__reader *r, struct lxe__frame *f,
                             (unsigned long long)((pte & PFN_MASK) >> 12),
                             (unsigned long long)r->max_pfn);
     }
+    if (r->seen_verify)
+        return 0;
     if (!(f->flags & LXE_FRAME_KEPT))
         f->what = LXE_KEEP_NEW;
     f->flags |= LXE_FRAME_KEPT;
@@ -381,7 +386,7 @@ static int read_table(struct lxe__reader *r, struct lxe__frame *f,
 /* Does a rule speak of what is in it? */
 static bool is_judged(const struct lxe__reader *r, uint64_t entry)
 {
-    return !r->out->hvm && !r->seen_verify && !(entry & E_OUTSIDE) &&
+    return !r->out->hvm && !(entry & E_OUTSIDE) &&
            lxe__page_is_table(TYPE_OF(entry));
 }
 
@@ -412,8 +417,6 @@ static int read_page(struct lxe__reader *r, uint64_t entry)
         f->data_type = TYPE_OF(entry);
     if (is_judged(r, entry))
         return read_table(r, f, pfn, p, at);
-    if (!r->out->hvm && lxe__page_is_table(TYPE_OF(entry)))
-        return 0;
     if (r->locate) {
         if (!r->seen_verify) {
             f->what = at;

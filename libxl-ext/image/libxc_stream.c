@@ -186,6 +186,16 @@ static void check_static_2(struct lxe__reader *r,
     r->seen_static_end = true;
 }
 
+/* libxenguest gives up at a record for which it lacks another. */
+static void refuse(struct lxe__reader *r, const struct lxe__rec *rec,
+                   const char *rule, const char *what)
+{
+    lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "%s at byte %llu: libxc"
+                   " record %s: %s", rule,
+                   (unsigned long long)rec->offset, name_of(rec->type),
+                   what);
+}
+
 static void check_static(struct lxe__reader *r, const struct lxe__rec *rec)
 {
     const char *name = name_of(rec->type);
@@ -196,10 +206,15 @@ static void check_static(struct lxe__reader *r, const struct lxe__rec *rec)
         return;
     }
     if (!(bit & STATIC) && !r->seen_static_end) {
-        lxe__fault_note(r, LXE_RULE_O1, rec->offset, "libxc record %s:"
-                        " ahead of STATIC_DATA_END", name);
-        r->seen_static_end = true;      /* said once is enough */
+        if (!r->said_static)
+            lxe__fault_note(r, LXE_RULE_O1, rec->offset, "libxc record %s:"
+                            " ahead of STATIC_DATA_END", name);
+        r->said_static = true;
+        if (bit & (BIT(PAGE_DATA) | BIT(X86_PV_P2M_FRAMES)))
+            refuse(r, rec, "O1", "ahead of STATIC_DATA_END");
     } else if (bit & BIT(STATIC_DATA_END)) {
+        if (r->seen_static_end)
+            refuse(r, rec, "O1", "a second one");
         once(r, rec, &r->seen_static_end, LXE_RULE_O1);
     } else if ((bit & STATIC & ~BIT(END)) && r->seen_static_end) {
         lxe__fault_note(r, LXE_RULE_O3, rec->offset, "libxc record %s:"
@@ -214,13 +229,18 @@ static void check_pv_order(struct lxe__reader *r,
     uint32_t bit = 1U << rec->type;
 
     if (bit & BIT(X86_PV_INFO)) {
+        if (r->seen_pv_info)
+            refuse(r, rec, "O4", "a second one");
         once(r, rec, &r->seen_pv_info, LXE_RULE_O4);
         return;
     }
     if ((bit & PV_ONLY) && !r->seen_pv_info) {
-        lxe__fault_note(r, LXE_RULE_O4, rec->offset, "libxc record %s:"
-                        " ahead of X86_PV_INFO", name);
-        r->seen_pv_info = true;
+        if (!r->said_pv_info)
+            lxe__fault_note(r, LXE_RULE_O4, rec->offset, "libxc record %s:"
+                            " ahead of X86_PV_INFO", name);
+        r->said_pv_info = true;
+        if (!(bit & VCPUS))
+            refuse(r, rec, "O4", "ahead of X86_PV_INFO");
     }
     if ((bit & BIT(PAGE_DATA)) && !r->seen_p2m) {
         lxe__fault_note(r, LXE_RULE_O5, rec->offset, "libxc record"

@@ -233,11 +233,15 @@ static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
                                " length ahead of here is", rec->type,
                                NR_RECS - 1, lxe__type_hint(rec->type));
     /* The memory record has a bound of its own. */
-    if (rec->length > LIBXL_REC_MAX && !lxe__is_memory_record(rec->type))
-        return lxe__fault_stop(r, LXE_RULE_L5, rec->offset + 4, "libxl"
-                               " record of type 0x%x: length %u is above"
-                               " the bound of %u", rec->type, rec->length,
-                               LIBXL_REC_MAX);
+    if (rec->length > LIBXL_REC_MAX && !lxe__is_memory_record(rec->type)) {
+        lxe__fault_note(r, LXE_RULE_L5, rec->offset + 4, "libxl record of"
+                        " type 0x%x: length %u is above the bound of %u",
+                        rec->type, rec->length, LIBXL_REC_MAX);
+        /* libxl reads whatever there is; mostly there is less. */
+        (void)lxe__pass_over(r, ((uint64_t)rec->length + 7) & ~7ULL,
+                             "libxl record");
+        return -1;
+    }
     lxe__count_record(r, false, rec, name_of(rec->type));
     if (rec->length && (rec->type == REC_END ||
                         rec->type == REC_LIBXC_CONTEXT ||

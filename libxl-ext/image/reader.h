@@ -114,6 +114,7 @@ struct lxe__reader {
     uint64_t libxc_records;     /* handed out so far */
     uint64_t dhdr_offset;
     bool seen_static_end, seen_pv_info, seen_p2m, seen_verify;
+    bool said_static, said_pv_info;     /* that records are ahead of it */
     bool seen_cpuid, seen_msr, seen_pages;
     /* ... and since the last checkpoint */
     bool seen_tsc, seen_shared_info, seen_hvm_context, seen_hvm_params;

@@ -34,6 +34,38 @@ static void judge_stock(struct libxl_ext_image *o)
                         (unsigned long long)pages);
 }
 
+static bool is_broken(const struct lxe__reader *r, enum lxe__rule rule)
+{
+    return r->rule_seen[rule / 32] & 1U << (rule % 32);
+}
+
+/* Is each frame named, and once, so that the order does not matter? */
+static bool all_named_once(const struct lxe__reader *r)
+{
+    const struct libxl_ext_image *o = r->out;
+    uint64_t named = 0, last = o->hvm ? o->last_frame : r->max_pfn;
+    uint32_t i;
+
+    for (i = 0; i < o->nr_passes; i++)
+        if (!o->passes[i].verify)
+            named += o->passes[i].named;
+    return o->complete && named == o->frames && o->frames == last + 1;
+}
+
+/*
+ * A restore takes frames in any order.  But of one that is sent twice it
+ * keeps what comes last, and where the order is lost that may be old.
+ */
+static void judge_order(struct lxe__reader *r)
+{
+    if (!is_broken(r, LXE_RULE_G1) && !is_broken(r, LXE_RULE_G2))
+        return;
+    if (!all_named_once(r))
+        lxe__fate_both(r, LIBXL_EXT_IMAGE_DAMAGED, "%s: pages are missing,"
+                       " or old ones may take the place of new ones",
+                       is_broken(r, LXE_RULE_G1) ? "G1" : "G2");
+}
+
 void lxe__verdict(struct lxe__reader *r)
 {
     struct libxl_ext_image *o = r->out;
@@ -43,6 +75,7 @@ void lxe__verdict(struct lxe__reader *r)
         o->restore_max_kb = o->stock_max_kb;
     else if (o->config_target_kb != UINT64_MAX)
         o->restore_max_kb = o->config_target_kb + MAXMEM_CONSTANT_KB;
+    judge_order(r);
     if (!o->complete)
         return;
     limit = lxe__pages_limit(o->max_pages, o->tot_pages);

@@ -130,9 +130,13 @@ int lxe__xl_header_read(struct lxe__reader *r)
     if (optional)
         lxe__fault_note(r, LXE_RULE_X5, at + 40, "xl header: optional"
                         " flags 0x%x are not 0", optional);
-    if (len > XL_OPTDATA_MAX)
-        return lxe__fault_stop(r, LXE_RULE_X6, at + 44, "xl header:"
-                               " optional data of %u bytes is above the"
-                               " bound of %u", len, XL_OPTDATA_MAX);
+    if (len > XL_OPTDATA_MAX) {
+        lxe__fault_note(r, LXE_RULE_X6, at + 44, "xl header: optional data"
+                        " of %u bytes is above the bound of %u", len,
+                        XL_OPTDATA_MAX);
+        /* xl reads whatever there is; mostly there is less. */
+        (void)lxe__pass_over(r, len, "xl optional data");
+        return -1;
+    }
     return read_optdata(r, len, mandatory & XL_FLAG_JSON, at + 36);
 }

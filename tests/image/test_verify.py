@@ -3,6 +3,7 @@
 named, a file and a pipe get the same answer."""
 
 import json
+import os
 import random
 import re
 import struct
@@ -276,8 +277,6 @@ def test_members_of_deeper_objects_are_not_the_guest_s():
     assert run("verify", im.bytes())[1]["guest"]["name"] == ""
 
 
-def test_the_uuid_is_compared_whatever_its_case():
-    im = b.build("pvh", record=b.OPTIONAL)
 @pytest.mark.parametrize("change, words", [
     (lambda c: c["c_info"].update(type="PvH"), None),
     (lambda c: c["b_info"].pop("type.pvh"), "has 0 of type.pv"),
@@ -316,6 +315,8 @@ def test_a_configuration_ends_with_its_nul():
         assert not rules or "no NUL" in faults[0]["text"]
 
 
+def test_the_uuid_is_compared_whatever_its_case():
+    im = b.build("pvh", record=b.OPTIONAL)
     conf = b.config("pvh", 4096)
     conf["c_info"]["uuid"] = b.UUID.upper()
     im.parts[0] = b.xl_header(conf)
@@ -500,6 +501,17 @@ FATES = {
     "LIBXC_CONTEXT a second time": "refused",
     "page table in an HVM guest": "restored",
     "VERIFY twice": "restored",
+    "PAGE_DATA records swapped": "restored",
+    "PAGE_DATA record doubled": "damaged",
+    "pages missing": "damaged",
+    "last pages of a PV guest missing": "damaged",
+    "libxl record too long": "refused",
+    "xl optional data too long": "refused",
+    "STATIC_DATA_END missing": "refused",
+    "STATIC_DATA_END missing, PV": "refused",
+    "STATIC_DATA_END twice": "refused",
+    "X86_PV_INFO missing": "refused",
+    "X86_PV_INFO twice": "refused",
     "VERIFY ahead of the pages": "damaged",
     "X86_PV_INFO too long": "restored",
     "version 3 stream marked as 2": "restored",
@@ -511,6 +523,71 @@ FATES = {
 def test_a_damage_s_fate_is_stock_s(d):
     restores = run("verify", d.make()[0])[1]["restores"]
     assert {who["fate"] for who in restores.values()} == {FATES[d.name]}
+
+
+@pytest.mark.parametrize("part, before, guest, rules, fate", [
+    ("TSC_INFO", "CPUID_POLICY", "pvh", ["O1"], "restored"),
+    ("HVM_PARAMS", "CPUID_POLICY", "pvh", ["O1"], "restored"),
+    ("PAGE_DATA", "STATIC_DATA_END", "pvh", ["O1"], "refused"),
+    ("P2M_FRAMES", "STATIC_DATA_END", "pv", ["O1"], "refused"),
+    ("VCPU_EXT", "PV_INFO", "pv", ["O1", "O4", "O6"], "restored"),
+    ("SHARED_INFO", "PV_INFO", "pv", ["O1", "O4"], "refused")])
+def test_a_record_ahead_of_static_data_is_refused_where_it_needs_them(
+        part, before, guest, rules, fate):
+    im = b.build(guest)
+    im.parts.insert(im.at(before), im.parts.pop(im.at(part)))
+    out = run("verify", im.bytes())[1]
+    assert [f["rule"] for f in out["faults"]] == rules
+    assert out["nr_faults"] == len(rules)
+    assert {who["fate"] for who in out["restores"].values()} == {fate}
+
+
+def test_records_out_of_order_damage_a_guest_that_sends_pages_twice():
+    im = b.build("pvh", live=True)
+    i, k = im.at("PAGE_DATA", 0), im.at("PAGE_DATA", 1)
+    im.parts[i], im.parts[k] = im.parts[k], im.parts[i]
+    out = run("verify", im.bytes())[1]
+    assert [f["rule"] for f in out["faults"]] == ["G1", "G2"]
+    assert {who["fate"] for who in out["restores"].values()} == {"damaged"}
+
+
+def test_a_record_above_our_bound_is_restored_where_it_is_all_there(
+        tmp_path):
+    im = b.build("hvm")
+    length = (128 << 20) + 8
+    at = im.offset("EMULATOR")
+    head, tail = im.bytes()[:at], im.part("LX_END").bytes()
+    path = tmp_path / "image"
+    with path.open("wb") as f:
+        f.write(head + struct.pack("<IIII", b.LX_EMULATOR, length, 2, 0))
+        f.seek(length - 8, 1)
+        f.write(tail)
+    for cut, rules, fate in ((0, ["L5"], "restored"),
+                             (len(tail) + 1, ["L5", "S1"], "refused")):
+        os.truncate(path, at + 8 + length + len(tail) - cut)
+        p = subprocess.run([XL_EXT, "image", "verify", "--json", path],
+                           check=False, stdout=subprocess.PIPE)
+        out = json.loads(p.stdout)
+        assert (p.returncode, [f["rule"] for f in out["faults"]]) == (
+            1, rules)
+        assert {w["fate"] for w in out["restores"].values()} == {fate}
+
+
+def test_a_page_table_that_is_only_verified_is_translated_all_the_same(
+        tmp_path):
+    im = b.build("pv", verify=True)
+    k = im.at("VERIFY")
+    nth = [i for i, p in enumerate(q for q in im.parts if
+                                   q.name == "PAGE_DATA")
+           if im.at("PAGE_DATA", i) > k][0]
+    where = 8 + 80 + b.LEAF * b.PAGE + 3 * 8
+    im.poke("PAGE_DATA", where, struct.pack("<Q", 24 << 12 | b.PRESENT),
+            nth)
+    for place in (tmp_path, None):
+        for options in ((), ("--read-all",)):
+            faults = run("verify", im.bytes(), place, *options)[1]["faults"]
+            assert [(f["rule"], f["offset"]) for f in faults] == [
+                ("G3", im.body_offset("PAGE_DATA", nth) + where)]
 
 
 def test_a_table_that_nothing_uses_damages_a_32_bit_guest():

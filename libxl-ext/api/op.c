@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -154,18 +156,46 @@ static int hear(struct libxl_ext_op *op, int conn,
     }
 }
 
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static void stop_listening(struct libxl_ext_op *op)
+{
+    lxe__session_unlisten(op->listen_fd, &op->where);
+    op->listen_fd = -1;
+}
+
 /* A new connection; a second one is none of ours. */
 static int take_helper(struct libxl_ext_op *op)
 {
     int pid, conn = lxe__session_accept(op->listen_fd, &pid, &op->err);
 
-    if (conn < 0)
+    if (conn < 0) {
+        /* It would wait there for ever, and be heard of each time. */
+        if (errno != EAGAIN)
+            stop_listening(op);
         return -1;
+    }
+    close_fd(&op->helper_pid_fd);
 #ifdef SYS_pidfd_open
     /* A pid alone may be somebody else's by the time it is signalled. */
     op->helper_pid_fd = syscall(SYS_pidfd_open, pid, 0);
 #endif
     return conn;
+}
+
+/*
+ * The helper gives up where it waits for us.  A child that another
+ * thread has forked meanwhile would keep what is only closed here.
+ */
+static void hang_up(int *conn)
+{
+    shutdown(*conn, SHUT_RDWR);
+    close_fd(conn);
 }
 
 static bool stop_helper(struct libxl_ext_op *op)
@@ -234,11 +264,8 @@ static void *op_thread(void *arg)
                 r = hear(op, conn, &m) ? -1 : 1;
                 lxe__session_msg_dispose(&m);
             }
-            if (r <= 0) {
-                /* The end of it: the helper gives up where it waits. */
-                close(conn);
-                conn = -1;
-            }
+            if (r <= 0)
+                hang_up(&conn);
             continue;
         }
         /* What was said ahead of the end is heard first. */
@@ -246,7 +273,7 @@ static void *op_thread(void *arg)
             break;
     }
     if (conn >= 0)
-        close(conn);
+        hang_up(&conn);
     return NULL;
 }
 
@@ -433,15 +460,10 @@ void lxe__op_end(struct libxl_ext_op *op)
         lxe__op_phase(op, LIBXL_EXT_PHASE_DONE);
         add_up(op);
     }
-    lxe__session_unlisten(op->listen_fd, &op->where);
-    op->listen_fd = -1;
+    stop_listening(op);
     lxe__op_stream_dispose(&op->stream);
-    if (op->end_fd >= 0)
-        close(op->end_fd);
-    op->end_fd = -1;
-    if (op->helper_pid_fd >= 0)
-        close(op->helper_pid_fd);
-    op->helper_pid_fd = -1;
+    close_fd(&op->end_fd);
+    close_fd(&op->helper_pid_fd);
 }
 
 /*----- what callers see -----*/

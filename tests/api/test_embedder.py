@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""A program that embeds the library, with the helper as it is: threads,
+forks, descriptors, limits."""
+
+import os
+import subprocess
+
+import pytest
+
+from world import BUILD
+from xl_ext import TOP
+
+OK, FAIL, ABORTED = 0, -3, -22       # of libxl.h
+HELPER = BUILD / "libxl-ext-save-helper"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, preload):
+    """The program, and what is preloaded into it."""
+    path = tmp_path_factory.mktemp("embedder")
+    gcc = ["gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror"]
+    [library] = [p for p in BUILD.glob("libxlext.so.*")
+                 if not p.is_symlink()]
+    (path / ".".join(library.name.split(".")[:3])).symlink_to(library)
+    subprocess.run(
+        [*gcc, f"-I{TOP}/include", f"-I{BUILD}/idl", "-pthread", "-o",
+         path / "embedder", TOP / "tests/api/embedder.c", library,
+         "-lxenlight", f"-Wl,-rpath,{path}"], check=True)
+    subprocess.run(
+        [*gcc, "-shared", "-fPIC", "-o", path / "operation.so",
+         TOP / "tests/api/fake_operation.c"], check=True)
+    return path / "embedder", f"{path}/operation.so {preload}"
+
+
+@pytest.fixture
+def embedder(short_world, built, tmp_path):
+    program, preload = built
+
+    def run(case, file=tmp_path / "image", before_helper=None, rounds=1):
+        """rc, line, octets that were told of; with @before_helper a
+        script that becomes the helper."""
+        helper = HELPER
+        if before_helper:
+            helper = tmp_path / "first" / HELPER.name
+            helper.parent.mkdir()
+            helper.write_text(
+                f'#!/bin/sh\n{before_helper}\nexec {HELPER} "$@"\n')
+            helper.chmod(0o755)
+        short_world.put("rounds", str(rounds))
+        p = subprocess.run(
+            [program, case, file], check=True, text=True, timeout=60,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            env=short_world.env | {"LD_PRELOAD": preload,
+                                   "LIBXL_SAVE_HELPER": str(helper)})
+        rc, line, octets, ms = p.stdout.split("|")
+        assert int(ms) < 8000
+        state = (short_world.path / "state").read_text()
+        assert state == (
+            "running" if int(rc) else
+            "paused" if case.startswith("restore") else "suspended")
+        return int(rc), line, int(octets)
+    return run
+
+
+@pytest.mark.parametrize("case", ["plain", "closed", "ignored"])
+def test_a_save(embedder, tmp_path, case):
+    rc, line, octets = embedder(case)
+    assert (rc, line) == (OK, "")
+    assert octets == (tmp_path / "image").stat().st_size > 1 << 16
+
+
+@pytest.mark.parametrize("case", ["thread-cancels", "callback-cancels"])
+def test_who_may_cancel(embedder, case):
+    rc, line, _ = embedder(case, rounds=100)
+    assert (rc, line) == (ABORTED, "save: dom 5: cancelled")
+
+
+def test_a_worker_that_is_forked_meanwhile(embedder):
+    """It has the connection to the helper, too, which must hear of the
+    failure all the same."""
+    rc, line, _ = embedder("fork", file="/dev/full")
+    assert rc == FAIL and "No space left" in line
+
+
+def test_no_descriptor_for_the_helper(embedder):
+    """The program's other threads have them all, and keep them."""
+    rc, line, _ = embedder("no-descriptors", before_helper="sleep 1")
+    assert rc == FAIL and line.startswith("session: cannot accept: Too")

@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -342,6 +343,19 @@ int lxe__op_return(struct libxl_ext_ctx *ctx, struct libxl_ext_op *op,
     return r;
 }
 
+/* -1: no file.  What is appended goes to its end, wherever it stands. */
+static int64_t write_position(int fd, enum lxe__session_op what)
+{
+    int64_t at = lseek(fd, 0, SEEK_CUR);
+    int flags = fcntl(fd, F_GETFL);
+    struct stat st;
+
+    if (at >= 0 && what == LXE_SESSION_SAVE && flags >= 0 &&
+        flags & O_APPEND && !fstat(fd, &st))
+        at = st.st_size;
+    return at;
+}
+
 int lxe__op_begin(struct libxl_ext_op *op, libxl_ctx *ctx,
                   enum lxe__session_op what, const uint8_t uuid[16],
                   int fd, int *libxl_fd_r)
@@ -354,7 +368,7 @@ int lxe__op_begin(struct libxl_ext_op *op, libxl_ctx *ctx,
     op->start_us = lxe__now_us();
     op->helper_pid_fd = op->listen_fd = -1;
     op->met = false;
-    op->file_at = lseek(fd, 0, SEEK_CUR);
+    op->file_at = write_position(fd, what);
     op->result.operation = what == LXE_SESSION_SAVE ?
         LIBXL_EXT_OPERATION_SAVE : LIBXL_EXT_OPERATION_RESTORE;
     lxe__op_stream_init(&op->stream);

@@ -18,15 +18,20 @@
 
 #define PROGRESS_US 100000      /* not more often than that */
 
-/* What this process has written, whereto ever; 0 where Linux hides it. */
-static uint64_t wrote(void)
+/*
+ * What this process has written, or read where it restores, whereto ever;
+ * 0 where Linux hides it.
+ */
+static uint64_t moved(const struct lxe__caller *c)
 {
+    bool saves = c->result.operation == LIBXL_EXT_OPERATION_SAVE;
     FILE *f = fopen("/proc/self/io", "re");
     char line[80];
     uint64_t n = 0;
 
     while (f && fgets(line, sizeof(line), f))
-        if (sscanf(line, "wchar: %"SCNu64, &n) == 1)
+        if (sscanf(line, saves ? "wchar: %"SCNu64 : "rchar: %"SCNu64,
+                   &n) == 1)
             break;
     if (f)
         fclose(f);
@@ -65,7 +70,7 @@ int lxe__caller_find(struct lxe__caller *c, enum lxe__session_op op,
     /* A Ctrl-C is for the caller, who then cancels in order. */
     signal(SIGINT, SIG_IGN);
     c->result.operation = c->progress.operation = what;
-    c->wrote = wrote();
+    c->moved = moved(c);
     lxe__caller_phase(c, LIBXL_EXT_PHASE_JUDGE);
     if (lxe__session_send(c->sock, LXE_SESSION_HELLO, op, &hello,
                           sizeof(hello), -1))
@@ -168,7 +173,7 @@ static void tell(struct lxe__caller *c, uint64_t now)
     char *json;
 
     c->progress.elapsed_us = now;
-    c->progress.bytes = wrote() - c->wrote;
+    c->progress.bytes = moved(c) - c->moved;
     json = libxl_ext_progress_to_json(&c->progress);
     if (json)
         lxe__session_send(c->sock, LXE_SESSION_PROGRESS, 0, json,
@@ -222,7 +227,7 @@ void lxe__caller_end(struct lxe__caller *c, const struct lxe__err *err)
     if (c->sock < 0)
         return;
     end_phase(&c->result, lxe__now_us());
-    c->result.bytes = wrote() - c->wrote;
+    c->result.bytes = moved(c) - c->moved;
     if (err && err->code)
         lxe__session_send(c->sock, LXE_SESSION_ERROR, err->code, err->msg,
                           strlen(err->msg), -1);

@@ -22,7 +22,7 @@ struct lxe__caller {
     libxl_ext_operation_result result;
     libxl_ext_progress progress;
     uint64_t told_us;                   /* progress was sent last */
-    uint64_t wrote;                     /* by this process at the start */
+    uint64_t moved;                     /* by this process at the start */
     bool commits;                       /* it does so, not the helper */
 };
 

@@ -69,6 +69,24 @@ def test_a_save(embedder, tmp_path, case):
     assert octets == (tmp_path / "image").stat().st_size > 1 << 16
 
 
+def test_a_file_that_is_appended_to(embedder, tmp_path):
+    """What was there before is no part of the stream."""
+    (tmp_path / "image").write_text("here before")
+    rc, _, octets = embedder("append")
+    assert rc == OK
+    assert octets == (tmp_path / "image").stat().st_size - 11
+
+
+@pytest.mark.parametrize("case, more", [
+    ("restore-file", 0), ("restore-pipe", 1 << 14)])
+def test_a_restore_counts_what_it_reads(embedder, tmp_path, case, more):
+    embedder("plain", rounds=20)
+    size = (tmp_path / "image").stat().st_size
+    rc, line, octets = embedder(case)
+    assert (rc, line) == (OK, "")
+    assert size <= octets <= size + more
+
+
 @pytest.mark.parametrize("case", ["thread-cancels", "callback-cancels"])
 def test_who_may_cancel(embedder, case):
     rc, line, _ = embedder(case, rounds=100)

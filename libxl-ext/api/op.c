@@ -328,8 +328,11 @@ int lxe__op_check(struct libxl_ext_ctx *ctx, struct libxl_ext_op *op,
 int lxe__op_return(struct libxl_ext_ctx *ctx, struct libxl_ext_op *op,
                    int r)
 {
-    if (!r)
+    if (!r) {
+        /* What went amiss on the way and did no harm. */
+        lxe__err_init(&op->err);
         return 0;
+    }
     /* A step that stands on the context has its line there. */
     if (!op->err.code)
         op->err = ctx->err;

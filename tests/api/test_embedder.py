@@ -104,3 +104,17 @@ def test_no_descriptor_for_the_helper(embedder):
     """The program's other threads have them all, and keep them."""
     rc, line, _ = embedder("no-descriptors", before_helper="sleep 1")
     assert rc == FAIL and line.startswith("session: cannot accept: Too")
+
+
+SAY_HI = """/usr/bin/python3 -c '
+import os, socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+run = os.environ["LIBXL_EXT_RUNDIR"]
+s.connect(run + "/" + [n for n in os.listdir(run) if ".save" in n][0])
+s.send(b"hi")
+s.recv(1)'"""
+
+
+def test_a_save_that_went_well_has_no_error(embedder):
+    """Somebody else of root's who connected first did no harm."""
+    assert embedder("plain", before_helper=SAY_HI)[:2] == (OK, "")

@@ -22,7 +22,8 @@
  *
  * Descriptors may be files, pipes or sockets, and may have O_NONBLOCK.
  * With the other end gone, a pipe or a socket raises SIGPIPE in this
- * process: one that is not to end by that ignores it, and gets an error.
+ * process, and a file that may not grow (RLIMIT_FSIZE) SIGXFSZ: one that
+ * is not to end by that ignores them, and gets an error.
  *
  * The same domain can be in one operation at a time, in any process of
  * the host that goes through libxl-ext: the second is refused, and its

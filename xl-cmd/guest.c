@@ -54,11 +54,13 @@ void guest_can_cancel(void)
     handle_signals(on_signal);
 }
 
+/* An output that takes no more (ulimit -f, too) is an error to clear up. */
 static int take_signals(struct guest *g)
 {
     to_cancel = g->op;
     guest_can_cancel();
-    return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? -1 : 0;
+    return signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+        signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? -1 : 0;
 }
 
 /*----- open and close -----*/

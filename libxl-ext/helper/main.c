@@ -182,6 +182,8 @@ int main(int argc, char **argv)
      * the default action.
      */
     signal(SIGPIPE, SIG_IGN);
+    /* And a file that may not grow any more is an EFBIG (ulimit -f). */
+    signal(SIGXFSZ, SIG_IGN);
 
     if (argc >= 2 && !strcmp(argv[1], "--save-domain"))
         return main_save(&h, argv);

@@ -204,6 +204,18 @@ def test_a_full_pipe_can_be_left(calls):
     os.close(into)
 
 
+def test_a_file_that_may_not_grow(calls):
+    """ulimit -f: nothing is left of it, and the guest runs on."""
+    file = calls.world.path / "image"
+    p = subprocess.run(
+        ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", BUILD / "xl-ext",
+         "save", "web", file], env=calls.world.env, check=False,
+        timeout=PATIENCE, capture_output=True)
+    assert p.returncode == 2 and b"File too large" in p.stderr, p
+    assert not list(calls.world.path.glob("image*"))
+    assert calls.state == "running"
+
+
 def ignore_hangup():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 

@@ -106,6 +106,12 @@ def test_no_descriptor_for_the_helper(embedder):
     assert rc == FAIL and line.startswith("session: cannot accept: Too")
 
 
+def test_a_file_that_may_not_grow(embedder):
+    """ulimit -f: SIGXFSZ, which would end the helper without a word."""
+    rc, line, _ = embedder("file-size")
+    assert rc == FAIL and "File too large" in line
+
+
 SAY_HI = """/usr/bin/python3 -c '
 import os, socket
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -121,7 +121,8 @@ int libxl_ext_config_check(libxl_ext_ctx *ctx, const char *json);
  * brought about, the error line says how the guest was left.
  *   ERROR_DOMAIN_NOTFOUND  there is no such domain
  *   ERROR_ABORTED          cancelled
- *   ERROR_INVAL            refused: a parameter; nothing was written
+ *   ERROR_INVAL            refused: a parameter, domain 0; nothing was
+ *                          written
  *   ERROR_LOCK_FAIL        another operation has the domain; likewise
  *   ERROR_FAIL             the line says what
  */

@@ -46,7 +46,8 @@ int lxe__args_save(char **argv, struct lxe__helper *h,
     struct number n[] = {
         { "FD", 0, INT32_MAX, 0 },
         { "BACK_FD", -1, INT32_MAX, 0 },
-        { "DOMID", 0, DOMID_FIRST_RESERVED - 1, 0 },
+        /* Domain 0 that is asked to suspend takes the host down. */
+        { "DOMID", 1, DOMID_FIRST_RESERVED - 1, 0 },
         { "FLAGS", 0, UINT32_MAX, 0 },
         { "CBFLAGS", 0, UINT32_MAX, 0 },
         { "STREAM_TYPE", 0, INT32_MAX, 0 },

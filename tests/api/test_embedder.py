@@ -10,7 +10,7 @@ import pytest
 from world import BUILD
 from xl_ext import TOP
 
-OK, FAIL, ABORTED = 0, -3, -22       # of libxl.h
+OK, FAIL, INVAL, ABORTED = 0, -3, -6, -22       # of libxl.h
 HELPER = BUILD / "libxl-ext-save-helper"
 
 
@@ -110,6 +110,11 @@ def test_a_file_that_may_not_grow(embedder):
     """ulimit -f: SIGXFSZ, which would end the helper without a word."""
     rc, line, _ = embedder("file-size")
     assert rc == FAIL and "File too large" in line
+
+
+def test_the_control_domain_is_not_saved(embedder):
+    rc, line, octets = embedder("domain-0")
+    assert rc == INVAL and "the control domain" in line and not octets
 
 
 SAY_HI = """/usr/bin/python3 -c '

@@ -63,10 +63,12 @@ static void others_are_refused_and_named(void)
           " 0 to 2147483647" },
         { "7 -2 12 1 254 0", "arguments: BACK_FD is \"-2\", not a number"
           " from -1 to 2147483647" },
+        { "7 -1 0 1 254 0", "arguments: DOMID is \"0\", not a number"
+          " from 1 to 32751" },
         { "7 -1 32752 1 254 0", "arguments: DOMID is \"32752\", not a"
-          " number from 0 to 32751" },
+          " number from 1 to 32751" },
         { "7 -1 12x 1 254 0", "arguments: DOMID is \"12x\", not a number"
-          " from 0 to 32751" },
+          " from 1 to 32751" },
         { "7 -1 12 4294967296 254 0", "arguments: FLAGS is \"4294967296\","
           " not a number from 0 to 4294967295" },
         { "7 -1 12 1 99999999999999999999 0", "arguments: CBFLAGS is"

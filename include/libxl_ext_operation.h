@@ -178,6 +178,8 @@ int libxl_ext_domain_restore(libxl_ext_ctx *ctx,
  * words for whom to ask, is libxl's userdata LIBXL_EXT_USERDATA_PEER of the
  * domain.
  * A peer that refuses does so before a byte of the stream is sent.
+ * ERROR_INVAL: a parameter out of its bounds, or domain 0; nothing was
+ * said to the peer.
  * Cancelling has no effect once the peer has permission.
  */
 int libxl_ext_domain_migrate(libxl_ext_ctx *ctx, uint32_t domid,

@@ -56,7 +56,7 @@ static int look(struct migrate *m)
 {
     struct libxl_ext_ctx *ctx = m->ctx;
 
-    if (lxe__ctx_open(ctx) || lxe__ctx_domid(ctx, "migrate", m->domid) ||
+    if (lxe__ctx_open(ctx) ||
         lxe__op_find(ctx, "migrate", m->domid, m->uuid, m->err) ||
         lxe__limits_read(ctx->xch, ctx->xsh, m->domid, &m->limits,
                          m->err) ||
@@ -396,7 +396,9 @@ int libxl_ext_domain_migrate(struct libxl_ext_ctx *ctx, uint32_t domid,
     m.op = op;
     m.err = &op->err;
     m.peer.stop_fd = op->cancel_fd;
-    if (lxe__op_check(ctx, op, "migrate"))
+    if (lxe__op_check(ctx, op, "migrate") ||
+        lxe__peer_check(m.params, "migrate", m.err) ||
+        lxe__ctx_domid(ctx, "migrate", domid))
         goto out;
     lock = lxe__operation_lock(domid, "migrate", getpid(), &op->err);
     if (lock < 0 || greet(&m) || save(&m))
@@ -426,6 +428,8 @@ int libxl_ext_domain_precheck(struct libxl_ext_ctx *ctx, uint32_t domid,
     prepare(&m, ctx, domid, config, out_fd, in_fd, params);
     m.err = &ctx->err;
     r = lxe__ctx_libxl(ctx, "precheck", m.err) ||
+        lxe__peer_check(m.params, "precheck", m.err) ||
+        lxe__ctx_domid(ctx, "precheck", domid) ||
         greet_and_ask(&m, true, answer_r) ? -1 : 0;
     *peer_r = m.kind;
     finish(&m);

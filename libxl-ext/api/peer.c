@@ -15,6 +15,27 @@
 #include "base/io.h"
 #include "base/le.h"
 
+/* Also in idl/libxl_ext_types.idl. */
+#define TIMEOUT_MIN 100
+#define TIMEOUT_MAX 3600000
+
+static int check_timeout(const char *op, const char *name, uint32_t ms,
+                         struct lxe__err *err)
+{
+    if (ms >= TIMEOUT_MIN && ms <= TIMEOUT_MAX)
+        return 0;
+    return lxe__err_set(err, EINVAL, "%s: %s is %"PRIu32" ms, not %d to"
+                        " %d", op, name, ms, TIMEOUT_MIN, TIMEOUT_MAX);
+}
+
+int lxe__peer_check(const libxl_ext_migrate_params *params,
+                    const char *op, struct lxe__err *err)
+{
+    return check_timeout(op, "timeout", params->timeout, err) ||
+           check_timeout(op, "ready_timeout", params->ready_timeout,
+                         err) ? -1 : 0;
+}
+
 static const char *name_of(enum lxe__peer_type type)
 {
     switch (type) {

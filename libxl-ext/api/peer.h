@@ -40,6 +40,10 @@ struct lxe__peer {
     const char *who;            /* "the receiver", for messages */
 };
 
+/* The bounds of libxl_ext_migrate_params; EINVAL. */
+int lxe__peer_check(const libxl_ext_migrate_params *params,
+                    const char *op, struct lxe__err *err);
+
 /* Sends what is no message: @what says in words what it is. */
 int lxe__peer_say(const struct lxe__peer *p, const void *octets,
                   size_t len, const char *what, struct lxe__err *err);

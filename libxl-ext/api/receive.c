@@ -351,9 +351,12 @@ int libxl_ext_domain_receive(struct libxl_ext_ctx *ctx, int in_fd,
     v.peer.in = in_fd;
     v.peer.out = out_fd;
     v.peer.stop_fd = op->cancel_fd;
-    v.peer.timeout_ms = (params ? params : &defaults)->timeout;
+    if (!params)
+        params = &defaults;
+    v.peer.timeout_ms = params->timeout;
     v.peer.who = "the sender";
-    if (!lxe__op_check(ctx, op, "receive"))
+    if (!lxe__op_check(ctx, op, "receive") &&
+        !lxe__peer_check(params, "receive", &op->err))
         r = receive(&v);
     op->result.operation = LIBXL_EXT_OPERATION_RECEIVE;
     if (!r) {

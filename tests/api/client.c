@@ -57,17 +57,35 @@ static int save_control(void)
     return libxl_ext_domain_save(ctx, 0, STDOUT_FILENO, NULL, op);
 }
 
+static int migrate(uint32_t domid, uint32_t timeout)
+{
+    libxl_ext_migrate_params params;
+    libxl_ext_migrate_end end;
+    int fds[2], rc;
+
+    libxl_ext_migrate_params_init(&params);
+    params.timeout = timeout;
+    if (pipe(fds))
+        return 1;
+    rc = libxl_ext_domain_migrate(ctx, domid, "{}", fds[1], fds[0],
+                                  &params, op, &end);
+    libxl_ext_migrate_params_dispose(&params);
+    return rc;
+}
+
+static int migrate_impatient(void)
+{
+    return migrate(DOMID, 99);
+}
+
 static int migrate_control(void)
 {
-    char greeting[] = "xl-ext migration receiver ready, protocol 1\n";
-    libxl_ext_migrate_end end;
-    int from[2];
+    return migrate(0, 3600000);
+}
 
-    if (pipe(from) ||
-        write(from[1], greeting, strlen(greeting)) < 0)
-        abort();
-    return libxl_ext_domain_migrate(ctx, 0, "{}", open("/dev/null",
-                                    O_WRONLY), from[0], NULL, op, &end);
+static int migrate_nobody(void)
+{
+    return migrate(77777, 3600000);
 }
 
 /* A libxl_ext_op that has served already. */
@@ -113,6 +131,8 @@ static const struct {
     { "migrate-nowhere", migrate_nowhere },
     { "save-control", save_control },
     { "migrate-control", migrate_control },
+    { "migrate-impatient", migrate_impatient },
+    { "migrate-nobody", migrate_nobody },
     { "header", header },
 };
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 """Calls of the library that xl-ext does not make: cancelled ahead of
-their start, descriptors that are none or do not wait."""
+their start, descriptors that are none or do not wait, values out of
+bounds."""
 
 import subprocess
 
@@ -9,7 +10,7 @@ import pytest
 from world import BUILD
 from xl_ext import TOP
 
-ABORTED, INVAL, FAIL = -22, -6, -3      # of libxl.h
+ABORTED, NOTFOUND, INVAL, FAIL = -22, -21, -6, -3   # of libxl.h
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,8 @@ def program(tmp_path_factory, preload):
     ("migrate-nowhere", FAIL, "Bad file descriptor"),
     ("save-control", INVAL, "save: dom 0 is the control domain"),
     ("migrate-control", INVAL, "migrate: dom 0 is the control domain"),
+    ("migrate-impatient", INVAL, "timeout is 99 ms, not 100 to 3600000"),
+    ("migrate-nobody", NOTFOUND, "domain id 77777 is not below"),
     ("header", 0, ""),
 ])
 def test_a_call(short_world, program, name, rc, words):

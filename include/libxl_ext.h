@@ -39,7 +39,7 @@
  * may be used at once, of the same domain, too.  libxl_ext_freeze() and
  * libxl_ext_thaw() start child processes and wait for these: a program
  * that uses them must not ignore SIGCHLD and must not wait for children
- * that are not its own (waitpid(-1)).
+ * that are not its own (waitpid(-1)), or they fail and say so.
  *
  * Privilege.  All but libxl_ext_image_read() and libxl_ext_policy_get()
  * of a name talk to Xen and xenstore and need root in the control

@@ -113,7 +113,13 @@ static int tell_driver(const char *driver, const char *name,
                             what, name, strerror(errno));
     if (!pid)
         _exit(write_name(path, lock, name));
-    if (lxe__wait_child(pid, ms, &status))
+    r = lxe__wait_child(pid, ms, &status);
+    if (r && errno == ECHILD)
+        return lxe__err_set(err, ECHILD, "freeze: %s %s: this program"
+                            " ignores SIGCHLD or waits for all children,"
+                            " so that nobody knows how it ended: let it"
+                            " wait for its own", what, name);
+    if (r)
         return lxe__err_set(err, errno, "freeze: %s %s: not done within"
                             " %u ms; the device is stuck", what, name,
                             ms);

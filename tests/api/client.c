@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <libxl.h>
 #include <libxl_ext.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,15 @@ static int migrate_nobody(void)
     return migrate(77777, 3600000);
 }
 
+/* This process never hears how a child of its own ended. */
+static int freeze_childless(void)
+{
+    libxl_ext_freeze_report report;
+
+    signal(SIGCHLD, SIG_IGN);
+    return libxl_ext_freeze(ctx, DOMID, &report);
+}
+
 /* A libxl_ext_op that has served already. */
 static int save_again(void)
 {
@@ -133,6 +143,7 @@ static const struct {
     { "migrate-control", migrate_control },
     { "migrate-impatient", migrate_impatient },
     { "migrate-nobody", migrate_nobody },
+    { "freeze-childless", freeze_childless },
     { "header", header },
 };
 

@@ -30,6 +30,8 @@
  * object, the value, the bound and what to do: it goes to the logger
  * at XTL_ERROR, and libxl_ext_error() has it.
  *
+ * Pointers are not NULL where nothing says that they may be.
+ *
  * Outputs.  An argument whose name ends in _r is an output.  A struct is
  * initialised by the call, whatever was in it before: dispose of an old
  * value first, and of the new one with the type's _dispose().  After a

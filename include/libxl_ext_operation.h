@@ -52,9 +52,10 @@ typedef struct libxl_ext_op libxl_ext_op;
 /*
  * @progress (may be NULL) is called with @user from a thread of the
  * operation's own, at each new step and up to ten times a second; *p is
- * the library's.  It may call libxl_ext_op_cancel() and nothing else of
- * this operation, and should not take long.  NULL with errno where there
- * is no memory or no descriptor.
+ * the library's.  It may call libxl_ext_op_cancel() and nothing else with
+ * this operation or its context, and should not take long: until it
+ * returns nobody hears a cancel, and the operation does not end.  NULL
+ * with errno where there is no memory or no descriptor.
  */
 libxl_ext_op *libxl_ext_op_alloc(
     void (*progress)(const libxl_ext_progress *p, void *user), void *user);

@@ -95,6 +95,9 @@ class Enumeration(Named):
             raise IdlError(f"enumeration {rawname}: a number occurs twice")
         if len(set(self.words)) < len(self.words):
             raise IdlError(f"enumeration {rawname}: a word occurs twice")
+        if not all(type(n) is int and 0 <= n < 1 << 31 for n in numbers):
+            raise IdlError(f"enumeration {rawname}: numbers are from 0 to"
+                           " 2147483647")
         if 0 not in numbers:
             raise IdlError(f"enumeration {rawname}: no value 0, which is"
                            " what a cleared struct has")
@@ -133,6 +136,9 @@ class Field:
         if not isinstance(t, UInt):
             if self.min or self.max is not None or self.all_ones:
                 raise IdlError(f"{what}: bounds are for integers")
+        elif type(self.default) not in (int, type(None)):
+            raise IdlError(f"{what}: default {self.default!r} is no whole"
+                           " number")
         elif not 0 <= self.min <= self.max <= t.max:
             raise IdlError(f"{what}: bounds {self.min} to {self.max} are"
                            f" not within 0 to {t.max}")
@@ -140,6 +146,10 @@ class Field:
                 self.min <= self.default <= self.max):
             raise IdlError(f"{what}: default {self.default} is outside"
                            f" {self.min} to {self.max}")
+        if t.kind == "bool" and type(self.default) not in (
+                bool, type(None)):
+            raise IdlError(f"{what}: default {self.default!r} is neither"
+                           " True nor False")
         if t.kind == "enum" and self.default is not None and (
                 self.default not in t.words):
             raise IdlError(f"{what}: default {self.default} is none of"

@@ -158,6 +158,11 @@ BAD = {
                        "2 to 1"),
     "default outside": (struct(
         'Field("a", uint32, "x", max=1, default=2)'), "default 2"),
+    "default with a fraction": (struct(
+        'Field("a", uint32, "x", default=1.5)'), "default 1.5"),
+    "default of a bool": (struct('Field("a", bool, "x", default=2)'),
+                          "default 2 is neither True nor False"),
+    "number below 0": (enum('(0, "a", "")', '(-1, "b", "")'), "0 to"),
     "bounded string": (struct('Field("a", string, "x", max=1)'),
                        "bounds are for integers"),
     "default string": (struct('Field("a", string, "x", default="a")'),

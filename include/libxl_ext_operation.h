@@ -16,9 +16,10 @@
  * The context must have a libxl_ctx.  libxl must start libxl-ext's save
  * helper: where LIBXL_SAVE_HELPER is not set, the first operation sets
  * it, so a program with threads that read the environment sets it
- * itself.  One libxl_ctx serves one operation at a time where operations
- * may be cancelled, since libxl has no name for one of several
- * synchronous calls (libxl_ao_abort).
+ * itself.  While an operation that may be cancelled is under way, no other
+ * call that waits, of this library or of libxl, uses its libxl_ctx: libxl
+ * has no name for one of several (libxl_ao_abort), and the cancel may end
+ * that one.  Another libxl_ctx, with its own libxl_ext_ctx, is free to.
  *
  * Descriptors may be files, pipes or sockets, and may have O_NONBLOCK.
  * With the other end gone, a pipe or a socket raises SIGPIPE in this

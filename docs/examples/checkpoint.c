@@ -32,9 +32,12 @@ static void show(const libxl_ext_progress *p, void *user)
             p->done_pages, p->total_pages);
 }
 
-/* 0, or a code of libxl with the line said. */
+/*
+ * 0, or a code of libxl with the line said.  *whole: @fd has an image
+ * that can be restored, whatever became of the guest after it.
+ */
 static int copy(libxl_ctx *libxl, libxl_ext_ctx *ctx, uint32_t domid,
-                int fd)
+                int fd, bool *whole)
 {
     libxl_ext_save_params params;
     libxl_domain_config config;
@@ -59,6 +62,7 @@ static int copy(libxl_ctx *libxl, libxl_ext_ctx *ctx, uint32_t domid,
         fprintf(stderr, "\n%s\n", libxl_ext_op_error(op));
         return rc;
     }
+    *whole = true;
     fprintf(stderr, "\nthe guest stood still for %" PRIu64 " us, of which"
             " %" PRIu64 " us to freeze its backends\n",
             libxl_ext_op_result(op)->stop.suspend_us +
@@ -66,7 +70,11 @@ static int copy(libxl_ctx *libxl, libxl_ext_ctx *ctx, uint32_t domid,
             libxl_ext_op_result(op)->stop.last_pass_us +
             libxl_ext_op_result(op)->stop.emulator_us,
             libxl_ext_op_result(op)->stop.freeze_us);
-    return libxl_domain_resume(libxl, domid, 1, NULL);
+    rc = libxl_domain_resume(libxl, domid, 1, NULL);
+    if (rc)
+        fprintf(stderr, "the copy is whole, but the guest could not be"
+                " resumed (rc %d)\n", rc);
+    return rc;
 }
 
 int main(int argc, char **argv)
@@ -74,6 +82,7 @@ int main(int argc, char **argv)
     xentoollog_logger *lg;
     libxl_ctx *libxl = NULL;
     libxl_ext_ctx *ctx = NULL;
+    bool whole = false;
     uint32_t domid;
     int fd, rc = 1;
 
@@ -90,9 +99,9 @@ int main(int argc, char **argv)
         !libxl_ext_ctx_alloc(&ctx, LIBXL_EXT_VERSION, libxl, lg) &&
         !libxl_ext_domain_find(ctx, argv[1], &domid)) {
         signal(SIGINT, on_interrupt);
-        rc = copy(libxl, ctx, domid, fd);
+        rc = copy(libxl, ctx, domid, fd, &whole);
     }
-    if (fd >= 0 && rc)
+    if (fd >= 0 && !whole)
         unlink(argv[2]);
     if (fd < 0)
         perror(argv[2]);

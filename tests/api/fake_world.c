@@ -15,6 +15,7 @@
  *   userdata    what libxl was given to keep of it
  *   undestroyable  where it is there, libxl cannot destroy the domain
  *   unpausable  where it is there, libxl cannot pause it
+ *   unresumable  where it is there, libxl cannot resume it
  *   chatty      where it is there, libxl says something when it suspends
  *   unsynced    where it is there, no directory can be synced (CIFS)
  *   capabilities   of Xen's physinfo, a number; without it: all
@@ -602,8 +603,8 @@ int libxl_domain_resume(libxl_ctx *ctx, uint32_t domid,
     (void)domid;
     (void)suspend_cancel;
     (void)how;
-    return is_state("suspended") && write_text("state", "running") ?
-        0 : ERROR_FAIL;
+    return is_state("suspended") && !in_place("unresumable") &&
+        write_text("state", "running") ? 0 : ERROR_FAIL;
 }
 
 /* A suspended one, whose pausing is not to be seen. */

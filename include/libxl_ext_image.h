@@ -12,7 +12,8 @@
  *
  * A call that can fail returns -1 with errno and one line in @error
  * (which may be NULL, and is always ended with a NUL); descriptors
- * stay the caller's and stay open.
+ * stay the caller's and stay open, and may have O_NONBLOCK.  Pointers are
+ * not NULL where nothing says that they may be.
  */
 #ifndef LIBXL_EXT_IMAGE_H
 #define LIBXL_EXT_IMAGE_H

@@ -68,12 +68,10 @@ void lxe__source_dispose(struct lxe__source *s)
 static int await(struct lxe__source *s, struct lxe__err *err)
 {
     struct pollfd p[2] = {
-        { .fd = s->stop_fd, .events = POLLIN },
+        { .fd = s->stop_fd > 0 ? s->stop_fd : -1, .events = POLLIN },
         { .fd = s->fd, .events = POLLIN },
     };
 
-    if (s->stop_fd <= 0)
-        return 0;
     while (poll(p, s->is_file ? 1 : 2, s->is_file ? 0 : -1) < 0)
         if (errno != EINTR)
             return lxe__err_set(err, errno, "image: poll: %s",
@@ -93,13 +91,15 @@ static ssize_t fill(struct lxe__source *s, size_t len,
 
     if (s->is_file && at >= s->size)
         return 0;
-    if (await(s, err))
+    if (s->stop_fd > 0 && await(s, err))
         return -1;
     do {
         r = s->is_file
             ? pread(s->fd, s->buf + s->tail, len, s->base + at)
             : read(s->fd, s->buf + s->tail, len);
-    } while (r < 0 && errno == EINTR);
+        /* A caller's descriptor may be one that does not wait. */
+    } while (r < 0 && (errno == EINTR || (errno == EAGAIN &&
+                                          !await(s, err))));
     if (r < 0)
         return lxe__err_set(err, errno, "image: read at byte %llu: %s",
                             (unsigned long long)at, strerror(errno));

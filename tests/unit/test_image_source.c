@@ -4,6 +4,7 @@
  * peeked at, skipped and kept.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,14 +34,37 @@ static void *write_all(void *fd_)
     return NULL;
 }
 
-/* Runs @fn on a file of LEN octets, then on a pipe with the same. */
-static void on_both(void (*fn)(struct lxe__source *s), bool sparse)
+static void on_pipe(void (*fn)(struct lxe__source *s), bool sparse,
+                    int flags)
 {
-    char path[] = "/tmp/lxe-source.XXXXXX";
-    int fd = mkstemp(path), copy, ends[2];
     struct lxe__source s;
     struct lxe__err err;
     pthread_t writer;
+    int ends[2];
+
+    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+    CU_ASSERT_EQUAL_FATAL(fcntl(ends[0], F_SETFL, flags), 0);
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&writer, NULL, write_all,
+                                         &ends[1]), 0);
+    CU_ASSERT_EQUAL_FATAL(lxe__source_init(&s, ends[0], sparse, &err), 0);
+    CU_ASSERT_FALSE(s.is_file);
+    fn(&s);
+    lxe__source_dispose(&s);
+    close(ends[0]);
+    pthread_join(writer, NULL);
+}
+
+/*
+ * Runs @fn on a file of LEN octets, then on pipes with the same, of which
+ * one does not wait.
+ */
+static void on_both(void (*fn)(struct lxe__source *s), bool sparse)
+{
+    char path[] = "/tmp/lxe-source.XXXXXX";
+    int fd = mkstemp(path), copy;
+    struct lxe__source s;
+    struct lxe__err err;
 
     CU_ASSERT_FATAL(fd >= 0);
     unlink(path);
@@ -54,15 +78,8 @@ static void on_both(void (*fn)(struct lxe__source *s), bool sparse)
     lxe__source_dispose(&s);
     close(fd);
 
-    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
-    CU_ASSERT_EQUAL_FATAL(pthread_create(&writer, NULL, write_all,
-                                         &ends[1]), 0);
-    CU_ASSERT_EQUAL_FATAL(lxe__source_init(&s, ends[0], sparse, &err), 0);
-    CU_ASSERT_FALSE(s.is_file);
-    fn(&s);
-    lxe__source_dispose(&s);
-    close(ends[0]);
-    pthread_join(writer, NULL);
+    on_pipe(fn, sparse, 0);
+    on_pipe(fn, sparse, O_NONBLOCK);
 }
 
 static void peek(struct lxe__source *s, size_t len, size_t want)

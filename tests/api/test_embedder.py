@@ -2,7 +2,6 @@
 """A program that embeds the library, with the helper as it is: threads,
 forks, descriptors, limits."""
 
-import os
 import subprocess
 
 import pytest
@@ -32,16 +31,23 @@ def built(tmp_path_factory, preload):
     return path / "embedder", f"{path}/operation.so {preload}"
 
 
-@pytest.fixture(scope="module")
-def checkpoint(built):
-    """The example of that name."""
+@pytest.fixture
+def checkpoint(short_world, built, tmp_path):
+    """The example of that name: its exit status and what it says."""
     program = built[0].with_name("checkpoint")
-    [library] = [p for p in built[0].parent.glob("libxlext.so.*")]
+    [library] = built[0].parent.glob("libxlext.so.*")
     subprocess.run(
         ["gcc", f"-I{TOP}/include", f"-I{BUILD}/idl", "-o", program,
          TOP / "docs/examples/checkpoint.c", library, "-lxenlight",
          "-lxentoollog", f"-Wl,-rpath,{program.parent}"], check=True)
-    return program
+
+    def run():
+        p = subprocess.run(
+            [program, "web", tmp_path / "image"], check=False, timeout=60,
+            text=True, capture_output=True, env=short_world.env | {
+                "LD_PRELOAD": built[1], "LIBXL_SAVE_HELPER": str(HELPER)})
+        return p.returncode, p.stderr
+    return run
 
 
 @pytest.fixture
@@ -145,24 +151,18 @@ def test_a_save_that_went_well_has_no_error(embedder):
 
 @pytest.mark.parametrize("unresumable", [False, True])
 def test_the_example_keeps_an_image_that_is_whole(
-        short_world, built, checkpoint, tmp_path, unresumable):
+        short_world, checkpoint, tmp_path, unresumable):
     """Where the guest does not go on, it is all that there is of it."""
     if unresumable:
         short_world.put("unresumable", "")
-    p = subprocess.run(
-        [checkpoint, "web", tmp_path / "image"], check=False, timeout=60,
-        text=True, capture_output=True, env=short_world.env | {
-            "LD_PRELOAD": built[1], "LIBXL_SAVE_HELPER": str(HELPER)})
-    assert p.returncode == unresumable
-    assert ("could not be resumed" in p.stderr) == unresumable
+    rc, said = checkpoint()
+    assert rc == unresumable
+    assert ("could not be resumed" in said) == unresumable
     assert (tmp_path / "image").stat().st_size > 1 << 16
 
 
 def test_the_example_leaves_no_part_of_an_image(
-        short_world, built, checkpoint, tmp_path):
+        short_world, checkpoint, tmp_path):
     short_world.put("conf", "no such = 1")
-    p = subprocess.run(
-        [checkpoint, "web", tmp_path / "image"], check=False, timeout=60,
-        text=True, capture_output=True, env=short_world.env | {
-            "LD_PRELOAD": built[1], "LIBXL_SAVE_HELPER": str(HELPER)})
-    assert p.returncode == 1 and not (tmp_path / "image").exists()
+    assert checkpoint()[0] == 1
+    assert not (tmp_path / "image").exists()

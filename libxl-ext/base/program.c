@@ -4,7 +4,9 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -54,4 +56,31 @@ void lxe__close_from(int first)
     max = sysconf(_SC_OPEN_MAX);
     for (fd = first; fd < (max > 0 ? max : 1024); fd++)
         close(fd);
+}
+
+int lxe__program_clean(const int *fds, int nr)
+{
+    struct sigaction dfl = { .sa_handler = SIG_DFL };
+    int above[LXE_PROGRAM_FDS_MAX], null, i, sig;
+    sigset_t none;
+
+    if (nr > LXE_PROGRAM_FDS_MAX)
+        return -1;
+    /* Out of the way first, so that no dup2 hits another. */
+    for (i = 0; i < nr; i++) {
+        above[i] = fcntl(fds[i], F_DUPFD, 3 + LXE_PROGRAM_FDS_MAX);
+        if (above[i] < 0)
+            return -1;
+    }
+    null = open("/dev/null", O_RDWR);
+    if (null < 0)
+        return -1;
+    for (i = 0; i < 3 + nr; i++)
+        if (dup2(i < 3 ? null : above[i - 3], i) < 0)
+            return -1;
+    lxe__close_from(3 + nr);
+    for (sig = 1; sig < NSIG; sig++)
+        sigaction(sig, &dfl, NULL);
+    sigemptyset(&none);
+    return sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -18,4 +18,12 @@ int lxe__program_find(char *path, size_t len, const char *name);
  */
 void lxe__close_from(int first);
 
+/*
+ * In a child, after a fork of threads: @fds become 3 and on, 0 to 2 are
+ * /dev/null, and no other descriptor, handler or blocked signal of the
+ * parent is left.
+ */
+#define LXE_PROGRAM_FDS_MAX 8
+int lxe__program_clean(const int *fds, int nr);
+
 #endif

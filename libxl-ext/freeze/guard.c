@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,40 +27,16 @@
 #include "freeze/guard.h"
 
 #define START_MS 20000
-#define FD_ORDERS 3     /* the guardian reads */
-#define FD_READY  4     /* the guardian writes */
-#define FD_JOURNAL 5    /* with its lock */
-#define FD_TOOLSTACK 6  /* readable when that has ended */
 
 /* In the grandchild: only calls that are safe after a fork of threads. */
 static void __attribute__((noreturn))
 become_guardian(char *const argv[], int orders, int ready, int journal,
                 int toolstack)
 {
-    struct sigaction dfl = { .sa_handler = SIG_DFL };
-    sigset_t none;
-    int null, sig;
+    /* From 3 on: see guardian/guardian.h. */
+    const int fds[] = { orders, ready, journal, toolstack };
 
-    /* Out of the way of 0 to 6 first, so that no dup2 hits another. */
-    orders = fcntl(orders, F_DUPFD, 10);
-    ready = fcntl(ready, F_DUPFD, 10);
-    journal = fcntl(journal, F_DUPFD, 10);
-    if (toolstack >= 0)
-        toolstack = fcntl(toolstack, F_DUPFD, 10);
-    null = open("/dev/null", O_RDWR);
-    if (orders < 0 || ready < 0 || journal < 0 || null < 0 ||
-        dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 ||
-        dup2(orders, FD_ORDERS) < 0 || dup2(ready, FD_READY) < 0 ||
-        dup2(journal, FD_JOURNAL) < 0)
-        _exit(127);
-    if (toolstack >= 0 && dup2(toolstack, FD_TOOLSTACK) < 0)
-        _exit(127);
-    lxe__close_from(toolstack >= 0 ? FD_TOOLSTACK + 1 : FD_JOURNAL + 1);
-    for (sig = 1; sig < NSIG; sig++)
-        sigaction(sig, &dfl, NULL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    if (chdir("/"))
+    if (lxe__program_clean(fds, toolstack >= 0 ? 4 : 3) || chdir("/"))
         _exit(127);
     execv(argv[0], argv);
     _exit(127);

@@ -68,8 +68,8 @@ void libxl_ext_op_free(libxl_ext_op *op);
  * Asks the operation to end; from any thread or signal handler, at any
  * time, more than once.  The call then returns ERROR_ABORTED, unless it
  * had come too far and ends well: a save whose image is complete is one.
- * A guest that was being saved runs again; one that was being restored
- * is destroyed.
+ * A guest that was being saved runs again, within 5 s; one that was
+ * being restored is destroyed.
  */
 void libxl_ext_op_cancel(libxl_ext_op *op);
 

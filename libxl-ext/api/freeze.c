@@ -32,7 +32,7 @@ static int freeze(libxl_ext_ctx *ctx, uint32_t domid,
         lxe__freeze_run(f, false, NULL, report, &ctx->err) ||
         lxe__freeze_hold(f, &ctx->err);
     lxe__err_init(&thaw_err);
-    if (r && f && lxe__freeze_thaw(f, &thaw_err))
+    if (r && f && lxe__freeze_thaw(f, NULL, &thaw_err))
         LXE_ERROR(ctx->lg, "%s", thaw_err.msg);
     lxe__freeze_free(f);
     return r;

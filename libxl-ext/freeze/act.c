@@ -28,11 +28,16 @@ static int give_up(struct lxe__run *run, struct lxe__backend *b,
     return lxe__err_set(err, why->code, "%s", why->msg);
 }
 
+static bool is_stopped(const struct lxe__run *run)
+{
+    return run->stop && *run->stop;
+}
+
 static int detach(struct lxe__run *run, struct lxe__backend *b,
                   struct lxe__view_item *item, struct lxe__err *err)
 {
     struct lxe__freeze *f = run->f;
-    double left, nap = 0.2;
+    double nap = 0.2;
 
     /* Without its rings, nothing would say that it has let go. */
     if (!item->rings.nr)
@@ -43,16 +48,19 @@ static int detach(struct lxe__run *run, struct lxe__backend *b,
     f->acted = true;
     if (LXE_FAULT(FREEZE_BEFORE_UNBIND, err))
         return -1;
-    left = run->deadline - lxe__now_ms();
-    if (lxe__sysfs_unbind(item->entry.driver, b->name,
-                          left > 1 ? left : 1, err))
+    if (lxe__sysfs_unbind(item->entry.driver, b->name, run->deadline,
+                          run->stop, err))
         return -1;
     /*
      * unbind returns while requests are still in flight; their rings
      * stay mapped until the last one has been answered.
      */
     while (lxe__ringset_in_use(&item->rings, &f->view.gmap.t)) {
-        if (lxe__now_ms() > run->deadline || (run->stop && *run->stop))
+        if (is_stopped(run))
+            return lxe__err_set(err, EINTR, "freeze: %s: unbound, but its"
+                                " ring is still in use: told to stop",
+                                b->name);
+        if (lxe__now_ms() > run->deadline)
             return lxe__err_set(err, ETIMEDOUT, "freeze: %s: unbound, but"
                                 " its ring is still in use after %u ms",
                                 b->name, f->policy.freeze_timeout);
@@ -143,7 +151,10 @@ int lxe__freeze_one(struct lxe__run *run, struct lxe__backend *b,
                      b->verdict.why);
         return give_up(run, b, &why, err);
     }
-    if (act == LXE_ACT_DETACH)
+    if (is_stopped(run))
+        r = lxe__err_set(&why, EINTR, "freeze: %s: not begun: told to"
+                         " stop", b->name);
+    else if (act == LXE_ACT_DETACH)
         r = detach(run, b, item, &why);
     else
         r = prove(run, b, item, &why);

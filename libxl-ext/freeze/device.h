@@ -8,6 +8,7 @@
 #ifndef LXE_FREEZE_DEVICE_H
 #define LXE_FREEZE_DEVICE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <xenctrl.h>
@@ -15,6 +16,7 @@
 #include "base/err.h"
 #include "freeze/backends.h"
 #include "freeze/journal.h"
+#include "freeze/task.h"
 
 struct xs_handle;
 
@@ -25,23 +27,27 @@ bool lxe__sysfs_bound(const char *name);
 bool lxe__sysfs_exists(const char *name);
 
 /*
- * Writes @name to the driver's bind or unbind file, in a child, so that
- * a device that hangs does not hang us: ETIMEDOUT after @ms.
+ * Writes @name to the driver's unbind file, in a task, so that a device
+ * that hangs does not hang us: ETIMEDOUT at @deadline (lxe__now_ms()),
+ * EINTR where *stop is set.  It may yet succeed.
  */
-int lxe__sysfs_unbind(const char *driver, const char *name, unsigned ms,
+int lxe__sysfs_unbind(const char *driver, const char *name,
+                      double deadline, const volatile sig_atomic_t *stop,
                       struct lxe__err *err);
-int lxe__sysfs_bind(const char *driver, const char *name, unsigned ms,
+
+/* Begins to write it to the bind file; the result is an errno value. */
+int lxe__sysfs_bind(struct lxe__task *t, const char *driver,
+                    const char *name, struct lxe__err *err);
+int lxe__sysfs_bind_failed(const char *driver, const char *name, int e,
+                           struct lxe__err *err);
+
+/* Is a task under way with @name, begun by whom ever? */
+bool lxe__sysfs_busy(const char *name);
+
+/* See lxe__task_start(). */
+int lxe__sysfs_task(struct lxe__task *t, const char *name,
+                    lxe__task_fn *work, const void *data,
                     struct lxe__err *err);
-
-/*
- * Is an unbind of @name still under way?  One that took too long was
- * left behind and may yet succeed.  Another device's says nothing here:
- * its storage may be stuck for ever.
- */
-bool lxe__sysfs_unbinding(const char *name);
-
-/* Waits for the child @pid; ETIMEDOUT leaves it running. */
-int lxe__wait_child(int pid, unsigned ms, int *status_r);
 
 double lxe__now_ms(void);
 void lxe__sleep_ms(double ms);
@@ -60,28 +66,39 @@ int lxe__vif_describe(struct xs_handle *xsh, const struct lxe__backend *b,
 int lxe__vif_is_up(const char *vif, bool *up_r, struct lxe__err *err);
 int lxe__vif_link(const char *vif, bool up, struct lxe__err *err);
 
-/* The hotplug script, as libxl runs it when the device is made. */
-int lxe__vif_online(const struct lxe__jentry *e, const char *be_path,
-                    unsigned ms, struct lxe__err *err);
+/*
+ * Begins to run the hotplug script, as libxl does when the device is
+ * made; what it prints goes nowhere.  After LXE_VIF_SCRIPT_MS it is
+ * killed.  The result is an errno value, or a wait status, negative.
+ */
+#define LXE_VIF_SCRIPT_MS 120000    /* libxl gives it 40 s at least */
+int lxe__vif_online(struct lxe__task *t, const struct lxe__jentry *e,
+                    const char *be_path, struct lxe__err *err);
+int lxe__vif_online_failed(const struct lxe__jentry *e, int result,
+                           struct lxe__err *err);
 
 /* thaw.c */
 
 /*
- * Undoes one act.  Nothing is done twice: what is bound or up already
- * stays as it is.  A device that is gone counts as undone.  A driver is
- * not bound again while requests that it took before are in flight: it
- * would take them once more from the ring, and both would answer.
+ * Undoes all that the journal at @fd names and writes it down.  Devices
+ * are brought back side by side, and each step of each has a bound of its
+ * own, so that what hangs keeps no other.  Goes on after a failure and
+ * returns -1 at the end.
+ *
+ * Nothing is done twice: what is bound or up already stays as it is.  A
+ * device that is gone counts as undone.  A driver is not bound again
+ * while requests that it took before are in flight: it would take them
+ * once more from the ring, and both would answer.
+ *
+ * At @deadline (lxe__now_ms()), or LXE_UNDO_STOPPED_MS after *stop was
+ * set, what is not back is left as it is: -1.  A script that runs goes
+ * on, and whoever calls this next finds what came of it.
  */
-int lxe__undo(xc_interface *xch, struct xs_handle *xsh,
-              uint32_t own_domid, uint32_t domid,
-              const struct lxe__jentry *e, struct lxe__err *err);
-
-/*
- * Undoes all that the journal at @fd names, disks and links first, and
- * writes it down.  Goes on after a failure and returns -1 at the end.
- */
+#define LXE_UNDO_MS         10000   /* somebody goes on behind it */
+#define LXE_UNDO_STOPPED_MS 2000
 int lxe__undo_all(xc_interface *xch, struct xs_handle *xsh,
                   uint32_t own_domid, int fd,
-                  const struct lxe__journal *j, struct lxe__err *err);
+                  const struct lxe__journal *j, double deadline,
+                  const volatile sig_atomic_t *stop, struct lxe__err *err);
 
 #endif

@@ -251,19 +251,27 @@ int lxe__freeze_hold(struct lxe__freeze *f, struct lxe__err *err)
     return 0;
 }
 
-int lxe__freeze_thaw(struct lxe__freeze *f, struct lxe__err *err)
+int lxe__freeze_thaw(struct lxe__freeze *f,
+                     const volatile sig_atomic_t *stop,
+                     struct lxe__err *err)
 {
     struct lxe__journal j = { 0 };
+    struct lxe__err mine;
     int rc = 0;
 
     if (f->guard_fd < 0)
         return 0;
     if (f->acted) {
-        rc = lxe__journal_read(&j, f->journal_fd, err);
+        lxe__err_init(&mine);
+        rc = lxe__journal_read(&j, f->journal_fd, &mine);
         if (!rc)
             rc = lxe__undo_all(f->xch, f->xsh, f->view.bs.own_domid,
-                               f->journal_fd, &j, err);
+                               f->journal_fd, &j,
+                               lxe__now_ms() + LXE_UNDO_MS, stop, &mine);
         lxe__journal_dispose(&j);
+        if (rc)
+            lxe__err_set(err, mine.code, "%.400s; the guardian of domain"
+                         " %u goes on trying", mine.msg, f->domid);
     }
     /* Where it failed, the guardian sees the end and tries again. */
     if (!rc)
@@ -279,7 +287,7 @@ void lxe__freeze_free(struct lxe__freeze *f)
     if (!f)
         return;
     if (!f->committed)
-        lxe__freeze_thaw(f, NULL);
+        lxe__freeze_thaw(f, NULL, NULL);
     if (f->guard_fd >= 0)
         close(f->guard_fd);
     if (f->journal_fd >= 0)

@@ -106,8 +106,14 @@ int lxe__freeze_hold(struct lxe__freeze *f, struct lxe__err *err);
 void lxe__freeze_suspending(struct lxe__freeze *f);
 void lxe__freeze_answered(struct lxe__freeze *f);
 
-/* Idempotent.  -1 where a backend could not be brought back. */
-int lxe__freeze_thaw(struct lxe__freeze *f, struct lxe__err *err);
+/*
+ * Idempotent.  -1 where a backend could not be brought back within
+ * LXE_UNDO_MS (device.h), or LXE_UNDO_STOPPED_MS after *stop was set: its
+ * guardian goes on.
+ */
+int lxe__freeze_thaw(struct lxe__freeze *f,
+                     const volatile sig_atomic_t *stop,
+                     struct lxe__err *err);
 
 /* Without commit or thaw before it, this is thaw. */
 void lxe__freeze_free(struct lxe__freeze *f);

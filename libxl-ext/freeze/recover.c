@@ -174,7 +174,8 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
         goto out;
     }
     age = age_of(fd);
-    rc = lxe__undo_all(xch, xsh, lxe__xs_own_domid(xsh), fd, &j, err);
+    rc = lxe__undo_all(xch, xsh, lxe__xs_own_domid(xsh), fd, &j,
+                       lxe__now_ms() + LXE_THAW_MS, NULL, err);
     if (!rc && resumer && j.ours && !j.whole)
         rc = let_run(xch, &j, age, resumer, err);
     if (!rc)

@@ -15,17 +15,52 @@
 #include "freeze/poll.h"
 
 #define BIND_MS    10000
-#define SCRIPT_MS  120000  /* libxl gives it 40 s at least */
+#define SCRIPT_MS  (LXE_VIF_SCRIPT_MS + 1000)
 #define CONNECT_MS 10000
 #define STATE_CONNECTED 4
+
+/*
+ * One device on its way back.  Each step looks whether what it waits for
+ * is there, never sleeps, and begins the next.
+ *
+ *   FREE      waits until nothing of the time before the unbind is under
+ *             way, then binds
+ *   BIND      waits for that
+ *   BOUND     runs the hotplug script of a vif
+ *   SCRIPT    waits for that
+ *   CONNECT   the driver attaches to the ring in its own time
+ */
+enum stage { FREE, BIND, BOUND, SCRIPT, CONNECT, BACK, FAILED };
+
+struct undoing {
+    xc_interface *xch;
+    struct xs_handle *xsh;
+    const struct lxe__jentry *e;
+    char be_path[128];
+    enum stage stage;
+    double since;           /* when that stage began */
+    struct lxe__task task;
+};
+
+static void go_to(struct undoing *u, enum stage stage)
+{
+    u->stage = stage;
+    u->since = lxe__now_ms();
+}
+
+/* Has this stage taken more than @ms? */
+static bool is_late(const struct undoing *u, double ms)
+{
+    return lxe__now_ms() - u->since > ms;
+}
 
 /*
  * netback removes this node when it is unbound and the script writes it
  * as its last act, so an earlier try need not be repeated.
  */
-static bool is_online(struct xs_handle *xsh, const char *be_path)
+static bool is_online(const struct undoing *u)
 {
-    char *v = lxe__xs_node(xsh, be_path, "hotplug-status");
+    char *v = lxe__xs_node(u->xsh, u->be_path, "hotplug-status");
     bool online = v && !strcmp(v, "connected");
 
     free(v);
@@ -33,10 +68,9 @@ static bool is_online(struct xs_handle *xsh, const char *be_path)
 }
 
 /* Is a ring of this backend still mapped by anybody? */
-static bool rings_in_use(xc_interface *xch, struct xs_handle *xsh,
-                         const char *be_path)
+static bool rings_in_use(const struct undoing *u)
 {
-    char *fe = lxe__xs_node(xsh, be_path, "frontend");
+    char *fe = lxe__xs_node(u->xsh, u->be_path, "frontend");
     xenforeignmemory_handle *fmem = NULL;
     struct lxe__ringset rings = { 0 };
     struct lxe__backend b = { 0 };
@@ -46,12 +80,12 @@ static bool rings_in_use(xc_interface *xch, struct xs_handle *xsh,
 
     lxe__err_init(&err);
     if (!fe || strlen(fe) >= sizeof(b.fe_path) ||
-        !lxe__backend_parse(be_path, &b))
+        !lxe__backend_parse(u->be_path, &b))
         goto out;
     strcpy(b.fe_path, fe);
     fmem = xenforeignmemory_open(NULL, 0);
-    if (!fmem || lxe__ringset_list(&rings, xsh, &b, &err) ||
-        lxe__gmap_open(&gmap, xch, fmem, b.domid, &err))
+    if (!fmem || lxe__ringset_list(&rings, u->xsh, &b, &err) ||
+        lxe__gmap_open(&gmap, u->xch, fmem, b.domid, &err))
         goto out;
     in_use = lxe__ringset_in_use(&rings, &gmap.t);
     lxe__gmap_close(&gmap);
@@ -63,56 +97,135 @@ static bool rings_in_use(xc_interface *xch, struct xs_handle *xsh,
     return in_use;
 }
 
-/* Until nothing of the time before the unbind is underway. */
-static int wait_unbound(xc_interface *xch, struct xs_handle *xsh,
-                        const char *be_path, const struct lxe__jentry *e,
-                        struct lxe__err *err)
+/* What keeps it from its next step, after all the time that it had. */
+static int not_back(const struct undoing *u, struct lxe__err *err)
 {
-    double end = lxe__now_ms() + BIND_MS;
-    bool unbinding;
+    const char *name = u->e->name;
+    double ms = lxe__now_ms() - u->since;
 
-    while ((unbinding = lxe__sysfs_unbinding(e->name)) ||
-           (!lxe__sysfs_bound(e->name) &&
-            rings_in_use(xch, xsh, be_path))) {
-        if (lxe__now_ms() > end)
-            return lxe__err_set(err, EBUSY, "freeze: %s: %s after %d ms:"
-                                " it cannot be bound again yet", e->name,
-                                unbinding ? "its unbind has not ended" :
-                                "requests that it took before are still"
-                                " in flight", BIND_MS);
-        lxe__sleep_ms(20);
+    switch (u->stage) {
+    case FREE:
+    case BOUND:
+        return lxe__err_set(err, EBUSY, "freeze: %s: %s after %.0f ms: it"
+                            " cannot be bound again yet", name,
+                            lxe__sysfs_busy(name) ? "what was begun with"
+                            " it (unbind, bind or hotplug script) has not"
+                            " ended" : "requests that it took before are"
+                            " still in flight", ms);
+    case BIND:
+        return lxe__err_set(err, ETIMEDOUT, "freeze: bind %s: not done"
+                            " within %.0f ms; the device is stuck", name,
+                            ms);
+    case SCRIPT:
+        return lxe__err_set(err, ETIMEDOUT, "freeze: %s: %s online has"
+                            " not ended after %.0f ms", name,
+                            u->e->script, ms);
+    default:
+        return lxe__err_set(err, ETIMEDOUT, "freeze: %s: bound again, but"
+                            " not connected within %.0f ms (state %u)",
+                            name, ms, lxe__xs_state(u->xsh, u->be_path));
     }
+}
+
+/* @r: of what was to begin @next.  What is busy is tried again later. */
+static int begun(struct undoing *u, int r, enum stage next,
+                 struct lxe__err *mine, struct lxe__err *err)
+{
+    if (!r)
+        go_to(u, next);
+    else if (mine->code != EBUSY)
+        return lxe__err_set(err, mine->code, "%s", mine->msg);
+    else if (is_late(u, BIND_MS))
+        return not_back(u, err);
     return 0;
 }
 
-static int undo_unbind(xc_interface *xch, struct xs_handle *xsh,
-                       const char *be_path, const struct lxe__jentry *e,
-                       struct lxe__err *err)
+static int step_free(struct undoing *u, struct lxe__err *err)
 {
-    double end;
+    struct lxe__err mine;
+    int r;
 
-    if (!lxe__sysfs_exists(e->name))
+    /* In this order: an unbind that is about to end ends ahead of both. */
+    if (lxe__sysfs_busy(u->e->name))
+        return is_late(u, BIND_MS) ? not_back(u, err) : 0;
+    if (lxe__sysfs_bound(u->e->name)) {
+        go_to(u, BOUND);
         return 0;
-    if (wait_unbound(xch, xsh, be_path, e, err))
-        return -1;
-    if (!lxe__sysfs_bound(e->name) &&
-        lxe__sysfs_bind(e->driver, e->name, BIND_MS, err) &&
-        !lxe__sysfs_bound(e->name))
-        return -1;
-    if (!strcmp(e->driver, "vif") && !is_online(xsh, be_path) &&
-        lxe__vif_online(e, be_path, SCRIPT_MS, err))
-        return -1;
-    /* The driver attaches to the ring in its own time. */
-    end = lxe__now_ms() + CONNECT_MS;
-    while (lxe__xs_state(xsh, be_path) != STATE_CONNECTED) {
-        if (lxe__now_ms() > end)
-            return lxe__err_set(err, ETIMEDOUT, "freeze: %s: bound again,"
-                                " but not connected within %d ms (state"
-                                " %u)", e->name, CONNECT_MS,
-                                lxe__xs_state(xsh, be_path));
-        if (!lxe__sysfs_exists(e->name))
-            return 0;
-        lxe__sleep_ms(5);
+    }
+    if (rings_in_use(u))
+        return is_late(u, BIND_MS) ? not_back(u, err) : 0;
+    lxe__err_init(&mine);
+    r = lxe__sysfs_bind(&u->task, u->e->driver, u->e->name, &mine);
+    return begun(u, r, BIND, &mine, err);
+}
+
+static int step_bind(struct undoing *u, struct lxe__err *err)
+{
+    int e;
+
+    if (!lxe__task_ended(&u->task, 0, &e))
+        return is_late(u, BIND_MS) ? not_back(u, err) : 0;
+    if (e && !lxe__sysfs_bound(u->e->name))
+        return lxe__sysfs_bind_failed(u->e->driver, u->e->name, e, err);
+    go_to(u, BOUND);
+    return 0;
+}
+
+static int step_bound(struct undoing *u, struct lxe__err *err)
+{
+    struct lxe__err mine;
+    int r;
+
+    if (strcmp(u->e->driver, "vif") || !u->e->script[0] || is_online(u)) {
+        go_to(u, CONNECT);
+        return 0;
+    }
+    lxe__err_init(&mine);
+    r = lxe__vif_online(&u->task, u->e, u->be_path, &mine);
+    return begun(u, r, SCRIPT, &mine, err);
+}
+
+static int step_script(struct undoing *u, struct lxe__err *err)
+{
+    int result;
+
+    if (!lxe__task_ended(&u->task, 0, &result))
+        return is_late(u, SCRIPT_MS) ? not_back(u, err) : 0;
+    if (result)
+        return lxe__vif_online_failed(u->e, result, err);
+    go_to(u, CONNECT);
+    return 0;
+}
+
+static int step_connect(struct undoing *u, struct lxe__err *err)
+{
+    if (lxe__xs_state(u->xsh, u->be_path) == STATE_CONNECTED)
+        go_to(u, BACK);
+    else if (is_late(u, CONNECT_MS))
+        return not_back(u, err);
+    return 0;
+}
+
+static int step(struct undoing *u, struct lxe__err *err)
+{
+    if (!lxe__sysfs_exists(u->e->name)) {
+        go_to(u, BACK);
+        return 0;
+    }
+    switch (u->stage) {
+    case FREE:
+        return step_free(u, err);
+    case BIND:
+        return step_bind(u, err);
+    case BOUND:
+        return step_bound(u, err);
+    case SCRIPT:
+        return step_script(u, err);
+    case CONNECT:
+        return step_connect(u, err);
+    case BACK:
+    case FAILED:
+        break;
     }
     return 0;
 }
@@ -127,49 +240,97 @@ static int undo_link(const struct lxe__jentry *e, struct lxe__err *err)
     return lxe__err_set(err, mine.code, "%s", mine.msg);
 }
 
-int lxe__undo(xc_interface *xch, struct xs_handle *xsh,
-              uint32_t own_domid, uint32_t domid,
-              const struct lxe__jentry *e, struct lxe__err *err)
+/* A link is set up at once. */
+static int begin(struct undoing *u, uint32_t own_domid, uint32_t domid,
+                 struct lxe__err *err)
 {
-    char be_path[128];
-    int rc;
+    const struct lxe__jentry *e = u->e;
 
     if (LXE_FAULT(THAW_BEFORE, err))
         return -1;
     if (!lxe__jentry_valid(e, domid))
         return lxe__err_set(err, EINVAL, "freeze: %s: not a name that can"
                             " be trusted", e->name);
-    snprintf(be_path, sizeof(be_path), "/local/domain/%u/backend/%s/%u/%s",
-             own_domid, e->driver, domid, strrchr(e->name, '-') + 1);
-    rc = e->undo == LXE_UNDO_LINK ? undo_link(e, err)
-                                  : undo_unbind(xch, xsh, be_path, e, err);
-    if (rc)
+    snprintf(u->be_path, sizeof(u->be_path),
+             "/local/domain/%u/backend/%s/%u/%s", own_domid, e->driver,
+             domid, strrchr(e->name, '-') + 1);
+    go_to(u, FREE);
+    if (e->undo != LXE_UNDO_LINK)
+        return 0;
+    if (undo_link(e, err))
         return -1;
-    return LXE_FAULT(THAW_AFTER, err);
+    go_to(u, BACK);
+    return 0;
 }
 
-/* Scripts take long, so what needs one comes after all that does not. */
-static bool needs_script(const struct lxe__jentry *e)
+/* @r: of what was done last.  True where no more is to be done. */
+static bool settle(struct undoing *u, int r, int fd, struct lxe__err *err)
 {
-    return e->undo == LXE_UNDO_UNBIND && !strcmp(e->driver, "vif");
+    if (!r && u->stage != BACK)
+        return false;
+    lxe__task_leave(&u->task);
+    if (!r)
+        r = lxe__journal_undone(fd, u->e, err);
+    if (r || LXE_FAULT(THAW_AFTER, err))
+        u->stage = FAILED;
+    return true;
+}
+
+/* How many are still on their way. */
+static size_t step_all(struct undoing *list, size_t nr, int fd,
+                       struct lxe__err *err)
+{
+    size_t i, left = 0;
+
+    for (i = 0; i < nr; i++)
+        if (list[i].stage < BACK &&
+            !settle(&list[i], step(&list[i], err), fd, err))
+            left++;
+    return left;
 }
 
 int lxe__undo_all(xc_interface *xch, struct xs_handle *xsh,
                   uint32_t own_domid, int fd,
-                  const struct lxe__journal *j, struct lxe__err *err)
+                  const struct lxe__journal *j, double deadline,
+                  const volatile sig_atomic_t *stop, struct lxe__err *err)
 {
-    int rc = 0, pass;
-    size_t i;
+    struct undoing *list = calloc(j->nr + 1, sizeof(*list));
+    size_t i, nr = 0;
+    double nap = 0.5;
+    bool stopped = false;
+    int rc = 0;
 
-    for (pass = 0; pass < 2; pass++)
-        for (i = 0; i < j->nr; i++) {
-            const struct lxe__jentry *e = &j->list[i];
+    if (!list)
+        return lxe__err_set(err, ENOMEM, "freeze: no memory to thaw %zu"
+                            " devices", j->nr);
+    for (i = 0; i < j->nr; i++) {
+        struct undoing *u = &list[nr];
 
-            if (e->undone || needs_script(e) != pass)
-                continue;
-            if (lxe__undo(xch, xsh, own_domid, j->domid, e, err) ||
-                lxe__journal_undone(fd, e, err))
-                rc = -1;
+        if (j->list[i].undone)
+            continue;
+        *u = (struct undoing){ .xch = xch, .xsh = xsh, .e = &j->list[i],
+                               .task = { -1 } };
+        settle(u, begin(u, own_domid, j->domid, err), fd, err);
+        nr++;
+    }
+    while (step_all(list, nr, fd, err)) {
+        if (stop && *stop && !stopped) {
+            stopped = true;
+            if (deadline > lxe__now_ms() + LXE_UNDO_STOPPED_MS)
+                deadline = lxe__now_ms() + LXE_UNDO_STOPPED_MS;
         }
+        if (lxe__now_ms() > deadline)
+            break;
+        lxe__sleep_ms(nap);
+        if (nap < 20)
+            nap *= 1.5;
+    }
+    for (i = 0; i < nr; i++) {
+        if (list[i].stage < BACK)
+            settle(&list[i], not_back(&list[i], err), fd, err);
+        if (list[i].stage == FAILED)
+            rc = -1;
+    }
+    free(list);
     return rc;
 }

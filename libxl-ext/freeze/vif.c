@@ -3,7 +3,6 @@
  * Network backends: the interface's link, and the hotplug script.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,7 +14,6 @@
 #include <unistd.h>
 #include <xenstore.h>
 
-#include "base/program.h"
 #include "freeze/device.h"
 
 int lxe__vif_describe(struct xs_handle *xsh, const struct lxe__backend *b,
@@ -114,63 +112,80 @@ int lxe__vif_link(const char *vif, bool up, struct lxe__err *err)
     return rc;
 }
 
-int lxe__vif_online(const struct lxe__jentry *e, const char *be_path,
-                    unsigned ms, struct lxe__err *err)
+/* What the script gets; made ahead of the fork. */
+struct script {
+    char path[256];
+    char xenbus[160], self[300], vif[32];
+};
+
+static void __attribute__((noreturn)) become_script(struct script *s)
 {
-    char xenbus[160], script[300], vif[32];
-    const char *rel = strstr(be_path, "/backend/");
     char *envp[] = {
         "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "XENBUS_TYPE=vif",
-        "XENBUS_BASE_PATH=backend", "netdev=", xenbus, script, vif,
+        "XENBUS_BASE_PATH=backend", "netdev=", s->xenbus, s->self, s->vif,
         NULL,
     };
-    char *argv[] = { (char *)e->script, "online", "type_if=vif", NULL };
-    int status = 0;
-    unsigned a, b;
-    pid_t pid;
+    char *argv[] = { s->path, "online", "type_if=vif", NULL };
 
-    if (!e->script[0])
-        return 0;
+    setpgid(0, 0);
+    execve(s->path, argv, envp);
+    _exit(127);
+}
+
+/*
+ * One that hangs is killed, or it would run into the next try.  It may
+ * be stuck in the kernel; then so is this process, which nobody waits
+ * for and which keeps the device's lock.
+ */
+static int run_script(const void *data)
+{
+    struct script s = *(const struct script *)data;
+    double end = lxe__now_ms() + LXE_VIF_SCRIPT_MS;
+    int status = 0;
+    pid_t pid, r;
+
+    pid = fork();
+    if (pid < 0)
+        return errno;
+    if (!pid)
+        become_script(&s);
+    while (!(r = waitpid(pid, &status, WNOHANG)) && lxe__now_ms() < end)
+        lxe__sleep_ms(5);
+    if (!r) {
+        kill(-pid, SIGKILL);
+        waitpid(pid, &status, 0);
+        return ETIMEDOUT;
+    }
+    return r == pid ? -status : errno;
+}
+
+int lxe__vif_online(struct lxe__task *t, const struct lxe__jentry *e,
+                    const char *be_path, struct lxe__err *err)
+{
+    const char *rel = strstr(be_path, "/backend/");
+    struct script s;
+    unsigned a, b;
+
     /* The kernel's name: the script itself gives the other one. */
     if (!rel || sscanf(e->name, "vif-%u-%u", &a, &b) != 2)
         return lxe__err_set(err, EINVAL, "freeze: %s: no such path: %s",
                             e->name, be_path);
-    snprintf(xenbus, sizeof(xenbus), "XENBUS_PATH=%s", rel + 1);
-    snprintf(script, sizeof(script), "script=%s", e->script);
-    snprintf(vif, sizeof(vif), "vif=vif%u.%u", a, b);
-    pid = fork();
-    if (pid < 0)
-        return lxe__err_set(err, errno, "freeze: %s: cannot fork: %s",
-                            e->name, strerror(errno));
-    if (!pid) {
-        sigset_t none;
+    snprintf(s.path, sizeof(s.path), "%s", e->script);
+    snprintf(s.xenbus, sizeof(s.xenbus), "XENBUS_PATH=%s", rel + 1);
+    snprintf(s.self, sizeof(s.self), "script=%s", e->script);
+    snprintf(s.vif, sizeof(s.vif), "vif=vif%u.%u", a, b);
+    return lxe__sysfs_task(t, e->name, run_script, &s, err);
+}
 
-        setpgid(0, 0);
-        /*
-         * Our output is libxl's protocol, and what the script leaves
-         * running would keep the stream open.
-         */
-        if (dup2(2, 1) < 0)
-            close(1);
-        close(0);
-        open("/dev/null", O_RDONLY);
-        lxe__close_from(3);
-        sigemptyset(&none);
-        sigprocmask(SIG_SETMASK, &none, NULL);
-        execve(e->script, argv, envp);
-        _exit(127);
-    }
-    if (lxe__wait_child(pid, ms, &status)) {
-        lxe__err_set(err, errno, "freeze: %s: %s online did not end within"
-                     " %u ms", e->name, e->script, ms);
-        /* Or it would run into the next try. */
-        kill(-pid, SIGKILL);
-        waitpid(pid, &status, 0);
-        return -1;
-    }
-    if (status)
-        return lxe__err_set(err, EIO, "freeze: %s: %s online failed"
-                            " (wait status 0x%x)", e->name, e->script,
-                            status);
-    return 0;
+int lxe__vif_online_failed(const struct lxe__jentry *e, int result,
+                           struct lxe__err *err)
+{
+    if (result > 0)
+        return lxe__err_set(err, result, "freeze: %s: %s online: %s",
+                            e->name, e->script, result == ETIMEDOUT ?
+                            "it did not end in its time and was killed" :
+                            strerror(result));
+    return lxe__err_set(err, EIO, "freeze: %s: %s online failed (wait"
+                        " status 0x%x): see /var/log/xen/xen-hotplug.log",
+                        e->name, e->script, -result);
 }

@@ -178,8 +178,9 @@ static void thaw(struct guard *g, const struct lxe__journal *j)
     struct lxe__err err;
 
     lxe__err_init(&err);
+    /* The domain may end, or libxl want to close a device, meanwhile. */
     if (lxe__undo_all(g->xch, g->xsh, g->own_domid, g->journal_fd, j,
-                      &err)) {
+                      lxe__now_ms() + LXE_UNDO_MS, NULL, &err)) {
         failed(g, "thaw", &err);
         return;
     }

@@ -526,7 +526,8 @@ int lxe__helper_save(struct lxe__helper *h, const struct lxe__save_args *a)
     lxe__page_state_free(s.page_state);
     lxe__caller_phase(&h->caller, rc ? LIBXL_EXT_PHASE_THAW
                                      : LIBXL_EXT_PHASE_EMULATOR);
-    if (rc && s.freeze && lxe__freeze_thaw(s.freeze, &thaw_err))
+    if (rc && s.freeze &&
+        lxe__freeze_thaw(s.freeze, &stop_requested, &thaw_err))
         LXE_ERROR(&h->proto.logger, "%s", thaw_err.msg);
     lxe__relay_dispose(s.relay, NULL);
     lxe__link_end(s.link, NULL);

@@ -25,11 +25,16 @@
  *   ring        the page that any mapped frame is
  *   sys/        stands for /sys/bus/xen-backend: devices/NAME/driver is
  *               there as long as NAME is bound.  What is written to
- *               drivers/vbd/unbind and bind takes it away and makes it,
- *               and with it the use of grant 8; of any other device than
- *               51712 that of grant 9
+ *               drivers/vbd/unbind and bind, or to those of vif, takes it
+ *               away and makes it, and with it the use of grant 8; of
+ *               vif N that of grant 10 + N, of any other device that of
+ *               grant 9
  *   net/VIF     an interface in a bridge: "up" or "down"
  *   stuck       the device whose unbind does not end while it is there
+ *   stuck_bind  the same of its bind
+ *
+ * For the helper there is a libxenguest that writes headers, has the
+ * guest suspended and writes an end.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -50,6 +55,7 @@
 #include <libxl_utils.h>
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
+#include <xenguest.h>
 #include <xenstore.h>
 
 #include "_config.h"
@@ -342,6 +348,31 @@ int xenforeignmemory_unmap_resource(xenforeignmemory_handle *fmem,
 {
     (void)fmem;
     return munmap(fres, PAGE);
+}
+
+/*----- libxenguest -----*/
+
+int xc_domain_save(xc_interface *xch, int io_fd, uint32_t dom,
+                   uint32_t flags, struct save_callbacks *callbacks,
+                   xc_stream_type_t stream_type, int recv_fd)
+{
+    /* Of version 3, a PV guest's; what comes of a save is not read. */
+    static const uint8_t headers[40] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        'X', 'E', 'N', 'F', 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0,
+        1, 0, 0, 0, 12, 0, 0, 0, 4, 0, 0, 0, 17, 0, 0, 0,
+    }, end[8] = { 0 };
+
+    (void)xch;
+    (void)dom;
+    (void)flags;
+    (void)stream_type;
+    (void)recv_fd;
+    if (write(io_fd, headers, sizeof(headers)) != sizeof(headers) ||
+        !callbacks->suspend(callbacks->data) ||
+        write(io_fd, end, sizeof(end)) != sizeof(end))
+        return -1;
+    return 0;
 }
 
 /*----- xenstore -----*/
@@ -801,12 +832,32 @@ static bool leads_to(int fd, const char *name)
     return !strcmp(path, file);
 }
 
+/* As netback does; the device's script has to run again. */
+static void forget_script(const char *name, size_t len)
+{
+    char file[160], path[512];
+    unsigned devid;
+
+    snprintf(file, sizeof(file), "%.*s", (int)len, name);
+    if (sscanf(file, "vif-5-%u", &devid) != 1)
+        return;
+    snprintf(file, sizeof(file), "store/local/domain/0/backend/vif/5/%u"
+             "/hotplug-status", devid);
+    in_world(path, sizeof(path), file);
+    unlink(path);
+}
+
 static int set_bound(const char *name, size_t len, bool bound)
 {
     grant_entry_v1_t *grants = map_file("grants");
     int ref = RING_REF + !memmem(name, len, "-51712", 6);
     char file[160], path[512];
+    unsigned devid;
     int fd;
+
+    snprintf(file, sizeof(file), "%.*s", (int)len, name);
+    if (sscanf(file, "vif-5-%u", &devid) == 1)
+        ref = RING_REF + 2 + devid;
 
     snprintf(file, sizeof(file), "sys/devices/%.*s/driver", (int)len, name);
     in_world(path, sizeof(path), file);
@@ -821,20 +872,21 @@ static int set_bound(const char *name, size_t len, bool bound)
     } else {
         unlink(path);
         grants[ref].flags &= ~(GTF_reading | GTF_writing);
+        forget_script(name, len);
     }
     munmap(grants, PAGE);
     return 0;
 }
 
 /* Its storage does not answer: at most a minute. */
-static void be_stuck(const char *name, size_t len)
+static void be_stuck(const char *file, const char *name, size_t len)
 {
     bool same = true;
     char *stuck;
     int i;
 
     for (i = 0; same && i < 6000; i++) {
-        stuck = read_text("stuck");
+        stuck = read_text(file);
         same = stuck && strlen(stuck) == len && !memcmp(stuck, name, len);
         free(stuck);
         if (same)
@@ -846,12 +898,16 @@ ssize_t write(int fd, const void *data, size_t len)
 {
     static ssize_t (*real)(int, const void *, size_t);
 
-    if (leads_to(fd, "sys/drivers/vbd/unbind")) {
-        be_stuck(data, len);
+    if (leads_to(fd, "sys/drivers/vbd/unbind") ||
+        leads_to(fd, "sys/drivers/vif/unbind")) {
+        be_stuck("stuck", data, len);
         return set_bound(data, len, false) ? -1 : (ssize_t)len;
     }
-    if (leads_to(fd, "sys/drivers/vbd/bind"))
+    if (leads_to(fd, "sys/drivers/vbd/bind") ||
+        leads_to(fd, "sys/drivers/vif/bind")) {
+        be_stuck("stuck_bind", data, len);
         return set_bound(data, len, true) ? -1 : (ssize_t)len;
+    }
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "write");
     return real(fd, data, len);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Something about a device that may hang, in a process of its own.
+ *
+ * Whoever starts it waits as long as it likes and then leaves it; a call
+ * into the kernel that does not return, or a script, holds nobody but
+ * that process.  As long as it lives it has the device's lock, so that
+ * nothing is begun with a device twice, by whom ever; the lock of one
+ * device says nothing of another.  It is nobody's child, and keeps
+ * nothing of ours: no descriptor, no lock, no terminal.
+ */
+#ifndef LXE_FREEZE_TASK_H
+#define LXE_FREEZE_TASK_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct lxe__task {
+    int fd;             /* its result comes here; -1: there is none */
+};
+
+/*
+ * In the task's process: only calls that are safe after a fork of
+ * threads.  What it returns is its result.
+ */
+typedef int lxe__task_fn(const void *data);
+
+/*
+ * @lock is a directory, the device's in sysfs: ENODEV where it is not
+ * there, EBUSY where a task is under way.
+ */
+int lxe__task_start(struct lxe__task *t, const char *lock,
+                    lxe__task_fn *work, const void *data,
+                    struct lxe__err *err);
+
+/*
+ * Waits up to @ms.  True when it has ended, with its result (ECHILD where
+ * it was killed); @t is then as if left.
+ */
+bool lxe__task_ended(struct lxe__task *t, unsigned ms, int *result_r);
+
+/* It goes on, and nobody hears of its end.  Idempotent. */
+void lxe__task_leave(struct lxe__task *t);
+
+/* Is a task under way with the device of @lock? */
+bool lxe__task_busy(const char *lock);
+
+#endif

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+"""A save's helper as the process that it is: this file is libxl, which
+starts it and speaks with it (helper/protocol.h); the guest is that of
+fake_world.c, and so is the libxenguest below it."""
+
+import signal
+import struct
+import subprocess
+import time
+
+import pytest
+
+from world import BUILD, DISK, IN_USE, PERMIT, RING_REF
+
+LOG, SUSPEND, COMPLETE = 1, 3, 10
+# "A cancel leaves a running guest within 5 s": the helper's part of it.
+CANCELLED = 4
+
+
+class Helper:
+    """One save; libxl lets the guest run when it has failed."""
+
+    def __init__(self, world, fault=None):
+        self.world = world
+        self.said, self.result = [], None
+        world.put("store/local/domain/5/memory/target", "8192")
+        world.put("store/local/domain/5/memory/static-max", "8192")
+        env = world.env | ({"LIBXL_EXT_FAULT": fault} if fault else {})
+        with open(world.path / "image", "wb") as image:
+            fd = image.fileno()
+            self.process = subprocess.Popen(
+                [BUILD / "libxl-ext-save-helper", "--save-domain", str(fd),
+                 "-1", "5", "0", str(1 << SUSPEND), "0"], env=env,
+                pass_fds=[fd], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def hear(self):
+        """What it wants; log and progress are taken by the way."""
+        while True:
+            head = self.process.stdout.read(4)
+            if len(head) < 4:
+                return None
+            length, what = struct.unpack("=HH", head)
+            body = self.process.stdout.read(length - 2)
+            if what == SUSPEND:
+                return what
+            if what == COMPLETE:
+                self.result = struct.unpack("=ii", body)
+                return what
+            if what == LOG:
+                self.said.append(body[8:].decode("ascii", "replace"))
+
+    def answer(self, value):
+        self.process.stdin.write(struct.pack("=i", value))
+        self.process.stdin.flush()
+
+    def suspend(self):
+        assert self.hear() == SUSPEND, self.said
+        self.world.put("state", "suspended")
+        self.answer(1)
+
+    def complete(self):
+        """To its end; a guest whose save failed runs."""
+        assert self.hear() == COMPLETE, self.said
+        self.answer(0)
+        if self.result[0]:
+            self.world.put("state", "running")
+        assert self.process.wait(10) == 0
+        return self.result[0]
+
+    def cancel(self):
+        """Seconds until it has ended."""
+        start = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        assert self.complete() == -1
+        return time.monotonic() - start
+
+
+@pytest.fixture
+def helper(short_world):
+    started = []
+
+    def start(**args):
+        started.append(Helper(short_world, **args))
+        return started[-1]
+
+    yield start
+    for h in started:
+        h.process.kill()
+        h.process.wait()
+
+
+def wait_for(what, seconds=20):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def card(world, devid, script):
+    """A network card, which is to be detached, and its script's text."""
+    back = f"local/domain/0/backend/vif/5/{devid}"
+    path, ref = world.path / f"script{devid}", RING_REF + 2 + devid
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    for name, value in {
+            f"libxl/5/device/vif/{devid}/backend": f"/{back}",
+            f"libxl/5/device/vif/{devid}/frontend":
+                f"/local/domain/5/device/vif/{devid}",
+            f"{back}/state": "4", f"{back}/script": str(path),
+            f"{back}/hotplug-status": "connected",
+            f"{back}/frontend": f"/local/domain/5/device/vif/{devid}",
+            f"local/domain/5/device/vif/{devid}/tx-ring-ref": str(ref),
+            f"local/domain/5/device/vif/{devid}/rx-ring-ref": str(ref),
+            }.items():
+        world.put(f"store/{name}", value)
+    for name in (f"devices/vif-5-{devid}/driver", "drivers/vif/bind",
+                 "drivers/vif/unbind"):
+        world.put(f"sys/{name}", "")
+    grants = bytearray((world.path / "grants").read_bytes())
+    struct.pack_into("<HHI", grants, 8 * ref, PERMIT | IN_USE, 0, 0x100)
+    world.put("grants", bytes(grants))
+
+
+def connect(world, devid):
+    """What a script does in the end."""
+    return f"printf connected > {world.path / online(devid)}"
+
+
+def online(devid):
+    return f"store/local/domain/0/backend/vif/5/{devid}/hotplug-status"
+
+
+def hang(world, devid):
+    """Until there is a file of that name no more; told by its start."""
+    world.put("hang", "")
+    return (f"echo x >> {world.path}/started\n"
+            f"while [ -e {world.path}/hang ]; do sleep 0.05; done\n" +
+            connect(world, devid))
+
+
+DETACH = 'freeze_method = "detach"\n'
+FROZEN = "10:error"             # all is, and then the save fails
+
+
+def test_a_save_is_committed(world, helper):
+    world.put("conf", DETACH)
+    h = helper()
+    h.suspend()
+    assert h.complete() == 0
+    assert world.journal.endswith("commit\n") and not world.bound
+    world.put("state", "running")
+    world.nothing_left()
+
+
+@pytest.mark.parametrize("word", [0, 1])
+def test_a_guest_that_does_not_suspend_is_not_frozen(world, helper, word):
+    """It was shut down, or libxl 4.17 gave up waiting."""
+    world.put("conf", DETACH)
+    h = helper()
+    assert h.hear() == SUSPEND
+    h.answer(word)
+    assert h.complete() == -1
+    assert "did not suspend" in "".join(h.said) or not word
+    world.nothing_left()
+
+
+def test_a_cancel_does_not_wait_for_a_disk_that_is_stuck(world, helper):
+    """Nor does what becomes of the disk: it is back when it can be."""
+    world.put("conf", DETACH)
+    world.put("stuck", DISK)
+    h = helper()
+    h.suspend()
+    wait_for(lambda: "intent unbind" in world.journal)
+    time.sleep(0.3)
+    assert h.cancel() < CANCELLED
+    assert "guardian of domain 5 goes on" in "".join(h.said)
+    assert len(world.guardians()) == 2
+    (world.path / "stuck").unlink()
+    world.nothing_left(30)
+
+
+def test_a_cancel_counts_in_a_thaw_as_well(world, helper):
+    world.put("conf", DETACH)
+    world.put("stuck_bind", DISK)
+    h = helper(fault=FROZEN)
+    h.suspend()
+    wait_for(lambda: "intent unbind" in world.journal and not world.bound)
+    time.sleep(0.5)
+    assert h.cancel() < CANCELLED
+    (world.path / "stuck_bind").unlink()
+    world.nothing_left(30)
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_script_that_hangs_keeps_no_other_card_off_the_net(world, helper,
+                                                             late):
+    """Nor the guest from running; and it is not run twice."""
+    world.put("conf", DETACH)
+    card(world, late, hang(world, late))
+    card(world, 1 - late, connect(world, 1 - late))
+    h = helper(fault=FROZEN)
+    h.suspend()
+    start = time.monotonic()
+    wait_for(lambda: f"undone unbind vif-5-{1 - late}\n" in world.journal,
+             8)
+    assert h.complete() == -1
+    assert time.monotonic() < start + 15
+    assert not (world.path / online(late)).exists()
+    time.sleep(1)               # the guardian looks after it
+    (world.path / "hang").unlink()
+    world.nothing_left(30)
+    assert (world.path / online(late)).exists()
+    assert (world.path / "started").read_text() == "x\n"
+
+
+def test_scripts_run_side_by_side(world, helper):
+    world.put("conf", DETACH)
+    for devid in range(4):
+        card(world, devid, "sleep 2\n" + connect(world, devid))
+    h = helper(fault=FROZEN)
+    h.suspend()
+    start = time.monotonic()
+    assert h.complete() == -1
+    assert time.monotonic() < start + 6
+    world.nothing_left(5)
+
+
+def test_what_a_script_prints_is_not_for_libxl(world, helper):
+    """Nor does what it leaves running hold anything of the save."""
+    world.put("conf", DETACH)
+    card(world, 0, "echo noise; echo noise >&2; sleep 20 &\n" +
+         connect(world, 0))
+    h = helper(fault=FROZEN)
+    h.suspend()
+    assert h.complete() == -1
+    start = time.monotonic()
+    assert h.process.stdout.read() == b""
+    assert b"noise" not in h.process.stderr.read()
+    world.nothing_left(5)
+    assert time.monotonic() < start + 10
+
+
+def test_a_script_that_fails_is_tried_again(world, helper):
+    world.put("conf", DETACH)
+    card(world, 0, f"rmdir {world.path}/twice || exit 3\n" +
+         connect(world, 0))
+    h = helper(fault=FROZEN)
+    h.suspend()
+    assert h.complete() == -1
+    assert "online failed (wait status 0x300)" in "".join(h.said)
+    (world.path / "twice").mkdir()
+    world.nothing_left()

@@ -269,8 +269,12 @@ static bool settle(struct undoing *u, int r, int fd, struct lxe__err *err)
     if (!r && u->stage != BACK)
         return false;
     lxe__task_leave(&u->task);
+    /*
+     * A file system that is full makes nothing frozen: whoever reads the
+     * journal next undoes it again, which does nothing.
+     */
     if (!r)
-        r = lxe__journal_undone(fd, u->e, err);
+        lxe__journal_undone(fd, u->e, NULL);
     if (r || LXE_FAULT(THAW_AFTER, err))
         u->stage = FAILED;
     return true;

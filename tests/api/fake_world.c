@@ -32,6 +32,8 @@
  *   net/VIF     an interface in a bridge: "up" or "down"
  *   stuck       the device whose unbind does not end while it is there
  *   stuck_bind  the same of its bind
+ *   full        where it is there, no journal has room for a line that
+ *               begins with its text
  *
  * For the helper there is a libxenguest that writes headers, has the
  * guest suspended and writes an end.
@@ -894,6 +896,20 @@ static void be_stuck(const char *file, const char *name, size_t len)
     }
 }
 
+/* Is there no room for that line? */
+static bool is_full(int fd, const void *line, size_t len)
+{
+    char *full = read_text("full"), link[64], path[512];
+    bool is = full && strlen(full) <= len &&
+        !memcmp(full, line, strlen(full));
+    ssize_t n;
+
+    free(full);
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    n = is ? readlink(link, path, sizeof(path)) : -1;
+    return n > 8 && !memcmp(path + n - 8, ".journal", 8);
+}
+
 ssize_t write(int fd, const void *data, size_t len)
 {
     static ssize_t (*real)(int, const void *, size_t);
@@ -907,6 +923,10 @@ ssize_t write(int fd, const void *data, size_t len)
         leads_to(fd, "sys/drivers/vif/bind")) {
         be_stuck("stuck_bind", data, len);
         return set_bound(data, len, true) ? -1 : (ssize_t)len;
+    }
+    if (is_full(fd, data, len)) {
+        errno = ENOSPC;
+        return -1;
     }
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "write");

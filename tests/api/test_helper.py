@@ -251,3 +251,16 @@ def test_a_script_that_fails_is_tried_again(world, helper):
     assert "online failed (wait status 0x300)" in "".join(h.said)
     (world.path / "twice").mkdir()
     world.nothing_left()
+
+
+@pytest.mark.parametrize("word", ["suspend", "intent", "undone", "commit"])
+def test_a_run_directory_that_is_full(world, helper, word):
+    """A save fails of it where it would not be known what is frozen; what
+    has been thawed is, whether that can be written or not."""
+    world.put("conf", DETACH)
+    world.put("full", word)
+    h = helper(fault=FROZEN if word == "undone" else None)
+    h.suspend()
+    assert h.complete() == (0 if word == "suspend" else -1)
+    world.put("state", "running")
+    world.nothing_left()

@@ -97,6 +97,12 @@ def wait_for(what, seconds=20):
         time.sleep(0.02)
 
 
+def use_grant(world, ref):
+    grants = bytearray((world.path / "grants").read_bytes())
+    struct.pack_into("<HHI", grants, 8 * ref, PERMIT | IN_USE, 0, 0x100)
+    world.put("grants", bytes(grants))
+
+
 def card(world, devid, script):
     """A network card, which is to be detached, and its script's text."""
     back = f"local/domain/0/backend/vif/5/{devid}"
@@ -117,9 +123,7 @@ def card(world, devid, script):
     for name in (f"devices/vif-5-{devid}/driver", "drivers/vif/bind",
                  "drivers/vif/unbind"):
         world.put(f"sys/{name}", "")
-    grants = bytearray((world.path / "grants").read_bytes())
-    struct.pack_into("<HHI", grants, 8 * ref, PERMIT | IN_USE, 0, 0x100)
-    world.put("grants", bytes(grants))
+    use_grant(world, ref)
 
 
 def connect(world, devid):
@@ -165,18 +169,28 @@ def test_a_guest_that_does_not_suspend_is_not_frozen(world, helper, word):
     world.nothing_left()
 
 
-def test_a_cancel_does_not_wait_for_a_disk_that_is_stuck(world, helper):
-    """Nor does what becomes of the disk: it is back when it can be."""
-    world.put("conf", DETACH)
-    world.put("stuck", DISK)
+@pytest.mark.parametrize("freeze", ["require", "try"])
+@pytest.mark.parametrize("where", ["unbind", "flight"])
+def test_a_cancel_does_not_wait_for_a_disk_that_is_stuck(world, helper,
+                                                         where, freeze):
+    """In its unbind, or with requests that are in flight behind it.  It is
+    back when it can be."""
+    world.put("conf", f'{DETACH}freeze = "{freeze}"\n')
+    if where == "unbind":
+        world.put("stuck", DISK)
+    else:
+        world.put("store/local/domain/5/device/vbd/51712/ring-ref", "30")
+        use_grant(world, 30)
     h = helper()
     h.suspend()
     wait_for(lambda: "intent unbind" in world.journal)
     time.sleep(0.3)
     assert h.cancel() < CANCELLED
+    assert "told to stop" in "".join(h.said)
     assert "guardian of domain 5 goes on" in "".join(h.said)
     assert len(world.guardians()) == 2
-    (world.path / "stuck").unlink()
+    world.put("stuck", "")
+    world.ring_in_use(False)
     world.nothing_left(30)
 
 

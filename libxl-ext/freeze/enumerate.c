@@ -29,15 +29,23 @@ char *lxe__xs_node(struct xs_handle *xsh, const char *dir,
     return xs_read(xsh, XBT_NULL, path, &len);
 }
 
-unsigned lxe__xs_state(struct xs_handle *xsh, const char *dir)
+/* Read once: -1 where it could not be, 0 where there is none. */
+static int read_state(struct xs_handle *xsh, const char *be)
 {
-    char *v = lxe__xs_node(xsh, dir, "state");
-    unsigned state = 0;
+    char *v = lxe__xs_node(xsh, be, "state");
+    int state = v || errno == ENOENT ? 0 : -1;
 
     if (v && v[0] >= '0' && v[0] <= '9' && !v[1])
         state = v[0] - '0';
     free(v);
     return state;
+}
+
+unsigned lxe__xs_state(struct xs_handle *xsh, const char *dir)
+{
+    int state = read_state(xsh, dir);
+
+    return state < 0 ? 0 : state;
 }
 
 uint32_t lxe__xs_own_domid(struct xs_handle *xsh)
@@ -74,16 +82,6 @@ static bool is_gone(struct xs_handle *xsh, const char *dir)
     return gone;
 }
 
-/* Was the state read, or is there none? */
-static bool state_known(struct xs_handle *xsh, const char *be)
-{
-    char *v = lxe__xs_node(xsh, be, "state");
-    bool known = v || errno == ENOENT;
-
-    free(v);
-    return known;
-}
-
 /* False where it is there no more. */
 static bool find_one(struct lxe__backend *b, struct xs_handle *xsh,
                      uint32_t own, uint32_t domid, const char *dir,
@@ -91,7 +89,7 @@ static bool find_one(struct lxe__backend *b, struct xs_handle *xsh,
 {
     char *be = lxe__xs_node(xsh, dir, "backend");
     char *fe = lxe__xs_node(xsh, dir, "frontend");
-    unsigned state;
+    int state;
     bool there = true;
 
     memset(b, 0, sizeof(*b));
@@ -101,13 +99,12 @@ static bool find_one(struct lxe__backend *b, struct xs_handle *xsh,
     }
     if (!be || !fe || strlen(fe) >= sizeof(b->fe_path) ||
         !lxe__backend_parse(be, b) || b->domid != domid ||
-        !state_known(xsh, be)) {
+        (state = read_state(xsh, be)) < 0) {
         make_unknown(b, domid, kind, devid);
         goto out;
     }
     strcpy(b->fe_path, fe);
     b->local = b->backend_domid == own;
-    state = lxe__xs_state(xsh, be);
     b->connected = state == STATE_CONNECTED || state == STATE_CLOSING;
     /* xenconsoled serves the first console whatever its state says. */
     if (b->kind == LXE_BK_CONSOLE && !b->devid)

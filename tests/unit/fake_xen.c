@@ -181,6 +181,10 @@ void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path,
     (void)h;
     (void)t;
     must_be_on(__func__);
+    if (++fake_xen.reads == fake_xen.failing_read) {
+        errno = EAGAIN;
+        return NULL;
+    }
     for (i = 0; i < fake_xen.nr_nodes; i++)
         if (!strcmp(fake_xen.nodes[i].path, path)) {
             if (len)

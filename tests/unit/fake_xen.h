@@ -28,6 +28,8 @@ struct fake_xen {
     /* What xenstore has; a directory is listed by the paths below it. */
     struct { const char *path, *value; } nodes[FAKE_NODES];
     unsigned nr_nodes;
+    unsigned reads;             /* how many there were */
+    unsigned failing_read;      /* the one that fails with EAGAIN */
     unsigned opened;            /* handles that are open now */
 };
 extern struct fake_xen fake_xen;

@@ -33,6 +33,14 @@ static bool is_stopped(const struct lxe__run *run)
     return run->stop && *run->stop;
 }
 
+/* Unplugged since the guest was suspended, and its frames let go of. */
+static bool is_gone(const struct lxe__run *run,
+                    const struct lxe__view_item *item)
+{
+    return !lxe__sysfs_exists(item->entry.name) &&
+        !lxe__ringset_in_use(&item->rings, &run->f->view.gmap.t);
+}
+
 static int detach(struct lxe__run *run, struct lxe__backend *b,
                   struct lxe__view_item *item, struct lxe__err *err)
 {
@@ -49,8 +57,12 @@ static int detach(struct lxe__run *run, struct lxe__backend *b,
     if (LXE_FAULT(FREEZE_BEFORE_UNBIND, err))
         return -1;
     if (lxe__sysfs_unbind(item->entry.driver, b->name, run->deadline,
-                          run->stop, err))
-        return -1;
+                          run->stop, err)) {
+        if (!is_gone(run, item))
+            return -1;
+        b->done = LXE_ACT_NOTHING;
+        return 0;
+    }
     /*
      * unbind returns while requests are still in flight; their rings
      * stay mapped until the last one has been answered.

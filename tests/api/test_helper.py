@@ -3,6 +3,8 @@
 starts it and speaks with it (helper/protocol.h); the guest is that of
 fake_world.c, and so is the libxenguest below it."""
 
+import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -167,6 +169,25 @@ def test_a_guest_that_does_not_suspend_is_not_frozen(world, helper, word):
     assert h.complete() == -1
     assert "did not suspend" in "".join(h.said) or not word
     world.nothing_left()
+
+
+@pytest.mark.parametrize("in_use", [False, True])
+def test_what_is_unplugged_while_the_guest_stands_still(world, helper,
+                                                        in_use):
+    """It is gone, unless somebody still has its ring."""
+    world.put("conf", DETACH)
+    h = helper(fault="21:stop")         # the journal names it
+    h.suspend()
+    os.waitpid(h.process.pid, os.WUNTRACED)
+    shutil.rmtree(world.path / "sys/devices" / DISK)
+    if not in_use:
+        # In place, where the helper looks.
+        with open(world.path / "grants", "r+b") as grants:
+            grants.write(bytes(4096))
+    h.process.send_signal(signal.SIGCONT)
+    assert h.complete() == (-1 if in_use else 0)
+    world.put("state", "running")
+    wait_for(lambda: not world.guardians() and world.journal is None)
 
 
 @pytest.mark.parametrize("freeze", ["require", "try"])

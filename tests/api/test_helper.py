@@ -299,3 +299,29 @@ def test_a_run_directory_that_is_full(world, helper, word):
     assert h.complete() == (0 if word == "suspend" else -1)
     world.put("state", "running")
     world.nothing_left()
+
+
+def ended(world, h, how):
+    """By a signal or in order; what libxl does then."""
+    if how == "error":
+        assert h.complete() == -1
+    else:
+        assert h.process.wait(30) == -signal.SIGKILL
+        world.put("state", "running")
+
+
+@pytest.mark.parametrize("how", ["kill", "error"])
+@pytest.mark.parametrize("point", [8, 10, 12, 13, 14, 18, 21, 22, 25, 26,
+                                   27])
+def test_a_save_that_ends_anywhere_leaves_a_guest_with_its_devices(
+        world, helper, point, how):
+    world.put("conf", DETACH)
+    card(world, 0, connect(world, 0))
+    if point in (25, 26):
+        world.put("full", "commit")     # a reason to thaw
+    h = helper(fault=f"{point}:{how}")
+    h.suspend()
+    ended(world, h, how)
+    world.nothing_left()
+    assert (world.path / online(0)).exists()
+    assert (world.path / "state").read_text() == "running"

@@ -81,6 +81,8 @@ static enum guard_act decide_left(struct guard_state *s,
 enum guard_act guard_decide(struct guard_state *s,
                             const struct guard_view *v)
 {
+    bool resume;
+
     if (!v->there)
         return GUARD_END;
     if (v->dying)
@@ -106,8 +108,10 @@ enum guard_act guard_decide(struct guard_state *s,
         s->phase = GUARD_THAWING;
         return GUARD_THAW;
     case GUARD_THAWING:
-        look(s, v);
-        return GUARD_THAW;
+        /* Between two tries: where it cannot be, the next has its turn. */
+        resume = decide_left(s, v) == GUARD_RESUME && s->tried;
+        s->tried = false;
+        return resume ? GUARD_RESUME : GUARD_THAW;
     case GUARD_LEFT:
         return decide_left(s, v);
     }
@@ -117,6 +121,12 @@ enum guard_act guard_decide(struct guard_state *s,
 void guard_thawed(struct guard_state *s)
 {
     s->phase = GUARD_LEFT;
+    s->left_ms = s->still_ms = s->gone_ms = 0;
+}
+
+void guard_thaw_failed(struct guard_state *s)
+{
+    s->tried = true;
 }
 
 void guard_resumed(struct guard_state *s)

@@ -17,7 +17,9 @@
  *   HELD       frozen by hand; no copy    domain runs, or thaw asked
  *              of the guest comes of it   for -> THAWING
  *   THAWING    what is frozen must come   all undone -> LEFT
- *              back
+ *              back; where a device       (toolstack gone, or does not
+ *              hangs, the guest need not  let it run -> resume it)
+ *              wait for that
  *   LEFT       nothing is frozen; whoever domain runs -> end,
  *              asked for the save should  toolstack gone, or does not
  *              let the guest run again    -> resume it
@@ -59,9 +61,11 @@ struct guard_state {
     enum guard_phase phase;
     bool asked;         /* libxl is suspending the guest just now */
     bool ours;          /* suspended, it is so for this save */
-    double left_ms;     /* since when in LEFT; 0: not yet looked */
-    double still_ms;    /* since when suspended in LEFT */
-    double gone_ms;     /* since when without a toolstack in LEFT */
+    bool tried;         /* to thaw, and something hangs */
+    /* In THAWING, and anew in LEFT: */
+    double left_ms;     /* since when; 0: not yet looked */
+    double still_ms;    /* since when suspended */
+    double gone_ms;     /* since when without a toolstack */
 };
 
 struct guard_view {
@@ -93,6 +97,7 @@ void guard_take_up(struct guard_state *s, const struct lxe__journal *j);
 enum guard_act guard_decide(struct guard_state *s,
                             const struct guard_view *v);
 void guard_thawed(struct guard_state *s);
+void guard_thaw_failed(struct guard_state *s);
 void guard_resumed(struct guard_state *s);
 
 #endif

@@ -182,6 +182,7 @@ static void thaw(struct guard *g, const struct lxe__journal *j)
     if (lxe__undo_all(g->xch, g->xsh, g->own_domid, g->journal_fd, j,
                       lxe__now_ms() + LXE_UNDO_MS, NULL, &err)) {
         failed(g, "thaw", &err);
+        guard_thaw_failed(&g->state);
         return;
     }
     note(g, "thawed");

@@ -114,6 +114,23 @@ def test_the_same_where_the_toolstack_has_died(world, save):
     runs_after(world, ORPHAN - 1)
 
 
+def test_a_device_that_hangs_keeps_no_guest_suspended(world, save):
+    """Its toolstack has died; the disk comes back when it can."""
+    s = save()
+    s.suspends()
+    s.write(f"intent unbind {DISK} vbd - -\n")
+    world.unbind(in_flight=True)
+    s.toolstack_dies()
+    s.dies()
+    end = time.monotonic() + 20     # behind a try of 10 s
+    while (world.path / "state").read_text() != "running":
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert not world.bound and len(world.guardians()) == 2
+    world.ring_in_use(False)
+    world.nothing_left(30)
+
+
 def test_whole_and_the_toolstack_has_died_ahead_of_its_word(world, save):
     s = save()
     s.suspends()

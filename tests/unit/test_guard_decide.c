@@ -85,6 +85,48 @@ static void thaws_a_suspended_domain_without_a_commit(void)
     CU_ASSERT_EQUAL(guard_decide(&s, &suspended), GUARD_WAIT);
 }
 
+/* A device that hangs keeps no guest from running; it is tried again. */
+static void resumes_although_a_thaw_hangs(void)
+{
+    struct guard_state s = after(LXE_GUARD_SUSPENDING);
+    struct guard_view v = suspended;
+
+    guard_take(&s, LXE_GUARD_ANSWERED);
+    guard_take(&s, GUARD_END_OF_STREAM);
+    v.toolstack_gone = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_THAW);
+    guard_thaw_failed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 2000), GUARD_THAW);
+    guard_thaw_failed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 20000), GUARD_RESUME);
+    /* Where that fails, the devices have their turn before the next. */
+    CU_ASSERT_EQUAL(decide_at(&s, v, 20500), GUARD_THAW);
+    guard_thaw_failed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 30000), GUARD_RESUME);
+    guard_resumed(&s);
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 30500), GUARD_THAW);
+    guard_thaw_failed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 40000), GUARD_THAW);
+    guard_thawed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 50000), GUARD_END);
+}
+
+static void a_thaw_that_hangs_is_no_leave_behind_a_commit(void)
+{
+    struct guard_state s = after(LXE_GUARD_COMMIT);
+    struct guard_view v = suspended;
+
+    v.toolstack_gone = true;
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_THAW);
+    guard_thaw_failed(&s);
+    v.suspended = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 1e6), GUARD_THAW);
+    guard_thaw_failed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 2e6), GUARD_THAW);
+}
+
 static void after_a_commit_only_a_running_domain_is_thawed(void)
 {
     struct guard_state s = after(LXE_GUARD_COMMIT);
@@ -462,6 +504,9 @@ LXE_SUITE(guard_decide,
       ends_with_the_domain_in_every_phase },
     { "thaws a suspended domain without a commit",
       thaws_a_suspended_domain_without_a_commit },
+    { "resumes although a thaw hangs", resumes_although_a_thaw_hangs },
+    { "a thaw that hangs is no leave behind a commit",
+      a_thaw_that_hangs_is_no_leave_behind_a_commit },
     { "after a commit only a running domain is thawed",
       after_a_commit_only_a_running_domain_is_thawed },
     { "leaves what it did not suspend", leaves_what_it_did_not_suspend },

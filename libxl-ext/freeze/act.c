@@ -123,21 +123,29 @@ static int prove(struct lxe__run *run, struct lxe__backend *b,
     double deadline = run->deadline;
     struct lxe__err late;
 
+    lxe__err_init(&late);
     /* Leave time for the other way. */
     if (b->verdict.fallback == LXE_ACT_DETACH)
         deadline = (run->start + run->deadline) / 2;
     if (item->err.code)
         return lxe__err_set(err, item->err.code, "%s", item->err.msg);
     if (b->verdict.act != LXE_ACT_LINK) {
-        if (lxe__ringset_drain(&item->rings, b, deadline, run->stop, err))
-            return -1;
         b->done = LXE_ACT_PROVE;
+        if (!lxe__ringset_drain(&item->rings, b, deadline, run->stop,
+                                &late))
+            return 0;
+        if (late.code != ETIMEDOUT ||
+            lxe__ringset_in_use(&item->rings, &run->f->view.gmap.t))
+            return lxe__err_set(err, late.code, "%s", late.msg);
+        /* Its domain has ended since its rings were mapped, say. */
+        LXE_WARN(run->f->lg, "freeze: %s: its backend has let go of it and"
+                 " will answer nothing more", b->name);
+        b->done = LXE_ACT_NOTHING;
         return 0;
     }
     /* With the link down, netback does not look at requests either. */
     if (deadline > lxe__now_ms() + TX_DRAIN_MS)
         deadline = lxe__now_ms() + TX_DRAIN_MS;
-    lxe__err_init(&late);
     if (lxe__ringset_drain(&item->rings, b, deadline, run->stop, &late)) {
         if (late.code != ETIMEDOUT)
             return lxe__err_set(err, late.code, "%s", late.msg);

@@ -30,8 +30,8 @@ int probe_domain(uint32_t domid);
 /*
  * Lets a suspended domain run again as libxl does after a save that
  * failed: its device model, then itself.  Its backends are thawed
- * already, or hang.  -1 and @err where libxl could not; the domain is then as it
- * was.
+ * already, or hang.  -1 and @err where libxl could not; the domain is
+ * then as it was.
  */
 int guard_resume(uint32_t domid, struct lxe__err *err);
 

@@ -171,6 +171,29 @@ def test_a_guest_that_does_not_suspend_is_not_frozen(world, helper, word):
     world.nothing_left()
 
 
+def let_go(world):
+    """In place, where the helper looks."""
+    with open(world.path / "grants", "r+b") as grants:
+        grants.write(bytes(4096))
+
+
+@pytest.mark.parametrize("in_use", [False, True])
+def test_a_backend_whose_domain_ends(world, helper, in_use):
+    """Requests are left, and nobody is that would answer them."""
+    world.put("conf", 'freeze_method = "prove"\nfreeze_timeout = 1000\n')
+    world.put("ring", struct.pack("=I", 1) + bytes(4092))
+    h = helper(fault="17:stop")         # nothing is frozen
+    h.suspend()
+    os.waitpid(h.process.pid, os.WUNTRACED)
+    if not in_use:
+        let_go(world)
+    h.process.send_signal(signal.SIGCONT)
+    assert h.complete() == (-1 if in_use else 0)
+    assert in_use or "will answer nothing more" in "".join(h.said)
+    world.put("state", "running")
+    world.nothing_left()
+
+
 @pytest.mark.parametrize("in_use", [False, True])
 def test_what_is_unplugged_while_the_guest_stands_still(world, helper,
                                                         in_use):
@@ -181,9 +204,7 @@ def test_what_is_unplugged_while_the_guest_stands_still(world, helper,
     os.waitpid(h.process.pid, os.WUNTRACED)
     shutil.rmtree(world.path / "sys/devices" / DISK)
     if not in_use:
-        # In place, where the helper looks.
-        with open(world.path / "grants", "r+b") as grants:
-            grants.write(bytes(4096))
+        let_go(world)
     h.process.send_signal(signal.SIGCONT)
     assert h.complete() == (-1 if in_use else 0)
     world.put("state", "running")

@@ -19,7 +19,8 @@
 # lint           cppcheck, clang-tidy, direction of includes, shellcheck
 # deb            Debian packages, in build/deb ($(OUT)/deb)
 # check-deb      the packages in a Debian of their own; needs root
-# install        PREFIX, DESTDIR
+# install        below $(DESTDIR)$(PREFIX); the policy in SYSCONFDIR
+# clean          removes all that was built
 #
 # Objects of each flavour live in their own directory under build/, so
 # that release, debug and sanitized builds stand side by side.
@@ -144,9 +145,6 @@ $(patsubst %,$(BUILD)/libxl-ext/%.o,base/program freeze/guard \
 $(BUILD)/%.o: %.c $(BUILD)/_config.h | $(IDL_HDRS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LXE_CFLAGS) -c -o $@ $<
-
-# Tests stand where users of the library do, and see inside, too.
-$(BUILD)/tests/%.o: LXE_CFLAGS += -Iinclude
 
 $(IDL_DIR)/%.o: $(IDL_DIR)/%.c $(BUILD)/_config.h | $(IDL_HDRS)
 	$(CC) $(CFLAGS) $(LXE_CFLAGS) -Itests/unit -c -o $@ $<
@@ -383,4 +381,4 @@ install: all
 -include $(LIB_OBJS:.o=.d) $(UNIT_OBJS:.o=.d)
 
 clean:
-	rm -rf build
+	rm -rf $(OUT)

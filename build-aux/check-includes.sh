@@ -1,14 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-only
 #
-# Includes point one way: programs (helper, guardian, qemu) and api ->
-# report, session -> freeze, engine, image -> guest, stream, tables -> memory -> base.  image/ and
-# tables/ include no header of Xen; xl-cmd/ sees include/ only.  Fails where one does not.
+# Checks that includes point one way, and fails where one does not:
 #
-# Code generated from idl/ uses base alone.  Its public types are for
-# those who use the library: of the rooms below api/ only report/ and
-# what the helper tells the library know them.  Its internal ones are
-# those of the memory record, and memory/record.h is the way to them.
+#   helper, guardian, qemu, api -> report, session
+#     -> freeze, engine, image -> guest, stream, tables -> memory -> base
+#
+# image/ and tables/ include no header of Xen; xl-cmd/ includes only
+# include/.
+#
+# Code generated from idl/ uses base/ only.  Its public types are for users
+# of the library: of the other rooms only api/, report/ and the part of the
+# helper that talks to the library include them.  Its internal types belong
+# to the memory record, and are reached through memory/record.h.
 set -eu
 cd "$(dirname "$0")/../libxl-ext"
 

@@ -47,28 +47,11 @@ try LXE_HAVE_OLD_PAGE_TYPES <<'END'
 #endif
 END
 
-# Xen master: xc_domain_restore() takes memflags.
+# Xen 4.22: xc_domain_restore() takes memflags.
 try LXE_HAVE_RESTORE_MEMFLAGS <<'END'
 #include <xenctrl.h>
 #include <xenguest.h>
 int f(xc_interface *x, unsigned long *l, struct restore_callbacks *c);
 int f(xc_interface *x, unsigned long *l, struct restore_callbacks *c)
 { return xc_domain_restore(x, 0, 1, 2, l, 0, 3, l, 0, 0u, c, -1, 0); }
-END
-
-# Xen 4.14: static_data_done in the restore callbacks.
-try LXE_HAVE_STATIC_DATA_DONE <<'END'
-#include <xenctrl.h>
-#include <xenguest.h>
-void f(struct restore_callbacks *c);
-void f(struct restore_callbacks *c) { c->static_data_done = 0; }
-END
-
-# Xen 4.14: the size of a mappable resource can be asked for.
-try LXE_HAVE_RESOURCE_SIZE <<'END'
-#include <stddef.h>
-#include <xenforeignmemory.h>
-int f(xenforeignmemory_handle *h, size_t *s);
-int f(xenforeignmemory_handle *h, size_t *s)
-{ return xenforeignmemory_resource_size(h, 1, 2, 3, s); }
 END

@@ -3,7 +3,10 @@
 #
 # deps.sh FILE...: installs the Debian packages that the files name and
 # that are missing.  Does nothing, and needs no root, when all are there.
+# Where there is no dpkg it does nothing either: what is missing is then
+# for the compiler to say.
 set -eu
+command -v dpkg-query > /dev/null || exit 0
 
 missing=
 for p in $(cat "$@" | sed 's/#.*//'); do

@@ -30,16 +30,10 @@ static int path_of(const uint8_t uuid[16], const char *what, char *path,
                    size_t len, struct lxe__err *err)
 {
     char text[LXE_UUID_TEXT];
-    int r;
 
     lxe__uuid_text(uuid, text);
-    r = snprintf(path, len, "%s/%s.%s", lxe__rundir(), text, what);
-    if (r < 0 || (size_t)r >= len)
-        return lxe__err_set(err, ENAMETOOLONG, "receive: the path %s/... is"
-                            " above the bound of %zu octets: set %s to a"
-                            " shorter one", lxe__rundir(), len - 1,
-                            LXE_RUNDIR_ENV);
-    return 0;
+    return lxe__rundir_path(path, len, "receive", err, "%s.%s", text,
+                            what);
 }
 
 int lxe__receiver_lock(const uint8_t uuid[16], struct lxe__err *err)

@@ -3,6 +3,8 @@
  * The run directory; see rundir.h.
  */
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -33,4 +35,23 @@ int lxe__rundir_make(struct lxe__err *err)
                             " directory, and leads to none: remove it",
                             dir);
     return 0;
+}
+
+int lxe__rundir_path(char *path, size_t len, const char *op,
+                     struct lxe__err *err, const char *fmt, ...)
+{
+    int dir = snprintf(path, len, "%s/", lxe__rundir()), name = -1;
+    va_list al;
+
+    if (dir >= 0 && (size_t)dir < len) {
+        va_start(al, fmt);
+        name = vsnprintf(path + dir, len - dir, fmt, al);
+        va_end(al);
+    }
+    if (name >= 0 && (size_t)name < len - dir)
+        return 0;
+    return lxe__err_set(err, ENAMETOOLONG, "%s: the path %s/... is above"
+                        " the bound of %zu octets: set %s to a shorter"
+                        " one", op, lxe__rundir(), len - 1,
+                        LXE_RUNDIR_ENV);
 }

@@ -19,12 +19,8 @@
 int lxe__journal_path(char *path, size_t len, uint32_t domid,
                       const char *suffix, struct lxe__err *err)
 {
-    int r = snprintf(path, len, "%s/%u.%s", lxe__rundir(), domid, suffix);
-
-    if (r < 0 || (size_t)r >= len)
-        return lxe__err_set(err, ENAMETOOLONG, "freeze journal: %s is %s",
-                            LXE_RUNDIR_ENV, "too long a path");
-    return 0;
+    return lxe__rundir_path(path, len, "freeze journal", err, "%u.%s",
+                            domid, suffix);
 }
 
 /*

@@ -15,14 +15,8 @@
 static int path_of(uint32_t domid, char *path, size_t len,
                    struct lxe__err *err)
 {
-    int r = snprintf(path, len, "%s/%u.operation", lxe__rundir(), domid);
-
-    if (r < 0 || (size_t)r >= len)
-        return lxe__err_set(err, ENAMETOOLONG, "operation: the path %s/..."
-                            " is above the bound of %zu octets: set %s to"
-                            " a shorter one", lxe__rundir(), len - 1,
-                            LXE_RUNDIR_ENV);
-    return 0;
+    return lxe__rundir_path(path, len, "operation", err, "%u.operation",
+                            domid);
 }
 
 /* The program's name, as ps(1) has it. */

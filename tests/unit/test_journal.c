@@ -372,8 +372,18 @@ static void a_run_directory_that_is_none(void)
     no_run_directory("tmp", "not an absolute path");
 }
 
+static void a_path_that_is_too_long(void)
+{
+    char dir[300] = "/";
+
+    memset(dir + 1, 'x', sizeof(dir) - 2);
+    no_run_directory(dir, "above the bound of 255 octets: set"
+                     " LIBXL_EXT_RUNDIR to a shorter one");
+}
+
 LXE_SUITE(journal,
     { "a run directory that is none", a_run_directory_that_is_none },
+    { "a path that is too long", a_path_that_is_too_long },
     { "a full disk leaves no cut line", a_full_disk_leaves_no_cut_line },
     { "locked from its first moment", locked_from_its_first_moment },
     { "written and read", written_and_read },

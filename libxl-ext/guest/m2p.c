@@ -17,17 +17,64 @@
 #define PAGES_PER_CHUNK   512U  /* 2 MiB */
 #define ENTRIES_PER_CHUNK (ENTRIES_PER_PAGE * PAGES_PER_CHUNK)
 
+/*
+ * The pages of the table that have entries of @mfns, which rise, so that
+ * equal pages are neighbours.  How many.
+ */
+static size_t find_pages(const uint64_t *mfns, size_t nr_mfns,
+                         uint64_t end_mfn, const xen_pfn_t *extents,
+                         xen_pfn_t *pages)
+{
+    uint64_t page, last = 0;
+    size_t i, nr = 0;
+
+    for (i = 0; i < nr_mfns && mfns[i] < end_mfn; i++) {
+        page = mfns[i] / ENTRIES_PER_PAGE;
+        if (nr && page == last)
+            continue;
+        last = page;
+        pages[nr++] = extents[mfns[i] / ENTRIES_PER_CHUNK] +
+                      page % PAGES_PER_CHUNK;
+    }
+    return nr;
+}
+
+/*
+ * What those pages, mapped at @map in the same order, say; @errs is not
+ * 0 for one that could not be mapped.
+ */
+static void read_entries(const uint64_t *mfns, size_t nr_mfns,
+                         uint64_t end_mfn, const uint64_t *map,
+                         const int *errs, uint64_t *pfns)
+{
+    uint64_t page, last = UINT64_MAX;
+    size_t i, nr = 0;
+
+    for (i = 0; i < nr_mfns && mfns[i] < end_mfn; i++) {
+        page = mfns[i] / ENTRIES_PER_PAGE;
+        if (page != last) {
+            last = page;
+            nr++;
+        }
+        if (!errs[nr - 1])
+            pfns[i] = map[(nr - 1) * ENTRIES_PER_PAGE +
+                          mfns[i] % ENTRIES_PER_PAGE];
+    }
+}
+
 int lxe__m2p_read(xc_interface *xch, xenforeignmemory_handle *fmem,
                   const uint64_t *mfns, size_t nr_mfns, uint64_t *pfns,
                   struct lxe__err *err)
 {
     xen_pfn_t *extents = NULL, *pages = NULL;
-    const uint64_t *map = NULL;
     unsigned long end_mfn, chunks;
-    size_t i, nr = 0, last = 0;
+    const uint64_t *map = NULL;
+    size_t i, nr = 0;
     int *errs = NULL;
     int rc;
 
+    for (i = 0; i < nr_mfns; i++)
+        pfns[i] = LXE_NO_PFN;
     if (!nr_mfns)
         return 0;
     if (xc_maximum_ram_page(xch, &end_mfn) < 0) {
@@ -46,22 +93,10 @@ int lxe__m2p_read(xc_interface *xch, xenforeignmemory_handle *fmem,
     }
     if (xc_machphys_mfn_list(xch, chunks, extents)) {
         rc = lxe__err_set(err, errno, "cannot ask Xen for the machine-to-"
-                          "physical table: %s",
-                          strerror(errno));
+                          "physical table: %s", strerror(errno));
         goto out;
     }
-    /* Sorted by frame, so equal pages of the table are neighbours. */
-    for (i = 0; i < nr_mfns; i++) {
-        uint64_t mfn = mfns[i];
-        size_t page = mfn / ENTRIES_PER_PAGE;
-
-        pfns[i] = LXE_NO_PFN;
-        if (mfn >= end_mfn || (nr && page == last))
-            continue;
-        last = page;
-        pages[nr++] = extents[mfn / ENTRIES_PER_CHUNK] +
-                      page % PAGES_PER_CHUNK;
-    }
+    nr = find_pages(mfns, nr_mfns, end_mfn, extents, pages);
     if (!nr) {
         rc = 0;
         goto out;
@@ -74,21 +109,7 @@ int lxe__m2p_read(xc_interface *xch, xenforeignmemory_handle *fmem,
                           strerror(errno));
         goto out;
     }
-    last = SIZE_MAX;
-    for (i = 0, nr = 0; i < nr_mfns; i++) {
-        uint64_t mfn = mfns[i];
-        size_t page = mfn / ENTRIES_PER_PAGE;
-
-        if (mfn >= end_mfn)
-            continue;
-        if (page != last) {
-            last = page;
-            nr++;
-        }
-        if (!errs[nr - 1])
-            pfns[i] = map[(nr - 1) * ENTRIES_PER_PAGE +
-                          mfn % ENTRIES_PER_PAGE];
-    }
+    read_entries(mfns, nr_mfns, end_mfn, map, errs, pfns);
     rc = 0;
 
  out:

@@ -13,6 +13,7 @@
 #include <xenstore.h>
 
 #include "base/io.h"
+#include "base/uuid.h"
 #include "memory/limits.h"
 #include "memory/stock.h"
 
@@ -89,18 +90,16 @@ static bool is_libxl_hvm(struct xs_handle *xsh, uint32_t domid)
  * libxl's stored configuration of the domain, or NULL (libxl__userdata
  * in tools/libs/light/libxl_dom.c; the name is the same since 4.5).
  */
-static char *read_json(uint32_t domid, const uint8_t u[16])
+static char *read_json(uint32_t domid, const uint8_t uuid[16])
 {
-    char path[160], *text = NULL;
+    char path[160], uuid_text[LXE_UUID_TEXT], *text = NULL;
     ssize_t got = -1;
     struct stat st;
     int fd;
 
-    snprintf(path, sizeof(path), LXE_XEN_LIB_DIR "/userdata-d.%u."
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
-             "%02x%02x%02x%02x%02x%02x.libxl-json", domid, u[0], u[1],
-             u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11],
-             u[12], u[13], u[14], u[15]);
+    lxe__uuid_text(uuid, uuid_text);
+    snprintf(path, sizeof(path), LXE_XEN_LIB_DIR
+             "/userdata-d.%u.%s.libxl-json", domid, uuid_text);
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return NULL;

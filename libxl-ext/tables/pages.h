@@ -14,7 +14,6 @@
 /* Types of a page, bits 60 to 63 of its entry in PAGE_DATA. */
 #define LXE_PAGE_NOTAB   0x0U
 #define LXE_PAGE_L1TAB   0x1U
-#define LXE_PAGE_L3TAB   0x3U
 #define LXE_PAGE_L4TAB   0x4U
 #define LXE_PAGE_LEVEL   0x7U   /* mask: without the pinned bit */
 #define LXE_PAGE_PINNED  0x8U   /* of a page table */

@@ -114,8 +114,7 @@ static int list(libxl_ext_ctx *ctx, uint32_t domid,
     name = lxe__domain_name(ctx->xsh, domid);
     lxe__policy_guest_name(name);
     r = lxe__policy_load(&policy, NULL, name, &ctx->err) ||
-        lxe__backends_find(&bs, ctx->xsh, domid, true, &policy,
-                           &ctx->err) ||
+        lxe__backends_find(&bs, ctx->xsh, domid, &policy, &ctx->err) ||
         read_journal(ctx, domid, l.uuid, &j) ||
         to_list(list_r, &bs, &j, &ctx->err);
     lxe__journal_dispose(&j);

@@ -11,9 +11,8 @@
  *   other     unfreezable        the same  the same
  *
  * A backend in another domain cannot be detached, and its network
- * interface is out of reach, so link becomes prove.  Where frames cannot
- * be marked, prove and link become detach.  docs/freeze.md has the
- * reasons.
+ * interface is out of reach, so link becomes prove.  docs/freeze.md has
+ * the reasons.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,7 +126,6 @@ static struct lxe__verdict refuse(const char *why, const char *allow)
 
 /* vbd, vif or qdisk: the kinds that have requests. */
 static struct lxe__verdict judge_requests(const struct lxe__backend *b,
-                                          bool can_mark,
                                           enum lxe__freeze_method method)
 {
     bool can_detach = b->kind != LXE_BK_QDISK && b->local;
@@ -139,27 +137,15 @@ static struct lxe__verdict judge_requests(const struct lxe__backend *b,
             return verdict(LXE_ACT_DETACH, LXE_ACT_NOTHING);
         if (b->kind == LXE_BK_QDISK)
             return refuse("QEMU cannot be made to let go of a disk",
-                          can_mark ? "freeze_method = auto"
-                                   : "freeze = try");
-        return refuse("it is served by another domain and cannot be"
-                      " detached from here",
-                      can_mark ? "freeze_method = auto" : "freeze = try");
-    }
-    if (!can_mark) {
-        if (!can_detach)
-            return refuse("its frames cannot be marked and it cannot be"
-                          " detached", "freeze = try");
-        if (method == LXE_METHOD_PROVE)
-            return refuse("its frames cannot be marked",
                           "freeze_method = auto");
-        return verdict(LXE_ACT_DETACH, LXE_ACT_NOTHING);
+        return refuse("it is served by another domain and cannot be"
+                      " detached from here", "freeze_method = auto");
     }
     return verdict(prove, method == LXE_METHOD_AUTO && can_detach
                           ? LXE_ACT_DETACH : LXE_ACT_NOTHING);
 }
 
 struct lxe__verdict lxe__backend_judge(const struct lxe__backend *b,
-                                       bool can_mark,
                                        const struct lxe__policy *policy)
 {
     if (policy->freeze == LXE_FREEZE_OFF || !b->connected)
@@ -168,7 +154,7 @@ struct lxe__verdict lxe__backend_judge(const struct lxe__backend *b,
     case LXE_BK_VBD:
     case LXE_BK_VIF:
     case LXE_BK_QDISK:
-        return judge_requests(b, can_mark, policy->freeze_method);
+        return judge_requests(b, policy->freeze_method);
     case LXE_BK_CONSOLE:
     case LXE_BK_FB:
         return verdict(LXE_ACT_MARK, LXE_ACT_NOTHING);

@@ -76,12 +76,8 @@ const char *lxe__act_name(enum lxe__bk_act act);
  */
 bool lxe__backend_parse(const char *path, struct lxe__backend *b);
 
-/*
- * @can_mark: frames of this guest can be put into the dirty bitmap.
- * For LXE_FREEZE_OFF the verdict is NOTHING for all.
- */
+/* For LXE_FREEZE_OFF the verdict is NOTHING for all. */
 struct lxe__verdict lxe__backend_judge(const struct lxe__backend *b,
-                                       bool can_mark,
                                        const struct lxe__policy *policy);
 
 /*
@@ -90,8 +86,7 @@ struct lxe__verdict lxe__backend_judge(const struct lxe__backend *b,
  * are seen.  Free with lxe__backends_dispose().
  */
 int lxe__backends_find(struct lxe__backends *out, struct xs_handle *xsh,
-                       uint32_t domid, bool can_mark,
-                       const struct lxe__policy *policy,
+                       uint32_t domid, const struct lxe__policy *policy,
                        struct lxe__err *err);
 
 void lxe__backends_dispose(struct lxe__backends *bs);

@@ -117,8 +117,7 @@ static bool find_one(struct lxe__backend *b, struct xs_handle *xsh,
 }
 
 int lxe__backends_find(struct lxe__backends *out, struct xs_handle *xsh,
-                       uint32_t domid, bool can_mark,
-                       const struct lxe__policy *policy,
+                       uint32_t domid, const struct lxe__policy *policy,
                        struct lxe__err *err)
 {
     char **kinds = NULL, **devids = NULL;
@@ -165,7 +164,7 @@ int lxe__backends_find(struct lxe__backends *out, struct xs_handle *xsh,
             if (!find_one(b, xsh, out->own_domid, domid, dir, kinds[k],
                           devids[d]))
                 continue;
-            b->verdict = lxe__backend_judge(b, can_mark, policy);
+            b->verdict = lxe__backend_judge(b, policy);
             out->nr++;
         }
     }

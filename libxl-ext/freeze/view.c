@@ -51,7 +51,7 @@ static int find(struct lxe__view *v, struct lxe__err *err)
 
     snprintf(path, sizeof(path), "/libxl/%u/device", v->domid);
     if (watch(v, path, err) ||
-        lxe__backends_find(&v->bs, v->xsh, v->domid, true, v->policy, err))
+        lxe__backends_find(&v->bs, v->xsh, v->domid, v->policy, err))
         return -1;
     for (i = 0; i < v->bs.nr; i++) {
         const struct lxe__backend *b = &v->bs.list[i];
@@ -68,8 +68,7 @@ static int find(struct lxe__view *v, struct lxe__err *err)
      */
     take_events(v);
     lxe__backends_dispose(&v->bs);
-    return lxe__backends_find(&v->bs, v->xsh, v->domid, true, v->policy,
-                              err);
+    return lxe__backends_find(&v->bs, v->xsh, v->domid, v->policy, err);
 }
 
 int lxe__view_open(struct lxe__view *v, xc_interface *xch, uint32_t domid,

@@ -92,7 +92,7 @@ int probe_domain(uint32_t domid)
                           strerror(errno));
         goto out;
     }
-    rc = lxe__backends_find(&bs, xsh, domid, true, &policy, &err);
+    rc = lxe__backends_find(&bs, xsh, domid, &policy, &err);
     if (rc)
         goto out;
     for (i = 0; i < bs.nr; i++)

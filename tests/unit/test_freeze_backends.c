@@ -12,7 +12,6 @@
 #define DETACH LXE_METHOD_DETACH
 
 static struct lxe__verdict judge(enum lxe__bk_kind kind, bool local,
-                                 bool can_mark,
                                  enum lxe__freeze_method method)
 {
     struct lxe__backend b = {
@@ -22,7 +21,7 @@ static struct lxe__verdict judge(enum lxe__bk_kind kind, bool local,
         .freeze = LXE_FREEZE_REQUIRE, .freeze_method = method,
     };
 
-    return lxe__backend_judge(&b, can_mark, &p);
+    return lxe__backend_judge(&b, &p);
 }
 
 static void is(struct lxe__verdict v, enum lxe__bk_act act,
@@ -90,8 +89,7 @@ static void not_connected_needs_nothing(void)
     struct lxe__policy p = { .freeze = LXE_FREEZE_REQUIRE };
     struct lxe__backend b = { .kind = LXE_BK_UNKNOWN };
 
-    is(lxe__backend_judge(&b, true, &p), LXE_ACT_NOTHING,
-       LXE_ACT_NOTHING);
+    is(lxe__backend_judge(&b, &p), LXE_ACT_NOTHING, LXE_ACT_NOTHING);
 }
 
 static void off_needs_nothing(void)
@@ -99,60 +97,47 @@ static void off_needs_nothing(void)
     struct lxe__policy p = { .freeze = LXE_FREEZE_OFF };
     struct lxe__backend b = { .kind = LXE_BK_UNKNOWN, .connected = true };
 
-    is(lxe__backend_judge(&b, true, &p), LXE_ACT_NOTHING,
-       LXE_ACT_NOTHING);
+    is(lxe__backend_judge(&b, &p), LXE_ACT_NOTHING, LXE_ACT_NOTHING);
 }
 
 static void disk_of_the_kernel(void)
 {
-    is(judge(LXE_BK_VBD, true, true, AUTO), LXE_ACT_PROVE, LXE_ACT_DETACH);
-    is(judge(LXE_BK_VBD, true, true, PROVE), LXE_ACT_PROVE,
+    is(judge(LXE_BK_VBD, true, AUTO), LXE_ACT_PROVE, LXE_ACT_DETACH);
+    is(judge(LXE_BK_VBD, true, PROVE), LXE_ACT_PROVE,
        LXE_ACT_NOTHING);
-    is(judge(LXE_BK_VBD, true, true, DETACH), LXE_ACT_DETACH,
+    is(judge(LXE_BK_VBD, true, DETACH), LXE_ACT_DETACH,
        LXE_ACT_NOTHING);
 }
 
 static void card_of_the_kernel(void)
 {
-    is(judge(LXE_BK_VIF, true, true, AUTO), LXE_ACT_LINK, LXE_ACT_DETACH);
-    is(judge(LXE_BK_VIF, true, true, PROVE), LXE_ACT_LINK,
+    is(judge(LXE_BK_VIF, true, AUTO), LXE_ACT_LINK, LXE_ACT_DETACH);
+    is(judge(LXE_BK_VIF, true, PROVE), LXE_ACT_LINK,
        LXE_ACT_NOTHING);
-    is(judge(LXE_BK_VIF, true, true, DETACH), LXE_ACT_DETACH,
+    is(judge(LXE_BK_VIF, true, DETACH), LXE_ACT_DETACH,
        LXE_ACT_NOTHING);
 }
 
 static void disk_of_qemu(void)
 {
-    is(judge(LXE_BK_QDISK, true, true, AUTO), LXE_ACT_PROVE,
+    is(judge(LXE_BK_QDISK, true, AUTO), LXE_ACT_PROVE,
        LXE_ACT_NOTHING);
-    is(judge(LXE_BK_QDISK, true, true, PROVE), LXE_ACT_PROVE,
+    is(judge(LXE_BK_QDISK, true, PROVE), LXE_ACT_PROVE,
        LXE_ACT_NOTHING);
-    refused(judge(LXE_BK_QDISK, true, true, DETACH),
+    refused(judge(LXE_BK_QDISK, true, DETACH),
             "freeze_method = auto");
 }
 
 static void of_a_driver_domain(void)
 {
-    is(judge(LXE_BK_VBD, false, true, AUTO), LXE_ACT_PROVE,
+    is(judge(LXE_BK_VBD, false, AUTO), LXE_ACT_PROVE,
        LXE_ACT_NOTHING);
-    is(judge(LXE_BK_VIF, false, true, AUTO), LXE_ACT_PROVE,
+    is(judge(LXE_BK_VIF, false, AUTO), LXE_ACT_PROVE,
        LXE_ACT_NOTHING);
-    refused(judge(LXE_BK_VBD, false, true, DETACH),
+    refused(judge(LXE_BK_VBD, false, DETACH),
             "freeze_method = auto");
-    refused(judge(LXE_BK_VIF, false, true, DETACH),
+    refused(judge(LXE_BK_VIF, false, DETACH),
             "freeze_method = auto");
-}
-
-static void where_frames_cannot_be_marked(void)
-{
-    is(judge(LXE_BK_VBD, true, false, AUTO), LXE_ACT_DETACH,
-       LXE_ACT_NOTHING);
-    is(judge(LXE_BK_VIF, true, false, AUTO), LXE_ACT_DETACH,
-       LXE_ACT_NOTHING);
-    refused(judge(LXE_BK_VBD, true, false, PROVE), "freeze_method = auto");
-    refused(judge(LXE_BK_QDISK, true, false, AUTO), "freeze = try");
-    refused(judge(LXE_BK_QDISK, true, false, DETACH), "freeze = try");
-    refused(judge(LXE_BK_VBD, false, false, AUTO), "freeze = try");
 }
 
 static void without_requests(void)
@@ -160,11 +145,11 @@ static void without_requests(void)
     int m;
 
     for (m = AUTO; m <= DETACH; m++) {
-        is(judge(LXE_BK_CONSOLE, true, true, m), LXE_ACT_MARK,
+        is(judge(LXE_BK_CONSOLE, true, m), LXE_ACT_MARK,
            LXE_ACT_NOTHING);
-        is(judge(LXE_BK_FB, true, true, m), LXE_ACT_MARK,
+        is(judge(LXE_BK_FB, true, m), LXE_ACT_MARK,
            LXE_ACT_NOTHING);
-        refused(judge(LXE_BK_UNKNOWN, true, true, m), "freeze = try");
+        refused(judge(LXE_BK_UNKNOWN, true, m), "freeze = try");
     }
 }
 
@@ -178,5 +163,4 @@ LXE_SUITE(freeze_backends,
     { "card of the kernel", card_of_the_kernel },
     { "disk of QEMU", disk_of_qemu },
     { "of a driver domain", of_a_driver_domain },
-    { "where frames cannot be marked", where_frames_cannot_be_marked },
     { "without requests", without_requests })

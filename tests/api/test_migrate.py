@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-only
-"""The two-phase end of xl-ext migrate, killed at each point of it: the
-sender is the process that it is, with fake_world.c's libxl and guest; the
-receiver is a script that says what a receiver would."""
+"""xl-ext migrate and migrate-receive: what the options ask of the other
+end, and the two-phase end of a migration, killed at each of its points.
+One end is the real process, with fake_world.c's libxl and guest; the other
+is a script that says what that end would."""
 
 import json
 import select

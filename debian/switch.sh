@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: LGPL-2.1-only
+#
 # How the plug-in is switched on and off; a part of the maintainer scripts.
 #
 # libxl runs /usr/lib/xen-VERSION/bin/libxl-save-helper.  A script of that
-# name takes its place, Xen's own has .stock behind its name, and dpkg
-# knows by a diversion that what xen-utils brings goes there.
+# name takes its place, Xen's own has .stock added to its name, and a
+# diversion tells dpkg to put what xen-utils brings there.
 #
 #   path          .stock        diverted
 #   Xen's         none          no          off
@@ -10,18 +12,20 @@
 #   Xen's         the same      yes         on, 2; off, 2
 #   the script    Xen's         yes         on
 #
-# Each step makes the state of the next row (or of the one before) and may
-# be the last before a crash: the path has a helper in each, and doing it
-# all again leads to the end.  The path changes by rename(2) only, never by
-# "dpkg-divert --rename", behind which nothing would be there.
+# Each step leads to the state of the next row (or of the previous one), and
+# a crash may follow any of them: there is a helper at the path in every
+# state, and doing it all again completes it.  The path changes by rename(2)
+# only, never by "dpkg-divert --rename", which leaves nothing there for a
+# moment.
 #
-# A script and no link: AppArmor goes by the file that a link leads to, and
-# Debian's profile of libvirtd lets it run this path and not ours.  It
-# starts Xen's own helper where ours is gone: between the unpacking and the
-# configuring of another version, or for a package that was never whole.
+# It is a script and not a link, because AppArmor checks the file that a
+# link leads to, and Debian's profile of libvirtd lets it run this path and
+# not ours.  The script starts Xen's own helper if ours is not there:
+# between the unpacking and the configuring of another version, or when a
+# package was installed only in part.
 #
-# Only the Xen that this package was built for is meant: libxl and its
-# helper speak with no other.
+# Only the Xen that this package was built for is switched: libxl and its
+# helper work with no other version.
 
 lxe_of() {
     echo "/usr/lib/xen-$1/bin/libxl-save-helper"
@@ -56,7 +60,7 @@ lxe_put() {
     fi
 }
 
-# Others than us who divert it know what they do.
+# A diversion by somebody else is left alone.
 lxe_is_theirs() {
     case $(dpkg-divert --listpackage "$1") in
     '' | libxl-ext) return 1 ;;
@@ -85,7 +89,7 @@ lxe_switch_on() {
     lxe_put "$lxe_path"
 }
 
-# lxe_switch_off [VERSION]: for all versions of Xen, but VERSION.  What a
+# lxe_switch_off [VERSION]: for all versions of Xen except VERSION.  What a
 # crash left may be in dpkg's list only, or in the directory only.
 lxe_switch_off() {
     lxe_list=$(LC_ALL=C dpkg-divert --list '*/libxl-save-helper' |

@@ -12,8 +12,8 @@
  * Return values.  Functions that can fail return 0, or one of the codes
  * of libxl.h:
  *
- *   ERROR_INVAL             a value that makes no sense or that the
- *                           policy refuses; nothing was changed
+ *   ERROR_INVAL             a value that makes no sense, or a limit that
+ *                           the policy refuses; nothing was changed
  *   ERROR_DOMAIN_NOTFOUND   there is no such domain, or it is being
  *                           destroyed
  *   ERROR_NOTFOUND          a file that was named is not there
@@ -24,7 +24,8 @@
  *   ERROR_VERSION           this library is older than the caller's
  *                           header, or not of its kind
  *   ERROR_FAIL              all else: no privilege, no hypervisor, a
- *                           backend that cannot be frozen, ...
+ *                           guest that the policy does not let be saved,
+ *                           a backend that cannot be frozen, ...
  *
  * Whatever fails says so in one line that names the operation, the
  * object, the value, the bound and what to do: it goes to the logger

@@ -36,21 +36,21 @@ MANDIR      ?= $(PREFIX)/share/man
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 SYSTEMDDIR  ?= $(PREFIX)/lib/systemd/system
 SYSCONFDIR  ?= /etc/xen
-# Installs packages that are missing; "true" where others see to that.
+# Installs packages that are missing; "true" if something else does.
 DEPS        ?= build-aux/deps.sh
 PYTHON      ?= /usr/bin/python3
 
-# Where builds go: another directory for each Debian release that one
-# tree is built in.
+# Where builds go: a directory of its own for each Debian release that the
+# same tree is built in.
 OUT         ?= build
 BUILD       ?= $(OUT)/release
 CC          ?= gcc
 CFLAGS      ?= -O2 -g
 WARNINGS    := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
                -Wstrict-prototypes -Wvla -Wformat=2
-# All of it is position-independent, so that one object serves programs
+# Everything is position-independent, so that one object serves programs
 # and the shared library.  With hidden visibility that costs nothing on
-# x86-64, where compilers of today make such programs anyway.
+# x86-64, where today's compilers make such programs anyway.
 LXE_CFLAGS  := -std=gnu11 $(WARNINGS) -fvisibility=hidden -fPIC -pthread \
                -Ilibxl-ext -Iinclude -I$(BUILD) -I$(BUILD)/idl -MMD -MP \
                -DLXE_SYSCONFDIR='"$(SYSCONFDIR)"' \
@@ -59,7 +59,7 @@ LXE_LDFLAGS := -pthread $(FLAVOUR_CFLAGS)
 XEN_LIBS    := -lxenguest -lxenctrl -lxencall -lxenforeignmemory \
                -lxendevicemodel -lxengnttab -lxenstore -lxentoollog -lxlutil \
                -lyajl
-# What reads images needs no library of Xen.
+# The code that reads images needs no library of Xen.
 IMAGE_LIBS  := -lyajl
 
 # Types are data: idl/FILE.idl becomes _FILE.h and the rest, for each
@@ -74,14 +74,14 @@ IDL_TESTS   := $(IDL_FILES:%=$(IDL_DIR)/_%_test.c)
 IDL_OUT     := $(IDL_HDRS) $(IDL_SRCS) $(IDL_TESTS)
 IDL_OBJS    := $(IDL_SRCS:%.c=%.o)
 
-# One archive of everything that is not a program; programs pull from it.
+# One archive of everything that is not a program, for programs to link.
 LIB_ROOMS   := base memory stream tables guest freeze engine image report \
                session api
 LIB_SRCS    := $(foreach r,$(LIB_ROOMS),$(wildcard libxl-ext/$(r)/*.c))
 LIB_OBJS    := $(LIB_SRCS:%.c=$(BUILD)/%.o) $(IDL_OBJS)
 LIB         := $(BUILD)/libxlext-internal.a
 
-# The same for others to link, with nothing visible but the public calls.
+# The same as a shared library, which exports only the public calls.
 VERSION     := $(shell sed -n \
                  's/^\#define LIBXL_EXT_VERSION_STRING "\(.*\)"/\1/p' \
                  include/libxl_ext.h)
@@ -91,17 +91,17 @@ SOMAP       := libxl-ext/api/libxlext.map
 PUBLIC_HDRS := include/libxl_ext.h include/libxl_ext_operation.h \
                include/libxl_ext_image.h
 
-# Those that run libvirt's driver for libxl.
+# The daemons that run libvirt's driver for libxl.
 DAEMONS     := libvirtd virtxend
 
-# Those of LIBEXECDIR; xl-ext itself is in SBINDIR.
+# The programs in LIBEXECDIR; xl-ext itself is in SBINDIR.
 PROGRAMS    := libxl-ext-save-helper libxl-ext-guardian libxl-ext-qemu \
                xl-ext-host
 helper_SRCS   := $(wildcard libxl-ext/helper/*.c)
 guardian_SRCS := $(wildcard libxl-ext/guardian/*.c)
 qemu_SRCS     := $(wildcard libxl-ext/qemu/*.c)
 cmd_SRCS      := $(wildcard xl-cmd/*.c)
-# xl-ext itself is what needs no library of Xen; see xl-cmd/xl_ext.c.
+# xl-ext itself is the part that needs no library of Xen: xl-cmd/xl_ext.c.
 ext_SRCS      := $(patsubst %,xl-cmd/%.c,xl_ext command completion json) \
                  $(wildcard xl-cmd/image*.c)
 host_SRCS     := $(filter-out xl-cmd/xl_ext.c,$(cmd_SRCS))
@@ -123,7 +123,7 @@ $(BUILD)/_config.h: build-aux/configure.sh
 	@mkdir -p $(@D)
 	CC="$(CC)" $< > $@.tmp && mv $@.tmp $@
 
-# What one run of the generator writes, it writes together.
+# One run of the generator writes all of these files.
 define IDL
 $(filter $(IDL_DIR)/_$(1).% $(IDL_DIR)/_$(1)_json.% $(IDL_DIR)/_$(1)_test.% \
   $(IDL_DIR)/_$(1)_wire.%,$(IDL_OUT)) &: idl/$(1).idl $(wildcard idl/*.py)
@@ -132,8 +132,8 @@ $(filter $(IDL_DIR)/_$(1).% $(IDL_DIR)/_$(1)_json.% $(IDL_DIR)/_$(1)_test.% \
 endef
 $(foreach f,$(IDL_FILES),$(eval $(call IDL,$(f))))
 
-# Where things are installed is compiled in: "make install" with another
-# PREFIX than "make" had compiles anew what knows of it.
+# The paths of installation are compiled in: "make install" with another
+# PREFIX than "make" had recompiles the files that contain them.
 PATHS       := $(SYSCONFDIR) $(LIBEXECDIR)
 $(BUILD)/_paths: FORCE
 	@mkdir -p $(@D)
@@ -177,8 +177,8 @@ $(BUILD)/libxl-ext-save-helper: $(EXPORTS)
 # It lets a guest run again, which is libxl's business.
 guardian_LIBS := -lxenlight
 
-# It takes the archive, not the shared library: it is what puts a host
-# right, so it must run from the tree and whatever is installed.
+# It links the archive, not the shared library: it is what repairs a host,
+# so it must run from the tree, whatever is installed.
 host_LIBS   := -lxenlight
 
 $(BUILD)/xl-ext: $(ext_SRCS:%.c=$(BUILD)/%.o) $(LIB)
@@ -257,13 +257,13 @@ $(FUZZ_LIB): $(FUZZ_OBJS)
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_LIB)
 	$(FUZZ_LINK)
 
-# A copy of one product file with its fault stands ahead of the archive.
+# A copy of one product file with its fault is linked before the archive.
 $(BUILD)/plants/%.c: tests/fuzz/plants.py $(FUZZ_OBJS)
 	@mkdir -p $(@D)
 	$(PYTHON) -B tests/fuzz/plants.py $* $(IDL_DIR) > $@.tmp
 	cmp -s $@.tmp $@ || mv $@.tmp $@
 
-# A check that is gone may leave things unused: no warnings.
+# Without a check, things may be unused: no warnings.
 $(BUILD)/plants/%.o: $(BUILD)/plants/%.c
 	$(CC) $(CFLAGS) $(LXE_CFLAGS) -w -c -o $@ $<
 
@@ -279,8 +279,8 @@ $(BUILD)/planted_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/plants/%.o \
 deps-build: ; @$(DEPS) build-aux/packages
 deps: ; @$(DEPS) build-aux/packages tests/lab/packages
 
-# verify-stream-v2, which reads images beside us; it is not installed,
-# since that would bring a Xen toolstack and its boot scripts.
+# verify-stream-v2, with which our reader is compared; it is unpacked and
+# not installed, which would bring a Xen toolstack and its boot scripts.
 STOCK_XEN   ?= xen-utils-4.17
 stock: $(OUT)/stock/usr/share/doc/$(STOCK_XEN)
 $(OUT)/stock/usr/share/doc/$(STOCK_XEN):

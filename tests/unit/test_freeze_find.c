@@ -33,7 +33,7 @@ static void a_read_that_fails_hides_no_backend(void)
     do {
         set_up();
         fake_xen.failing_read = nth;
-        if (!lxe__backends_find(&bs, NULL, 5, true, &policy, NULL)) {
+        if (!lxe__backends_find(&bs, NULL, 5, &policy, NULL)) {
             CU_ASSERT_EQUAL_FATAL(bs.nr, 1);
             CU_ASSERT_TRUE(bs.list[0].connected);
             CU_ASSERT_NOT_EQUAL(bs.list[0].verdict.act, LXE_ACT_NOTHING);

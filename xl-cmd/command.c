@@ -100,6 +100,12 @@ void command_error(const struct command_call *call, const char *fmt, ...)
     free(line);
 }
 
+void print_clean(const char *text)
+{
+    for (text = text ? text : "-"; *text; text++)
+        putchar(iscntrl((unsigned char)*text) ? '?' : *text);
+}
+
 /* @group may be NULL. */
 static const struct command *find(const char *group, const char *name)
 {
@@ -133,7 +139,7 @@ static int find_option(const struct command *c, const char *arg)
 
 /*
  * Sets option @i, whose value is @value, or where that is NULL what is
- * behind argv[*@k].  0, or -1 with a line on standard error.
+ * after argv[*@k].  0, or -1 with a line on standard error.
  */
 static int set_option(struct command_call *call, int i, const char *value,
                       int argc, char **argv, int *k)
@@ -160,7 +166,7 @@ static int set_option(struct command_call *call, int i, const char *value,
 
 /*
  * Several of one letter in one word, as getopt(3) has it: the last may
- * have its value in the same word or behind it.  As parse().
+ * have its value in the same word or after it.  As parse().
  */
 static int parse_letters(struct command_call *call, int argc, char **argv,
                          int *k)

@@ -15,9 +15,9 @@
  * error as one line, "xl-ext GROUP COMMAND: ...".
  *
  * Options and arguments may be mixed; "--" ends the options, and "-" is
- * an argument.  An option with a value takes it from behind itself or
- * behind "=".  Options of one letter may share a word, as with xl: "-ep",
- * "-esssh".  "--help" and "-h" show the usage of the command.
+ * an argument.  An option's value is the next word, or stands after "="
+ * in the same word.  Options of one letter may share a word, as with xl:
+ * "-ep", "-esssh".  "--help" and "-h" show the usage of the command.
  */
 #ifndef XL_CMD_COMMAND_H
 #define XL_CMD_COMMAND_H
@@ -57,7 +57,7 @@ struct command_call {
     unsigned int options;
     const char *values[COMMAND_OPTIONS];    /* NULL: not given */
     unsigned int nr_args;
-    char **args;                /* a NULL behind the last */
+    char **args;                /* a NULL after the last */
 };
 
 /* Each ends with a row without a name. */
@@ -84,6 +84,12 @@ int command_main(int argc, char **argv);
 /* One line on standard error that names the command. */
 void command_error(const struct command_call *call, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/*
+ * Prints a text from outside, a name or an answer, without what a terminal
+ * would act upon; "-" for NULL.
+ */
+void print_clean(const char *text);
 
 /* Prints the completion for bash, made from the table. */
 void command_completion(void);

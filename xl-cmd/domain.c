@@ -2,7 +2,6 @@
 /*
  * What commands on domains share; see domain.h.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -69,10 +68,4 @@ int command_json(const struct command_call *call, char *json)
     printf("%s\n", json);
     free(json);
     return EXIT_WELL;
-}
-
-void print_clean(const char *text)
-{
-    for (text = text ? text : "-"; *text; text++)
-        putchar(iscntrl((unsigned char)*text) ? '?' : *text);
 }

@@ -26,7 +26,4 @@ int command_domain(libxl_ext_ctx *ctx, const char *text,
  */
 int command_json(const struct command_call *call, char *json);
 
-/* Nothing that a terminal would act upon; "-" for NULL. */
-void print_clean(const char *text);
-
 #endif

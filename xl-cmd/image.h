@@ -25,9 +25,6 @@ int image_print_json(const struct libxl_ext_image *im);
 void image_print_text(const struct libxl_ext_image *im);
 void image_print_verdict(const struct libxl_ext_image *im);
 
-/* A text of an image: no control characters to a terminal. */
-void image_print_clean(const char *s);
-
 /*
  * Draws the picture of @im into a file that must not exist: 0, or -1
  * with a line on standard error and no file.

@@ -20,12 +20,12 @@ static void print_fact(const struct libxl_ext_image_difference *d)
 {
     printf("%s: ", d->name);
     if (d->where != LIBXL_EXT_IMAGE_IN_B) {
-        image_print_clean(d->a);
+        print_clean(d->a);
         printf(" in A%s", d->where == LIBXL_EXT_IMAGE_IN_A ? " only\n"
                                                            : ", ");
     }
     if (d->where != LIBXL_EXT_IMAGE_IN_A) {
-        image_print_clean(d->b);
+        print_clean(d->b);
         printf(" in B%s", d->where == LIBXL_EXT_IMAGE_IN_B ? " only\n"
                                                            : "\n");
     }

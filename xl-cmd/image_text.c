@@ -2,18 +2,11 @@
 /*
  * The facts of an image for people.
  */
-#include <ctype.h>
 #include <stdio.h>
 
 #include "image.h"
 
 #define U(n) ((unsigned long long)(n))
-
-void image_print_clean(const char *s)
-{
-    for (; *s; s++)
-        putchar(iscntrl((unsigned char)*s) ? '?' : *s);
-}
 
 static void print_guest(const struct libxl_ext_image *im)
 {
@@ -21,11 +14,11 @@ static void print_guest(const struct libxl_ext_image *im)
            U(im->size), im->complete ? "" : ", not whole");
     if (*im->type) {
         printf("guest: ");
-        image_print_clean(im->name);
+        print_clean(im->name);
         printf(", ");
-        image_print_clean(im->uuid);
+        print_clean(im->uuid);
         printf(", ");
-        image_print_clean(im->type);
+        print_clean(im->type);
         putchar('\n');
     }
     if (!im->have_headers)

@@ -5,9 +5,7 @@
  */
 #include "image/reader.h"
 #include "memory/record.h"
-
-/* As lxe__stock_max_kb() adds at a restore; see memory/stock.c. */
-#define MAXMEM_CONSTANT_KB 1024
+#include "memory/stock.h"
 
 static void judge_stock(struct libxl_ext_image *o)
 {
@@ -74,7 +72,8 @@ void lxe__verdict(struct lxe__reader *r)
     if (o->have_record)
         o->restore_max_kb = o->stock_max_kb;
     else if (o->config_target_kb != UINT64_MAX)
-        o->restore_max_kb = o->config_target_kb + MAXMEM_CONSTANT_KB;
+        o->restore_max_kb = o->config_target_kb +
+            LXE_STOCK_MAXMEM_CONSTANT_KB;
     judge_order(r);
     if (!o->complete)
         return;

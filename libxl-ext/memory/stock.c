@@ -17,15 +17,13 @@
 #include "base/json.h"
 #include "memory/stock.h"
 
-#define MAXMEM_CONSTANT_KB 1024
-
 uint64_t lxe__stock_max_kb(const struct lxe__stock *s)
 {
     uint64_t kb = s->target_kb + s->video_kb;
 
     if (s->hvm && s->created_max_kb > s->created_target_kb)
-        kb += MAXMEM_CONSTANT_KB;
-    return kb + MAXMEM_CONSTANT_KB;
+        kb += LXE_STOCK_MAXMEM_CONSTANT_KB;
+    return kb + LXE_STOCK_MAXMEM_CONSTANT_KB;
 }
 
 uint64_t lxe__stock_json_kb(const char *json, const char *key)

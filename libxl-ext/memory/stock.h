@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What libxl adds to a target on x86 (LIBXL_MAXMEM_CONSTANT). */
+#define LXE_STOCK_MAXMEM_CONSTANT_KB 1024
+
 /* What libxl has for a size that nobody gave (LIBXL_MEMKB_DEFAULT). */
 #define LXE_STOCK_DEFAULT_KB UINT64_MAX
 

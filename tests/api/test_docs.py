@@ -75,6 +75,23 @@ def test_the_man_page_of_the_policy_has_every_key_and_bound():
             assert number in text, (key, number)
 
 
+# Of debug builds (docs/faults.md), and between a helper and its own self.
+NOT_FOR_USERS = {"LIBXL_EXT_FAULT", "LIBXL_EXT_PAGE_STATE",
+                 "LIBXL_EXT_STOCK_PID"}
+
+
+def test_every_variable_is_in_a_man_page():
+    sources = [p for d in ("libxl-ext", "xl-cmd")
+               for p in (TOP / d).rglob("*.[ch]")]
+    read = {name for p in sources for name in re.findall(
+        r'"((?:LIBXL_EXT_|LIBXL_SAVE_|TMP)[A-Z_]+)"',
+        p.read_text(encoding="utf-8"))}
+    assert NOT_FOR_USERS < read
+    said = {name for page in PAGES for name in re.findall(
+        r"^\.It Ev (\w+)$", page.read_text(encoding="utf-8"), re.M)}
+    assert said == read - NOT_FOR_USERS
+
+
 def test_the_man_page_is_of_this_version():
     header = (TOP / "include/libxl_ext.h").read_text(encoding="utf-8")
     version = re.search(r'VERSION_STRING "(.*)"', header)[1]

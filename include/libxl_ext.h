@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * libxl-ext: safe and fast save, restore and migration of Xen guests on
- * an unmodified Xen.  This is the one header that users include; C99 and
- * C++ alike, with no header of Xen behind it.
+ * libxl-ext: safe save, restore and migration of Xen guests on an
+ * unmodified Xen.  This is the header to include for all that moves,
+ * limits or freezes a guest; libxl_ext_image.h, for images, stands alone.
+ * Both are C99 and C++, and need no header of Xen.
  *
- * Its types and what can be done with each (init, dispose, copy, to and
- * from JSON, enums to and from words) are generated from
- * idl/libxl_ext_types.idl; the header included here says of every field
- * what it means and in which unit it is.
+ * The types and their functions (init, dispose, copy, to and from JSON,
+ * enums to and from words) are generated from idl/libxl_ext_types.idl; the
+ * header included here gives the meaning and the unit of every field.
  *
  * Return values.  Functions that can fail return 0, or one of the codes
  * of libxl.h:
@@ -19,17 +19,19 @@
  *   ERROR_NOTFOUND          a file that was named is not there
  *   ERROR_LOCK_FAIL         another operation holds the domain
  *   ERROR_TIMEDOUT          something did not happen in its time
- *   ERROR_ABORTED           the caller wanted it to end
+ *   ERROR_ABORTED           the caller cancelled it
+ *   ERROR_NOT_READY         a migration ended without the peer's answer:
+ *                           see its end_r
  *   ERROR_NOMEM             no memory
  *   ERROR_VERSION           this library is older than the caller's
- *                           header, or not of its kind
+ *                           header, or has another major version
  *   ERROR_FAIL              all else: no privilege, no hypervisor, a
  *                           guest that the policy does not let be saved,
  *                           a backend that cannot be frozen, ...
  *
- * Whatever fails says so in one line that names the operation, the
- * object, the value, the bound and what to do: it goes to the logger
- * at XTL_ERROR, and libxl_ext_error() has it.
+ * Every failure is described in one line that names the operation, the
+ * object, the value, the bound and what to do: it goes to the logger at
+ * XTL_ERROR, and libxl_ext_error() returns it.
  *
  * Pointers are not NULL where nothing says that they may be.
  *
@@ -39,14 +41,13 @@
  * failure it is as the type's _init() leaves it.
  *
  * Threads.  A context is used by one thread at a time; several contexts
- * may be used at once, of the same domain, too.  libxl_ext_freeze() and
- * libxl_ext_thaw() start child processes and wait for these: a program
- * that uses them must not ignore SIGCHLD and must not wait for children
- * that are not its own (waitpid(-1)), or they fail and say so.
+ * may be used at once, also for the same domain.  libxl_ext_freeze() and
+ * libxl_ext_thaw() start child processes and wait for them: a program
+ * that uses these calls must not ignore SIGCHLD and must not wait for
+ * children that are not its own (waitpid(-1)), or they fail and say so.
  *
- * Privilege.  All but libxl_ext_image_read() and libxl_ext_policy_get()
- * of a name talk to Xen and xenstore and need root in the control
- * domain.
+ * Privilege.  Every call that takes a domain or asks about the host talks
+ * to Xen and xenstore, and needs root in the control domain.
  */
 #ifndef LIBXL_EXT_H
 #define LIBXL_EXT_H
@@ -68,11 +69,12 @@ extern "C" {
 const char *libxl_ext_version(void);
 
 /*
- * Where a program of this package is that is no command: @name of
+ * Finds a program of this package that is on no search path: @name is
  * libxl-ext-save-helper, libxl-ext-guardian, libxl-ext-qemu or
- * xl-ext-host, beside the running program, as in a build tree, else where
- * it is installed.  0 with its path in @path, of @len; -1 with errno
- * where it cannot be run, and the path where it should be.
+ * xl-ext-host.  It is looked for beside the running program, as in a build
+ * tree, then where it is installed.  0 with its path in @path, of @len
+ * bytes; -1 with errno if it cannot be run, and @path says where it should
+ * be.
  */
 int libxl_ext_program_find(const char *name, char *path, size_t len);
 
@@ -84,14 +86,13 @@ struct xentoollog_logger;       /* xentoollog.h */
 typedef struct libxl_ext_ctx libxl_ext_ctx;
 
 /*
- * Makes a context.  @version is LIBXL_EXT_VERSION.  @libxl is the
- * caller's, is kept and used until libxl_ext_ctx_free(), and stays the
- * caller's; NULL will do for all calls whose text does not ask for one.
- * @logger gets what there is to say and stays the caller's, too; NULL:
- * nothing is said.
+ * Makes a context.  @version is LIBXL_EXT_VERSION.  @libxl is used until
+ * libxl_ext_ctx_free(), and stays the caller's; it may be NULL for calls
+ * whose description does not ask for one.  @logger gets all messages and
+ * stays the caller's, too; NULL: there are none.
  *
- * Nothing is opened here: Xen and xenstore are, by the first call that
- * needs them, so that this works on a host without Xen.
+ * Nothing is opened here: Xen and xenstore are opened by the first call
+ * that needs them, so that this works on a host without Xen.
  *
  * ERROR_VERSION, ERROR_NOMEM; *@ctx_r is then NULL.
  */
@@ -103,16 +104,16 @@ int libxl_ext_ctx_alloc(libxl_ext_ctx **ctx_r, int version,
 void libxl_ext_ctx_free(libxl_ext_ctx *ctx);
 
 /*
- * The line of the last call with @ctx if that failed, else "".  It has
- * no newline, is not to be freed, and holds until the next call with
- * @ctx.
+ * The error line of the last call with @ctx if that failed, else "".  It
+ * has no newline, is not to be freed, and is valid until the next call
+ * with @ctx.
  */
 const char *libxl_ext_error(const libxl_ext_ctx *ctx);
 
 /*
- * The domain that @text means, as xl has it: decimal digits are an id,
- * whatever domains are called, and all else is a name.
- * ERROR_DOMAIN_NOTFOUND where no domain has that id or name.
+ * The domain that @text means, by xl's rule: decimal digits are an id,
+ * even if a domain has that name, and anything else is a name.
+ * ERROR_DOMAIN_NOTFOUND if no domain has that id or name.
  */
 int libxl_ext_domain_find(libxl_ext_ctx *ctx, const char *text,
                           uint32_t *domid_r);
@@ -120,9 +121,8 @@ int libxl_ext_domain_find(libxl_ext_ctx *ctx, const char *text,
 /* ---- memory limits ------------------------------------------------ */
 
 /*
- * Xen is the record of memory limits.  Nothing here is remembered: each
- * call asks Xen and xenstore.  Reading changes nothing, so the guest is
- * as it was.
+ * Xen keeps the memory limits, and nothing is cached here: each call asks
+ * Xen and xenstore.  Reading changes nothing: the guest stays as it was.
  */
 
 int libxl_ext_memory_limits_get(libxl_ext_ctx *ctx, uint32_t domid,
@@ -133,19 +133,19 @@ int libxl_ext_host_memory_get(libxl_ext_ctx *ctx,
                               libxl_ext_host_memory *host_r);
 
 /*
- * What the policy says of a limit of @max_pages (of 4 KiB) for @domid.
- * 0 for @max_pages asks about the limit that the domain has, and about
- * its pages where these are more: what a save of it would be told now.
- * A verdict that says no is no failure.
+ * What the policy says about a limit of @max_pages (of 4 KiB) for @domid.
+ * A @max_pages of 0 asks about the limit that the domain has, or about its
+ * pages if these are more: the verdict that a save of it would get now.
+ * It is not a failure if the verdict is no.
  */
 int libxl_ext_memory_judge(libxl_ext_ctx *ctx, uint32_t domid,
                            uint64_t max_pages,
                            libxl_ext_verdict *verdict_r);
 
 /*
- * All domains but domain 0, which nobody saves, by rising id, each with
+ * All domains but domain 0, which cannot be saved, by rising id, each with
  * its limits and the verdict on them; and the host.  Domains that end
- * meanwhile are left out.
+ * during the call are left out.
  */
 int libxl_ext_memory_list(libxl_ext_ctx *ctx,
                           libxl_ext_memory_table *table_r);
@@ -156,10 +156,10 @@ int libxl_ext_memory_get(libxl_ext_ctx *ctx, uint32_t domid,
 
 /*
  * Sets the limit of @domid to @max_pages (of 4 KiB) if the policy allows
- * it, and reads it back.  ERROR_INVAL where the policy does not, with
- * the verdict's reason for a line; nothing is changed then.  A limit
- * below what the guest has is taken, as by Xen: the guest gets no page
- * more until it has given some back.  The guest may run, and runs on.
+ * it, and reads it back.  ERROR_INVAL, with the verdict's reason as the
+ * line, if the policy does not; nothing is changed then.  A limit below
+ * what the guest has is accepted, as by Xen: the guest gets no more pages
+ * until it has given some back.  The guest may be running, and runs on.
  */
 int libxl_ext_memory_limit_set(libxl_ext_ctx *ctx, uint32_t domid,
                                uint64_t max_pages);
@@ -170,8 +170,8 @@ int libxl_ext_memory_limit_set(libxl_ext_ctx *ctx, uint32_t domid,
  * The policy in force for the domain called @name, and where each value
  * of it comes from; NULL: for a domain that no override names.  The
  * domain need not exist.  Needs neither Xen nor xenstore, only the
- * policy file: ERROR_NOTFOUND where $LIBXL_EXT_CONFIG names one that is
- * not there, ERROR_INVAL where there is an error in it.
+ * policy file: ERROR_NOTFOUND if $LIBXL_EXT_CONFIG names one that does not
+ * exist, ERROR_INVAL if there is an error in it.
  */
 int libxl_ext_policy_get(libxl_ext_ctx *ctx, const char *name,
                          libxl_ext_policy_report *report_r);
@@ -183,17 +183,16 @@ int libxl_ext_policy_get_domain(libxl_ext_ctx *ctx, uint32_t domid,
 /* ---- backends ----------------------------------------------------- */
 
 /*
- * The backends of @domid, what freezing each would mean under the
- * policy in force, and where each stands.  Changes nothing; the guest
- * may run.
+ * The backends of @domid, how each would be frozen under the policy in
+ * force, and its state.  Changes nothing; the guest may be running.
  */
 int libxl_ext_backends_list(libxl_ext_ctx *ctx, uint32_t domid,
                             libxl_ext_backend_list *list_r);
 
 /*
- * Freezes the backends of @domid by hand: afterwards none looks at a
- * request of the guest, so that its memory and its disks stand still.
- * The guest must stand still itself:
+ * Freezes the backends of @domid by hand: afterwards none looks at any
+ * request of the guest, so that its memory and its disks do not change.
+ * The guest itself must stand still:
  *
  *   suspended   (as libxl_domain_suspend_only() leaves it) each backend
  *               is frozen by the method of the policy
@@ -206,28 +205,30 @@ int libxl_ext_backends_list(libxl_ext_ctx *ctx, uint32_t domid,
  *
  * The guest stays as it is.  A guardian process outlives the caller and
  * thaws the backends when the guest runs again or libxl_ext_thaw() asks
- * for it, and ends with the domain; should it be killed, too, the
- * journal of what is frozen is kept, and libxl_ext_thaw() and the next
- * save of the domain go by that.
+ * for it, and ends with the domain.  If the guardian is killed, the
+ * journal of what is frozen remains, and libxl_ext_thaw() and the next
+ * save of the domain use it.
  *
  * After a failure, and if the caller is killed at any moment before
- * this returns, nothing stays frozen.  ERROR_LOCK_FAIL where the domain
- * is frozen already or is just being saved.
+ * this returns, nothing stays frozen.  ERROR_LOCK_FAIL if the domain is
+ * frozen already or is being saved.
  */
 int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid,
                      libxl_ext_freeze_report *report_r);
 
 /*
- * Undoes what is frozen of @domid, by hand or by an operation that died.
- * 0 also where nothing is.  The guest stays as it is, but for one that a
- * save which died left suspended, without an image: 20 s after that it
- * is let run.  @force is for a
- * guest that is suspended and whose complete image was written: where
- * that image may be restored, thawing makes both copies write to the
- * same disks.  ERROR_LOCK_FAIL while an operation is under way, and
- * without @force for such a guest.  What is held by a guardian is thawed
- * by that: ERROR_TIMEDOUT where it has not done so within 150 s; it goes
- * on trying.
+ * Undoes what was frozen of @domid, by hand or by an operation that died.
+ * 0 also if nothing was.  The guest stays as it is, with one exception: a
+ * guest that was left suspended by a save which died without an image is
+ * let run, 20 s after that.  ERROR_LOCK_FAIL while an operation is under
+ * way.
+ *
+ * A guest that is suspended and of which a complete image was written is
+ * refused with ERROR_LOCK_FAIL, unless @force is set: if that image may be
+ * restored, thawing makes both copies write to the same disks.
+ *
+ * If a guardian holds what is frozen, the guardian thaws it:
+ * ERROR_TIMEDOUT if it has not done so within 150 s; it goes on trying.
  */
 int libxl_ext_thaw(libxl_ext_ctx *ctx, uint32_t domid, bool force);
 

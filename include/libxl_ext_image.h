@@ -79,7 +79,7 @@ struct libxl_ext_image_pass {
     uint64_t again;             /* of these, sent with contents before */
     uint64_t unchanged;         /* of these, with the same contents;
                                    where all was read, else 0 */
-    bool verify;                /* behind a VERIFY record */
+    bool verify;                /* after a VERIFY record */
 };
 
 struct libxl_ext_image_record {

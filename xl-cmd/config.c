@@ -26,7 +26,7 @@
 #define XL_END_MS  5000
 
 /*
- * The text of @file, with a NUL behind it; NULL with a line.  As with xl
+ * The text of @file, with a NUL after it; NULL with a line.  As with xl
  * it is a plain file: it is read twice.
  */
 static char *read_text(struct guest *g, const char *file)

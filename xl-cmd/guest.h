@@ -38,11 +38,11 @@ int guest_open(struct guest *g, const struct command_call *call,
                bool verbose, bool json);
 
 /*
- * For what cannot be cancelled and needs not be, since it moves nothing:
- * signals end the process, as they did ahead of guest_open().
+ * For what cannot be cancelled and need not be, because it moves nothing:
+ * signals end the process, as they did before guest_open().
  */
 void guest_no_cancel(void);
-/* And behind it they cancel again. */
+/* From here on they cancel again. */
 void guest_can_cancel(void);
 
 /* Raised by each of these signals; for waits that are no operation. */
@@ -100,7 +100,7 @@ void guest_progress_end(struct guest *g);
 /* monitor.c */
 
 /*
- * Does what xl does behind a domain that it made: waits for its end and
+ * Does what xl does for a domain that it has made: waits for its end and
  * for ejected discs, and acts as @config says.  Returns the exit status
  * when there is nothing left to wait for.
  */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * What xl does behind a domain that it made: it waits, and when the
+ * What xl does for a domain that it has made: it waits, and when the
  * guest powers off, reboots or crashes it does what the configuration
- * asks for.  Without somebody who does, a guest that powered off stays
- * as an empty shell, and one that rebooted never comes back.
+ * asks for.  Without that, a guest that powered off stays as an empty
+ * shell, and one that rebooted never comes back.
  *
  * States: waiting; the domain has ended -> one action -> waiting again
  * (a domain made anew) or done.  What libxl does itself is left to it.
@@ -19,7 +19,7 @@
 
 #include "guest.h"
 
-/* A guest that ends sooner than that again and again is not restarted. */
+/* A guest that ends sooner after its start is not restarted. */
 #define RESTART_MIN_S 5
 
 struct monitor {

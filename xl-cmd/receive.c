@@ -20,7 +20,7 @@ enum { RECEIVE_NO_MONITOR = 1 << 0, RECEIVE_VERBOSE = 1 << 1,
        RECEIVE_JSON = 1 << 5 };
 enum { OPT_ASK = 2, OPT_SINCE, OPT_TIMEOUT };
 
-/* What was known of a guest is gone with the boot behind it. */
+/* What was known of a guest is gone with the boot after it. */
 static int check_since(struct guest *g)
 {
     const char *text = g->call->values[OPT_SINCE];

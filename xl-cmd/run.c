@@ -12,7 +12,7 @@
 
 #include "domain.h"
 
-/* libxl reads this; docs of libxl-ext: README.md. */
+/* libxl takes the path of its helper from this variable. */
 #define HELPER_ENV "LIBXL_SAVE_HELPER"
 #define HELPER     "libxl-ext-save-helper"
 #define GUARDIAN   "libxl-ext-guardian"

@@ -73,7 +73,7 @@ static int name_part(struct save_file *im)
              dir ? im->file : ".");
     max = pathconf(im->part, _PC_NAME_MAX);
     bound = max < (long)sizeof(PART) ? NAME_MAX : max;
-    /* Else that would be found out behind the last page. */
+    /* Else that would be found out after the last page. */
     if (len > bound)
         goto too_long;
     if (len > bound - (sizeof(PART) - 1)) {

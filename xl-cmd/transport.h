@@ -20,7 +20,7 @@ struct transport {
 };
 
 /*
- * Runs @shell (NULL: TRANSPORT_SSH) with @host and @remote behind it,
+ * Runs @shell (NULL: TRANSPORT_SSH) with @host and @remote after it,
  * quoted for a shell that hears them (@shell of "": @host is the command
  * itself, as with "xl migrate -s ''").  0, or -1 with errno.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Committing: the word, in the journal, that another copy of a saved
- * domain may run, so that nobody lets this one run by himself.
+ * Committing: the line in the journal which says that another copy of a
+ * saved domain may run, so that the guardian does not let this one run.
  */
 #include <errno.h>
 #include <string.h>

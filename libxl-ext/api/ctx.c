@@ -90,7 +90,7 @@ void lxe__ctx_begin(libxl_ext_ctx *ctx)
 
 int lxe__ctx_open(libxl_ext_ctx *ctx)
 {
-    /* libxenctrl's own words would come ahead of our one line. */
+    /* libxenctrl's own words would come before our one line. */
     if (!ctx->xch)
         ctx->xch = xc_interface_open(&silent, &silent, 0);
     if (!ctx->xch)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * The head of an image file: what "xl save" writes and "xl restore"
- * wants ahead of libxl's stream.
+ * wants before libxl's stream.
  */
 #include <errno.h>
 #include <stdlib.h>

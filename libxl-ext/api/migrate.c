@@ -8,10 +8,10 @@
  *   save     the stream; a failure leaves a running guest
  *   settle   READY, GO, DONE: from GO on the guest is the peer's
  *
- * Should this process die ahead of GO, the guardian lets the guest run
- * again, and the peer destroys what it has; behind it, a suspended copy
+ * Should this process die before GO, the guardian lets the guest run
+ * again, and the peer destroys what it has; after it, a suspended copy
  * stays: another one may run.  The word for that is in the journal right
- * ahead of GO.
+ * before GO.
  */
 #include <errno.h>
 #include <inttypes.h>

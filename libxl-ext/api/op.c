@@ -269,7 +269,7 @@ static void *op_thread(void *arg)
                 hang_up(&conn);
             continue;
         }
-        /* What was said ahead of the end is heard first. */
+        /* What was said before the end is heard first. */
         if (p[0].revents && !p[1].revents)
             break;
     }

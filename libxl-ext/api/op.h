@@ -62,13 +62,13 @@ struct libxl_ext_op {
 };
 
 /*
- * Ahead of everything: does libxl serve, would it start our helper, and
- * is the operation a new one?  -1 with op->err.
+ * Before everything else: is there a libxl_ctx, would libxl start our
+ * helper, and is @op unused?  -1 with op->err.
  */
 int lxe__op_check(struct libxl_ext_ctx *ctx, struct libxl_ext_op *op,
                   const char *what);
 
-/* The way out: the line to whom it belongs, and libxl's code for it. */
+/* Ends a call: logs its line unless libxl has, and returns its code. */
 int lxe__op_return(struct libxl_ext_ctx *ctx, struct libxl_ext_op *op,
                    int r);
 
@@ -109,9 +109,10 @@ int lxe__op_resume(struct libxl_ext_ctx *ctx, const char *what,
                    uint32_t domid, const char *force,
                    struct lxe__err *err);
 
-/* file.c: the head of an image, as xl's receiver wants it, too. */
-/* config.c */
+/* config.c: as libxl_ext_config_check(). */
 int lxe__config_check(const char *json, struct lxe__err *err);
+
+/* file.c: the header of an image, which xl's receiver wants, too. */
 int lxe__header_write(int fd, const char *config,
                       const struct lxe__bound *b, struct lxe__err *err);
 
@@ -120,7 +121,7 @@ int lxe__op_restore(struct libxl_ext_ctx *ctx,
                     struct libxl_domain_config *config, int fd,
                     uint32_t *domid_r, struct libxl_ext_op *op);
 
-/* A step of the caller's own thread, behind those of the helper. */
+/* A step of the caller's own thread, after those of the helper. */
 void lxe__op_phase(struct libxl_ext_op *op, libxl_ext_phase phase);
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * A receiver that may hold a guest which nobody lets run: found by the
- * guest's uuid, RUNDIR/UUID.receive, locked while it lives.  Who asks
- * whether the guest runs here ends it first.
+ * A receiver that still waits for permission to let its guest run.  It is
+ * found by the guest's uuid, RUNDIR/UUID.receive, which it locks while it
+ * lives.  Asking whether the guest runs here ends it first.
  *
- * RUNDIR/UUID.given says that the guest which came here last was let run.
- * By the time somebody asks it may have powered off or gone on to
- * another host: what the sender has is old then all the same.
- * RUNDIR/UUID.unpause says that it has yet to be unpaused, which one who
- * asks does if its receiver could not.  Where that is not there somebody
- * wants it as it is: it ran, or was to be left paused, or never came here.
+ * RUNDIR/UUID.given says that the guest was let run when it came here
+ * last.  By the time somebody asks it may have powered off or moved on to
+ * another host; the sender's copy is out of date all the same.
+ * RUNDIR/UUID.unpause says that it has yet to be unpaused, which asking
+ * does if the receiver could not.  Without it the guest is left as it is:
+ * it ran, was to be left paused, or never came here.
  */
 #ifndef LXE_API_RECEIVER_H
 #define LXE_API_RECEIVER_H
@@ -35,12 +35,12 @@ int lxe__receiver_sweep(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
                         struct lxe__err *err);
 
 /*
- * Said ahead of letting it run, and taken back ahead of destroying what
+ * Said before letting it run, and taken back before destroying what
  * could not run and when it comes anew.
  */
 int lxe__receiver_given(const uint8_t uuid[16], struct lxe__err *err);
 int lxe__receiver_not_given(const uint8_t uuid[16], struct lxe__err *err);
-/* Said ahead of its last name, taken back with the above and by ... */
+/* Said before its last name, taken back with the above and by ... */
 int lxe__receiver_unpause(const uint8_t uuid[16], struct lxe__err *err);
 /* ... it ran.  Where this cannot be noted Xen still says so. */
 void lxe__receiver_ran(const uint8_t uuid[16]);

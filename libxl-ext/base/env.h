@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Variables of the environment.  One that is empty is as good as not set:
- * that is how a unit of systemd takes one back (Environment=NAME=).
+ * Variables of the environment.  An empty one counts as not set, because
+ * that is how a systemd unit unsets one (Environment=NAME=).
  */
 #ifndef LXE_BASE_ENV_H
 #define LXE_BASE_ENV_H

@@ -32,8 +32,8 @@ int lxe__err_set(struct lxe__err *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*
- * What a guest or an image has in @text, for a line on somebody's
- * terminal: all but printable ASCII becomes '?'.  Returns @text.
+ * Makes @text, which comes from a guest or an image, safe for a terminal:
+ * everything but printable ASCII becomes '?'.  Returns @text.
  */
 char *lxe__printable(char *text);
 

@@ -2,17 +2,23 @@
 /*
  * Numbered fault points, for tests of recovery.
  *
- * LIBXL_EXT_FAULT=N:error or N:kill makes point N fail with EIO, or
- * makes the process that reaches it send SIGKILL to itself; N:stop makes
- * it send SIGSTOP, so that a test can do something at that very point and
- * let it go on.  "N:error:K" acts on the K-th time that the point is
- * reached (1 is the first).
- * Present in debug builds only (-DLXE_DEBUG): in a release build
+ * LIBXL_EXT_FAULT=N:ACTION chooses point N and what happens when it is
+ * reached:
+ *
+ *   error   it fails with EIO
+ *   kill    the process sends SIGKILL to itself
+ *   stop    the process sends SIGSTOP to itself, so that a test can do
+ *           something at that very point and let it go on
+ *   nap     it sleeps until a signal is caught, for 20 s at most
+ *   sleep   the same, for 10 minutes at most
+ *
+ * "N:error:K" acts the K-th time that the point is reached (1 is the
+ * first).  Present in debug builds only (-DLXE_DEBUG): in a release build
  * LXE_FAULT() is the constant 0 and the variable is not even read.
  *
- * Numbers are never used again for another point: test reports of
- * older releases name them.  libxl-ext-save-helper --list-faults prints
- * the list of a debug build.
+ * A number is never reused for another point: test reports of older
+ * releases name them.  libxl-ext-save-helper --list-faults prints the
+ * list of a debug build.
  */
 #ifndef LXE_BASE_FAULT_H
 #define LXE_BASE_FAULT_H
@@ -52,6 +58,14 @@
     X(29, HOLD_AFTER_JOURNAL,   "hand", "journal held, guardian not told")\
     X(30, STATE_BEFORE,         "state", "all pages written")           \
     X(31, STATE_AFTER_RECORD,   "state", "stale tables sent as pages")  \
+    X(40, RESTORE_BEFORE_RECORD,"restore", "nothing read")              \
+    X(41, RESTORE_AFTER_RECORD, "restore", "record read, not judged")   \
+    X(42, RESTORE_BEFORE_LIMIT, "restore", "verdict given")             \
+    X(43, RESTORE_AFTER_LIMIT,  "restore", "limit set, nothing claimed")\
+    X(44, RESTORE_AFTER_CLAIM,  "restore", "pages claimed, none in")    \
+    X(45, RESTORE_BEFORE_PAGES, "restore", "relay still in the stream") \
+    X(46, RESTORE_AFTER_PAGES,  "restore", "pages in, libxl not told")  \
+    X(47, RESTORE_BEFORE_COMPLETE,"restore", "claim given back")        \
     X(60, MIGRATE_AFTER_SAVE,   "migrate", "image whole, no word yet")  \
     X(61, MIGRATE_AFTER_READY,  "migrate", "the peer waits for GO")     \
     X(62, MIGRATE_AFTER_COMMIT, "migrate", "committed, GO not sent")    \
@@ -61,15 +75,7 @@
     X(71, RECEIVE_AFTER_RESTORE,"receive", "paused copy, no word yet")  \
     X(72, RECEIVE_AFTER_READY,  "receive", "paused copy, GO awaited")   \
     X(73, RECEIVE_AFTER_GO,     "receive", "paused copy, may run")      \
-    X(74, RECEIVE_AFTER_RUN,    "receive", "it runs, no word yet")      \
-    X(40, RESTORE_BEFORE_RECORD,"restore", "nothing read")              \
-    X(41, RESTORE_AFTER_RECORD, "restore", "record read, not judged")   \
-    X(42, RESTORE_BEFORE_LIMIT, "restore", "verdict given")             \
-    X(43, RESTORE_AFTER_LIMIT,  "restore", "limit set, nothing claimed")\
-    X(44, RESTORE_AFTER_CLAIM,  "restore", "pages claimed, none in")    \
-    X(45, RESTORE_BEFORE_PAGES, "restore", "relay still in the stream") \
-    X(46, RESTORE_AFTER_PAGES,  "restore", "pages in, libxl not told")  \
-    X(47, RESTORE_BEFORE_COMPLETE,"restore", "claim given back")
+    X(74, RECEIVE_AFTER_RUN,    "receive", "it runs, no word yet")
 
 #define LXE_FAULT_ENV "LIBXL_EXT_FAULT"
 

@@ -69,7 +69,7 @@ int lxe__await(const struct lxe__bound *b, int fd, short events)
 }
 
 /*
- * Behind a read or a write that failed: is it to be made again?  A
+ * After a read or a write that failed: is it to be made again?  A
  * caller's descriptor may be one that does not wait.
  */
 static bool again(const struct lxe__bound *b, int fd, short events)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * Whole reads and writes, and splice(2) from one descriptor to another.
- * EINTR is retried, and a descriptor with O_NONBLOCK waited for; who
- * wants to end a transfer early gives a descriptor that becomes readable.
+ * EINTR is retried, and a descriptor with O_NONBLOCK is waited for.  A
+ * transfer can be ended early by another descriptor that becomes readable.
  */
 #ifndef LXE_BASE_IO_H
 #define LXE_BASE_IO_H
@@ -11,20 +11,20 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What ends a wait that else would last. */
+/* What ends a wait early. */
 struct lxe__bound {
     int stop_fd;                /* readable: ECANCELED; -1: never */
     uint64_t until_us;          /* of lxe__now_us(): ETIMEDOUT; 0: never */
-    unsigned timeout_ms;        /* that it was made of, for messages */
+    unsigned timeout_ms;        /* until_us was made of it; for messages */
 };
 
-/* That, @timeout_ms from now. */
+/* A bound of @timeout_ms from now on. */
 struct lxe__bound lxe__bound_of(int stop_fd, unsigned timeout_ms);
 
 /*
  * Waits until @fd is ready for @events of poll(2), or at its end.  0, or
- * -1 with errno.  Without any bound it does not wait, since the call
- * behind it does.
+ * -1 with errno.  Without any bound it does not wait, because the read or
+ * write that follows does.
  */
 int lxe__await(const struct lxe__bound *b, int fd, short events);
 

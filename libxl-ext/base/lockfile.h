@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * A file that is locked with flock(2) while its holder lives, and holds
- * the holder's own words for who comes second.  The last holder removes
- * it, so a lock counts only on the file that the path still names.
+ * A file that its holder locks with flock(2), for as long as the process
+ * lives, and in which it says who it is.  The last holder removes the
+ * file, so a lock counts only on the file that the path still names.
  */
 #ifndef LXE_BASE_LOCKFILE_H
 #define LXE_BASE_LOCKFILE_H

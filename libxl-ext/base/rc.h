@@ -7,8 +7,8 @@
 #define LXE_BASE_RC_H
 
 /*
- * 0 for 0, ERROR_FAIL for what no code of libxl says more of.  What each
- * code means to users is in libxl_ext.h.
+ * 0 for 0; ERROR_FAIL where no other code of libxl fits.  libxl_ext.h says
+ * what each code means to users.
  */
 int lxe__rc(int code);
 

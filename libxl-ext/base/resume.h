@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Letting a suspended domain go on.  libxl does it, as it does after a
- * save that failed: its device model goes on (QMP cont), the domain
- * returns from its suspend as cancelled, xenstore hears of it.
+ * Letting a suspended domain run again.  libxl does it as after a save
+ * that failed: the device model goes on (QMP cont), the domain returns
+ * from its suspend as cancelled, and xenstore is updated.
  */
 #ifndef LXE_BASE_RESUME_H
 #define LXE_BASE_RESUME_H
@@ -10,9 +10,9 @@
 #include <libxl.h>
 
 /*
- * What a sender of a migration marks its guest with ahead of the word
- * that it may run there: a surname and, with who was given leave, libxl's
- * userdata.  The guest that runs here again has neither.
+ * How the sender of a migration marks its guest before it permits the peer
+ * to let it run: a suffix to its name, and libxl's userdata, which says
+ * who the peer is.  Both are removed when the guest runs here again.
  */
 #define LXE_AWAY      "--migratedaway"
 #define LXE_AWAY_PEER "libxl-ext-peer"

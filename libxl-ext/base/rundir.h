@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * The run directory: what must outlive a process and not the host.
- * Root's alone, since what stands in it is believed.
+ * The run directory, for what must outlive a process but not the host.
+ * Only root may enter it, because its contents are trusted.
  */
 #ifndef LXE_BASE_RUNDIR_H
 #define LXE_BASE_RUNDIR_H

@@ -82,7 +82,7 @@ static bool is_gone(struct xs_handle *xsh, const char *dir)
     return gone;
 }
 
-/* False where it is there no more. */
+/* False if it no longer exists. */
 static bool find_one(struct lxe__backend *b, struct xs_handle *xsh,
                      uint32_t own, uint32_t domid, const char *dir,
                      const char *kind, const char *devid)

@@ -6,7 +6,7 @@
  *   plan     recover leftovers, find backends, judge each
  *   arm      journal, guardian, memory for the peek
  *   (run     wait for rings -> links down -> detach -> mark -> peek)
- *   commit   tell the guardian that the image is whole, or
+ *   commit   tell the guardian that the image is whole (also whole), or
  *   hold     tell it to keep what was frozen by hand
  *   thaw     undo what the journal names, tell the guardian
  *
@@ -182,9 +182,9 @@ static void tell_guardian(struct lxe__freeze *f, char order)
 }
 
 /*
- * The file first here, too, for the guardian that comes after one that
- * was killed.  What could not be written is not known to it: it then
- * lets nobody run.
+ * The file first here, too, for the guardian that replaces one that was
+ * killed.  It does not know what could not be written, and then does not
+ * let the guest run.
  */
 void lxe__freeze_suspending(struct lxe__freeze *f)
 {
@@ -207,8 +207,8 @@ const struct lxe__backends *lxe__freeze_backends(
 }
 
 /*
- * The file first: should the guardian die, who reads it must know that
- * another copy of the guest may exist.
+ * The file first: if the guardian dies, whoever reads the journal must
+ * know that another copy of the guest may exist.
  */
 int lxe__freeze_commit(struct lxe__freeze *f, struct lxe__err *err)
 {

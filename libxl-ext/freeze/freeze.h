@@ -7,15 +7,17 @@
  *           what the policy says of those that cannot be frozen
  *   arm     before the guest suspends: guardian and journal
  *   run     after the guest suspended, before the last dirty bitmap
- *   commit  the image is whole: from here the guardian waits for what
+ *   commit  the image is whole: from here the guardian waits to see what
  *           becomes of the domain
+ *   whole   instead of commit, where the toolstack says itself when
+ *           another copy may run
  *   hold    instead of commit, by hand: from here the guardian waits
  *           until the guest runs or somebody asks for a thaw
  *   thaw    the save failed: everything is undone now
  *
  * If the process dies anywhere in between, the guardian does what thaw
  * does; if libxl dies with it, the guardian also lets the guest run
- * again, which else is libxl's part.  Nothing is undone after commit
+ * again, which is otherwise libxl's part.  After commit nothing is undone
  * unless the guest runs again.
  */
 #ifndef LXE_FREEZE_FREEZE_H

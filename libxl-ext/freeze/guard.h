@@ -3,13 +3,19 @@
  * The guardian, seen from the process that starts it.
  *
  * The guardian is a program of its own (guardian/main.c).  A socket
- * leads to it (a pipe would raise SIGPIPE): the byte LXE_GUARD_COMMIT says
- * that the image is whole, and LXE_GUARD_DONE that all has been undone;
- * the end of the stream without either says that the save came to
- * nothing.  LXE_GUARD_SUSPENDING says that libxl is about to be asked to
- * suspend the guest, LXE_GUARD_ANSWERED that it has answered.
- * LXE_GUARD_HOLD says that what was frozen by hand is to stay so until
- * the guest runs again or the journal asks for a thaw.
+ * leads to it (a pipe would raise SIGPIPE); one byte is one message:
+ *
+ *   SUSPENDING  libxl is about to be asked to suspend the guest
+ *   ANSWERED    libxl has answered
+ *   WHOLE       libxenguest's part of the image is whole; the toolstack
+ *               commits in the journal when another copy may run
+ *   COMMIT      the same, and another copy may run from now on
+ *   HOLD        what was frozen by hand stays so until the guest runs
+ *               again or the journal asks for a thaw
+ *   DONE        everything has been undone
+ *
+ * The end of the stream without WHOLE, COMMIT, HOLD or DONE means that the
+ * save failed.
  */
 #ifndef LXE_FREEZE_GUARD_H
 #define LXE_FREEZE_GUARD_H

@@ -19,7 +19,7 @@
  *
  * "suspend": libxl is about to be asked to suspend the guest for this
  * save, "answered": it has answered, "ran": the guest was seen running
- * since.  docs/freeze.md says what each makes of a crash behind it.
+ * since.  docs/freeze.md says what each makes of a crash after it.
  * "whole": libxenguest's part of an image is, and the toolstack decides
  * what comes of it.  "commit": that another copy may run; from here on
  * only a guest that runs by itself is thawed.  "hold": frozen by hand,
@@ -87,9 +87,9 @@ int lxe__journal_path(char *path, size_t len, uint32_t domid,
                       const char *suffix, struct lxe__err *err);
 
 /*
- * Makes the run directory and a new journal; EEXIST where there is one,
- * EBUSY where somebody who found it before it had a word took it for a
- * leftover.  Returns a descriptor to append to, or -1.
+ * Makes the run directory and a new journal; EEXIST if there is one, EBUSY
+ * if another process took it for a leftover before its first line was
+ * written.  Returns a descriptor to append to, or -1.
  *
  * The descriptor holds the journal's lock, and so does every copy of it
  * that a fork makes: until the last is closed, whoever would recover

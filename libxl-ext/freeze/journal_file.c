@@ -26,7 +26,7 @@ int lxe__journal_path(char *path, size_t len, uint32_t domid,
 /*
  * One write, so that a reader sees all of a line or a cut one.  Of a file
  * system that is full a line that was cut is taken away again: the next
- * one would stand behind it, and neither make sense.
+ * one would stand after it, and neither make sense.
  */
 static int put(int fd, const char *text, int len, struct lxe__err *err)
 {

@@ -92,7 +92,7 @@ static bool still_suspended(xc_interface *xch, const struct lxe__journal *j)
         !st.dying && !memcmp(st.uuid, j->uuid, sizeof(st.uuid));
 }
 
-/* Seconds since somebody had a word. */
+/* Seconds since the last line was written. */
 static double age_of(int fd)
 {
     struct stat st;
@@ -101,7 +101,10 @@ static double age_of(int fd)
     return age > 0 ? age : 0;
 }
 
-/* It is ours, and thawed; whoever else should let it run has had @age. */
+/*
+ * The domain is ours, and thawed.  Whoever else should let it run has had
+ * @age seconds for that, and gets LXE_GUARD_LEFT_MS in all.
+ */
 static int let_run(xc_interface *xch, const struct lxe__journal *j,
                    double age, const struct lxe__resumer *resumer,
                    struct lxe__err *err)

@@ -9,13 +9,14 @@
  *                                         hold -> HELD,
  *                                         done -> LEFT,
  *                                         end of the stream -> THAWING
- *   COMMITTED  libxenguest's part of the  domain runs -> THAWING
- *              image is whole
- *   WHOLE      the same, but no other     commit in the journal ->
- *              copy of the guest may run  COMMITTED, domain runs or
- *              before the toolstack says  toolstack gone -> THAWING
- *   HELD       frozen by hand; no copy    domain runs, or thaw asked
- *              of the guest comes of it   for -> THAWING
+ *   COMMITTED  the image is whole, and    domain runs -> THAWING
+ *              another copy of the guest
+ *              may run
+ *   WHOLE      the image is whole, but    commit in the journal ->
+ *              no other copy may run      COMMITTED, domain runs or
+ *              until the toolstack says   toolstack gone -> THAWING
+ *   HELD       frozen by hand; there is   domain runs, or thaw asked
+ *              no copy of the guest       for -> THAWING
  *   THAWING    what is frozen must come   all undone -> LEFT
  *              back; where a device       (toolstack gone, or does not
  *              hangs, the guest need not  let it run -> resume it)
@@ -28,13 +29,12 @@
  *
  * The end of the stream without a commit means that the helper failed or
  * died, so there is no image that another host could run: thawing is
- * safe although the domain may still be suspended, and so is letting it
- * run where libxl, whose part that is, has died, too, or the program
- * around it forgets to: libvirt 9.0 leaves a guest suspended whose
- * migration fails behind the suspend.  What was not suspended for this
+ * safe although the domain may still be suspended.  So is letting it run
+ * where libxl, whose part that is, has died, too, or where the program
+ * around libxl forgets to: libvirt 9.0 leaves a guest suspended whose
+ * migration fails after the suspend.  What was not suspended for this
  * save (a freeze by hand, or another save since) is left alone.  After a
- * commit
- * only a domain that runs again is thawed: the copy would repeat
+ * commit only a domain that runs again is thawed: the copy would repeat
  * requests that the original gets answered.
  */
 #ifndef LXE_GUARDIAN_DECIDE_H

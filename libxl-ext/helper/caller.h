@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * The library behind libxl, where it is the library that caused this
- * helper to run: session/message.h has what is said.  Without one, each
- * call here does nothing and costs nothing.
+ * The connection to the library, if an operation of the library caused
+ * this helper to run; session/message.h describes the messages.  Without a
+ * connection each call here does nothing and costs nothing.
  */
 #ifndef LXE_HELPER_CALLER_H
 #define LXE_HELPER_CALLER_H
@@ -29,7 +29,7 @@ struct lxe__caller {
 void lxe__caller_init(struct lxe__caller *c);
 void lxe__caller_dispose(struct lxe__caller *c);
 
-/* Looks for it and says HELLO.  -1 where it is there and cannot be met. */
+/* Looks for it and says HELLO.  -1 if it exists but cannot be reached. */
 int lxe__caller_find(struct lxe__caller *c, enum lxe__session_op op,
                      uint32_t domid, const uint8_t uuid[16],
                      struct lxe__err *err);

@@ -17,7 +17,7 @@
 #include "memory/limits.h"
 #include "memory/policy.h"
 
-/* What both operations stand on. */
+/* What both operations share. */
 struct lxe__helper {
     struct lxe__proto proto;
     struct lxe__caller caller;
@@ -37,7 +37,7 @@ struct lxe__save_args {
 };
 
 /*
- * What libxl gives behind the word that names the operation; @argv ends
+ * What libxl gives after the word that names the operation; @argv ends
  * with NULL.  0 with h->domid and h->proto.cbflags set, or -1 with
  * nothing changed.
  */

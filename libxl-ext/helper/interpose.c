@@ -76,7 +76,7 @@ EXPORTED int xc_get_pfn_type_batch(xc_interface *xch, uint32_t domid,
 
 /*
  * libxenguest writes X86_TSC_INFO, and asks for it here, when all pages
- * are written and nothing behind them.
+ * are written and nothing after them.
  */
 EXPORTED int xc_domain_get_tsc_info(xc_interface *xch, uint32_t domid,
                                     uint32_t *mode, uint64_t *elapsed,

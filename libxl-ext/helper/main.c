@@ -39,11 +39,11 @@ static int usage(FILE *to, int status)
     return status;
 }
 
-/*----- what both operations stand on -----*/
+/*----- what both operations share -----*/
 
 /*
- * The caller of the library has locked the domain for its operation; who
- * uses libxl without it has not.
+ * An operation of the library has locked the domain already; other users
+ * of libxl have not.
  */
 static int meet_caller(struct lxe__helper *h, enum lxe__session_op op,
                        struct lxe__err *err)
@@ -158,7 +158,7 @@ static int main_restore(struct lxe__helper *h, char **argv)
     if (r) {
         int saved = errno;
 
-        /* libxl expects results ahead of a failure, too. */
+        /* libxl expects results before a failure, too. */
         lxe__proto_restore_results(&h->proto, 0, 0);
         errno = saved;
     } else {
@@ -178,7 +178,7 @@ int main(int argc, char **argv)
     h.lock = -1;
     /*
      * A receiver that dies must be an EPIPE, with libxenguest's cleanup
-     * behind it, not the end of this process: libxl gives its children
+     * after it, not the end of this process: libxl gives its children
      * the default action.
      */
     signal(SIGPIPE, SIG_IGN);

@@ -264,7 +264,7 @@ static int mend(struct lxe__page_state *ps)
     ps->tables = found.tables;
     if (!found.nr)
         return 0;
-    /* A receiver compares what is behind VERIFY, and keeps none of it. */
+    /* A receiver compares what is after VERIFY, and keeps none of it. */
     if (a->verify) {
         lxe__err_set(&ps->unknown, EINVAL, "%zu of %zu page tables are not"
                      " validated, and they cannot be sent behind a verify"

@@ -22,7 +22,7 @@
 
 struct lxe__page_state;
 
-/* Is the Xen that runs one that says what a page was last? */
+/* Does the running Xen report a page's last type, validated or not? */
 bool lxe__page_state_needed(xc_interface *xch);
 
 struct lxe__page_state_args {
@@ -48,7 +48,7 @@ void lxe__page_state_seen(struct lxe__page_state *ps, uint32_t domid,
 void lxe__page_state_stopped(struct lxe__page_state *ps);
 
 /*
- * All pages are in the stream and nothing behind them: adds what makes
+ * All pages are in the stream and nothing after them: adds what makes
  * plain pages of those that are stale.  Does nothing before _stopped()
  * and the second time.  -1 with errno only where the stream cannot be
  * written; what cannot be known is for _report() to say.

@@ -9,13 +9,12 @@
  *   precopy    between rounds: hold the limit that was sent
  *   stopped    libxl has suspended the guest: freeze, hold the limit a
  *              last time; libxenguest then reads the dirty bitmap, and
- *              behind the last page page_state.c adds what it has
+ *              after the last page page_state.c adds what it has
  *   finished   the image is whole: what is frozen stays frozen
  *
- * What a crash right after a step leaves behind is said in
- * base/fault.h, point by point.  In short: up to "stopped" nothing but
- * log-dirty mode, which the next save turns off and on again; from
- * there on what the freeze journal names, which the guardian undoes.
+ * base/fault.h and docs/faults.md say what a crash right after each step
+ * leaves behind.  In short: up to "stopped" nothing but log-dirty mode;
+ * from there on what the freeze journal names.  The guardian undoes both.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -223,7 +222,7 @@ static int prepare(struct save *s)
 }
 
 /*
- * The first callback of libxenguest comes when all records ahead of the
+ * The first callback of libxenguest comes when all records before the
  * pages are written: the relay has done its work.
  */
 static int leave_relay(struct save *s)

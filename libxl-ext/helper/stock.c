@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Finding the stock helper and becoming it: Remus and COLO streams are
- * none of ours.
+ * Finding the stock helper and becoming it, for Remus and COLO streams,
+ * which this helper does not handle.
  *
- * Where a package has put us in the place of Xen's own helper, that has
- * ".stock" behind its name.  Of several versions of Xen side by side the
- * one that runs is meant: the helper of another cannot speak with it.
+ * Where a package has put us in the place of Xen's own helper, ".stock" is
+ * added to the name of that.  If several versions of Xen are installed,
+ * the helper of the running one is needed: another cannot talk to it.
  */
 #include <errno.h>
 #include <glob.h>
@@ -19,7 +19,7 @@
 #include "base/env.h"
 #include "helper/helper.h"
 
-/* Says who became the stock helper; that this is us means a circle. */
+/* The pid of who became the stock helper; our own would mean a loop. */
 #define WHO "LIBXL_EXT_STOCK_PID"
 
 /* LIBEXEC_BIN of the distributions, most specific first. */

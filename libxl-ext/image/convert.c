@@ -150,9 +150,9 @@ int lxe__convert_judge(struct lxe__convert *c)
 }
 
 /*
- * At @at of the input: how many octets, at most @len, are all left out
- * (*@cut_r), or all not?  Nothing comes by before what is ahead of it is
- * known.
+ * How many of the @len octets at @at of the input are all left out
+ * (*@cut_r is true), or all kept?  Where the cut is, is known before its
+ * octets come by.
  */
 static uint64_t same_side(const struct lxe__convert *c, uint64_t at,
                           uint64_t len, bool *cut_r)

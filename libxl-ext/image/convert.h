@@ -76,7 +76,7 @@ void lxe__convert_encode(const struct lxe__convert *c, bool big,
 
 /*
  * convert.c: does the input break a rule that counts?  EBADMSG.
- * Behind it, c->record is what is to be written, if anything.
+ * After it, c->record is what is to be written, if anything.
  */
 int lxe__convert_judge(struct lxe__convert *c);
 

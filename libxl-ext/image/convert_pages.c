@@ -162,7 +162,7 @@ static int count_pages(struct lxe__convert *c, uint64_t body,
     return 0;
 }
 
-/* libxc's records from @at on, to END; *@at is behind that. */
+/* libxc's records from @at on, to END; *@at is after that. */
 static int put_records(struct pages *b, uint64_t *at)
 {
     struct lxe__convert *c = b->c;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * Where the memory record stands in the two streams of an image, and
- * where that of a converted one is to be: the reader calls behind each
- * stream's headers, before anything behind them comes by.
+ * where that of a converted one is to be: the reader calls after each
+ * stream's headers, before anything after them comes by.
  *
  * An image that is copied on the way gets its room here, so what is not
  * known until its end, what the record says, cannot weigh in.
@@ -16,7 +16,7 @@
 #define RHDR_LEN LXE_LIBXC_RHDR_LEN
 
 /*
- * Behind a stream's headers: is there an old record?  Where one is to be
+ * After a stream's headers: is there an old record?  Where one is to be
  * left out it is; it ends within the image or the reader says so.
  */
 static int find_record(struct lxe__convert *c, struct lxe__reader *r,

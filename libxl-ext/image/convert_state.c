@@ -225,7 +225,7 @@ static int put_stale(struct lxe__stale *s, uint64_t place)
                                      s->c->err) : -1;
 }
 
-/* The pages behind the entries, as they are but for those few. */
+/* The pages after the entries, as they are but for those few. */
 static int put_contents(struct lxe__stale *s, uint64_t place,
                         uint32_t count, uint64_t end)
 {

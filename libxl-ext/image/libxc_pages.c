@@ -154,7 +154,7 @@ static int name_frame(struct lxe__reader *r, uint64_t *entry,
         }
     }
     f->flags |= lxe__frame_flags(type);
-    f->type = type;     /* also behind VERIFY, as libxenguest does */
+    f->type = type;     /* also after VERIFY, as libxenguest does */
     return 0;
 }
 
@@ -493,7 +493,7 @@ static int pass_pages(struct lxe__reader *r, const uint64_t *entries,
 }
 
 /*
- * The pages behind the entries.  Where not all are read, only tables
+ * The pages after the entries.  Where not all are read, only tables
  * that a rule judges are.
  */
 static int read_contents(struct lxe__reader *r, uint32_t nr)

@@ -352,7 +352,7 @@ static void check_vcpus(struct lxe__reader *r, const struct lxe__rec *rec)
 /* At END or CHECKPOINT: is the guest's state whole? */
 static void check_whole(struct lxe__reader *r, const struct lxe__rec *rec)
 {
-    /* The END behind a checkpoint has no state of its own. */
+    /* The END after a checkpoint has no state of its own. */
     if (rec->type == LXE_LIBXC_REC_END && r->out->checkpoints)
         return;
     if (r->out->version == 3 && !r->seen_static_end)

@@ -253,7 +253,7 @@ static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
            ? r->watch->record(r->watch->user, r, false, rec) : 0;
 }
 
-/* Behind libxc's CHECKPOINT: to CHECKPOINT_END and what COLO adds. */
+/* After libxc's CHECKPOINT: to CHECKPOINT_END and what COLO adds. */
 static int read_checkpoint(struct lxe__reader *r);
 
 /* Hands over to libxc until its END. */

@@ -4,7 +4,7 @@
  * it stands, what it says, and whether that agrees with the rest of the
  * image; rules M1 to M6.
  *
- * libxl's comes first, ahead of libxc's headers, so its guest type is
+ * libxl's comes first, before libxc's headers, so its guest type is
  * judged when these are known; and libxc's, where there is one too, is
  * compared with it.
  */
@@ -22,7 +22,7 @@ static const char *whose(bool libxc)
     return libxc ? "" : "libxl ";
 }
 
-/* A fault of the memory record: who reads it refuses the image. */
+/* A fault of the memory record: its readers refuse the image. */
 static int bad_record(struct lxe__reader *r, bool libxc,
                       const struct lxe__rec *rec, enum lxe__rule rule,
                       uint64_t offset, const char *text)

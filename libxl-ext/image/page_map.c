@@ -176,7 +176,7 @@ static int put_run(struct lxe__map_slot *slot, unsigned int end,
     return 0;
 }
 
-/* Can frames from @at on be told by runs: behind all others? */
+/* Can frames from @at on be told by runs: after all others? */
 static bool stays_brief(const struct lxe__map_slot *slot, unsigned int at)
 {
     return !slot->frames &&
@@ -268,7 +268,7 @@ int lxe__map_each(struct lxe__page_map *map,
     return rc;
 }
 
-/* How many from @f on, ahead of @end, are as it is: at least 1. */
+/* How many from @f on, before @end, are as it is: at least 1. */
 static size_t alike(const struct lxe__frame *f,
                     const struct lxe__frame *end)
 {

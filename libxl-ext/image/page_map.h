@@ -58,7 +58,7 @@ struct lxe__frame {
 #define LXE_MAP_UNNAMED LXE_PAGE_TYPES
 
 struct lxe__map_run {
-    uint16_t end;               /* the frame behind its last */
+    uint16_t end;               /* the frame after its last */
     uint8_t type;               /* or LXE_MAP_UNNAMED */
 };
 
@@ -66,7 +66,7 @@ struct lxe__map_slot {
     uint64_t index;             /* pfn / LXE_MAP_FRAMES */
     struct lxe__frame *frames;  /* of a full map, else NULL */
     struct lxe__map_run *runs;  /* of a brief one, ascending; what is */
-    unsigned int nr_runs;       /* behind the last was not named */
+    unsigned int nr_runs;       /* after the last was not named */
     bool used;                  /* there is a map */
 };
 

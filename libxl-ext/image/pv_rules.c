@@ -155,7 +155,7 @@ static void check_vcpu(struct lxe__reader *r, uint32_t id,
         check_plain(r, LXE_RULE_G7, v->start_info,
                     v->offset + (wide ? 616 : 524), "start info of vcpu",
                     id);
-    /* Xen's own descriptors begin behind the 14th frame. */
+    /* Xen's own descriptors begin after the 14th frame. */
     frames = v->gdt_ents / 512 + !!(v->gdt_ents % 512);
     if (v->gdt_ents > 14 * 512) {
         lxe__fault_note(r, LXE_RULE_G7, v->offset + (wide ? 4960 : 2704),

@@ -71,7 +71,7 @@ struct lxe__carried {
 
 struct lxe__reader;
 
-/* What who uses a reading wants to be told; either may be NULL. */
+/* Callbacks for whoever uses a reading; each may be NULL. */
 struct lxe__watch {
     void *user;
     /* libxl's header was handed out, and not a byte more. */
@@ -262,7 +262,7 @@ int lxe__libxc_body_read(struct lxe__reader *r,
 /* memory_record.c: of libxc's stream, else of libxl's */
 int lxe__memory_record_read(struct lxe__reader *r, bool libxc,
                             const struct lxe__rec *rec);
-/* Behind libxc's headers: does what libxl's stream said go with them? */
+/* After libxc's headers: does what libxl's stream said go with them? */
 void lxe__memory_record_headers(struct lxe__reader *r);
 
 /* libxc_pages.c */
@@ -276,7 +276,7 @@ void lxe__pass_end(struct lxe__reader *r, uint64_t offset);
  * is broken already, but the memory record's.
  */
 int lxe__page_tables_walk(struct lxe__reader *r);
-/* Behind the last rule on pages: does what was found count? */
+/* After the last rule on pages: does what was found count? */
 void lxe__page_tables_conclude(struct lxe__reader *r);
 /* Makes plain pages of those of P1, in the map and in *r->out. */
 int lxe__page_tables_reset(struct lxe__reader *r);
@@ -294,7 +294,7 @@ int lxe__start_info_judge(struct lxe__reader *r, uint64_t pfn);
 int lxe__pv_judge(struct lxe__reader *r);
 int lxe__duplicates_count(struct lxe__reader *r);
 int lxe__frames_count(struct lxe__reader *r);
-int lxe__cells_count(struct lxe__reader *r);    /* cells.c, behind it */
+int lxe__cells_count(struct lxe__reader *r);    /* cells.c, after it */
 void lxe__verdict(struct lxe__reader *r);
 
 #endif

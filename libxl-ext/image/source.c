@@ -16,7 +16,7 @@
 #include "image/source.h"
 
 #define BUF_LEN     (1U << 20)
-/* What a record of libxenguest has ahead of its pages, and little more. */
+/* What a record of libxenguest has before its pages, and little more. */
 #define FILL_SPARSE ((8U << 10) + 64)
 
 int lxe__source_init(struct lxe__source *s, int fd, bool sparse,
@@ -82,7 +82,7 @@ static int await(struct lxe__source *s, struct lxe__err *err)
                         (unsigned long long)s->offset);
 }
 
-/* Up to @len bytes behind what is in the buffer: 0 is the end. */
+/* Up to @len bytes after what is in the buffer: 0 is the end. */
 static ssize_t fill(struct lxe__source *s, size_t len,
                     struct lxe__err *err)
 {

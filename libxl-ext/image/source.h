@@ -33,7 +33,7 @@ struct lxe__source {
     int kept_fd;        /* -1 until something is kept from a pipe */
     uint64_t kept_len;
 
-    /* To be set behind _init by who wants them. */
+    /* May be set after _init. */
     int stop_fd;        /* above 0: reading ends when it is readable */
     /*
      * Gets every byte that is handed out or skipped, in order; so all of

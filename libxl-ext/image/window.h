@@ -11,7 +11,7 @@
 struct lxe__window {
     struct lxe__source *src;
     uint8_t *buf;
-    uint64_t start, next;       /* places: of buf, behind the last page */
+    uint64_t start, next;       /* places: of buf, after the last page */
     size_t len;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * What xl puts ahead of libxl's stream; rules X1 to X8.
+ * What xl puts before libxl's stream; rules X1 to X8.
  *
  *    0  32  magic
  *   32   4  byte order, 0x01020304 in the order of the saving host

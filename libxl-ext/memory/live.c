@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Whether a domain can be saved while it runs; see live.h.  What Xen
- * would say itself, behind the first records of the stream, is a number.
+ * Whether a domain can be saved while it runs; see live.h.  Xen itself
+ * would refuse it only after the first records of the stream, with no more
+ * than an error number.
  */
 #include <errno.h>
 

@@ -51,7 +51,7 @@ struct lxe__policy {
     char *path;                         /* of the file, or NULL */
 };
 
-/* The file to name to who wants another verdict. */
+/* The file that a message about a verdict names. */
 const char *lxe__policy_path(const struct lxe__policy *p);
 
 /* The defaults, which hold where no file exists. */
@@ -105,12 +105,12 @@ int lxe__policy_load_sources(struct lxe__policy *p, const char *path,
                              struct lxe__policy_sources *sources,
                              struct lxe__err *err);
 
-/* The surname that xl migrate gives to the domain that comes in. */
+/* What xl migrate adds to the name of the incoming domain. */
 #define LXE_INCOMING "--incoming"
 
 /*
- * Takes it off: the policy means the guest.  @name may be NULL.  Returns
- * whether there was one.
+ * Removes it from @name, because the policy is about the guest.  @name may
+ * be NULL.  Returns whether it was there.
  */
 bool lxe__policy_guest_name(char *name);
 
@@ -137,7 +137,7 @@ void lxe__policy_verdict(const struct lxe__policy *p, const char *op,
                          uint64_t host_pages,
                          struct lxe__memory_verdict *v);
 
-/* The same for those who only go on if it is allowed: 0 or -1. */
+/* The same as an error: 0 where it is allowed, else -1 with @err. */
 int lxe__policy_judge(const struct lxe__policy *p, const char *op,
                       const char *who, uint64_t max_pages,
                       uint64_t tot_pages, uint64_t stock_kb,

@@ -8,7 +8,7 @@
 #include "qemu/roms.h"
 
 /*
- * Where QEMU looks behind its -L directories: its configured firmware
+ * Where QEMU looks after its -L directories: its configured firmware
  * path.  "qemu-system-i386 -L help" lists it; asking would mean to run
  * QEMU twice for every guest.
  */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * One operation on a domain at a time: RUNDIR/DOMID.operation, locked
- * with flock(2) by who has it under way, so that the end of that process
- * frees it, whatever ended it.  The file's text names the holder, for
- * the line that refuses the second.
+ * One operation on a domain at a time: RUNDIR/DOMID.operation, locked with
+ * flock(2) by the process that does it, so that the end of that process
+ * frees it in any case.  The file's text names the holder, for the line
+ * that refuses a second operation.
  */
 #ifndef LXE_SESSION_LOCK_H
 #define LXE_SESSION_LOCK_H

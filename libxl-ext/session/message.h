@@ -21,7 +21,7 @@
  * GO hands over the real descriptor of the stream: up to then libxl and
  * the helper hold a pipe in its place, through which the library puts
  * the memory record into libxl's stream or takes it out (op_stream.h).
- * An end of the connection ahead of GO says that the library gave up.
+ * An end of the connection before GO says that the library gave up.
  *
  * One message is one datagram of a SOCK_SEQPACKET socket: a header of
  * 16 octets, then the body.  Both ends are of one machine and one
@@ -65,7 +65,7 @@ struct lxe__session_msg {
     uint32_t arg;
     int fd;                 /* received with it, or -1; the taker closes */
     size_t len;             /* of the body */
-    char *body;             /* NUL-terminated behind len; free(3) */
+    char *body;             /* NUL-terminated after len; free(3) */
 };
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Listening for the helper, and the helper's way to who listens.
+ * Listening for the helper, and how the helper finds the listener.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -7,8 +7,8 @@
  *   RUNDIR/PID.UUID.restore
  *
  * The library listens before it calls libxl and removes the socket when
- * it returns.  What a killed process leaves answers ECONNREFUSED and is
- * removed by who finds it so.
+ * it returns.  A socket that a killed process left answers ECONNREFUSED,
+ * and is removed by whoever tries it.
  */
 #ifndef LXE_SESSION_PLACE_H
 #define LXE_SESSION_PLACE_H

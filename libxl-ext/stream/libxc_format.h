@@ -20,7 +20,7 @@
 #define LXE_LIBXC_DHDR_LEN   16
 #define LXE_LIBXC_HEADERS    (LXE_LIBXC_IHDR_LEN + LXE_LIBXC_DHDR_LEN)
 #define LXE_LIBXC_RHDR_LEN   8
-#define LXE_LIBXC_PAGE_DATA_LEN 8 /* ahead of the frames' entries */
+#define LXE_LIBXC_PAGE_DATA_LEN 8 /* before the frames' entries */
 #define LXE_LIBXC_REC_MAX    (128U << 20) /* libxc's REC_LENGTH_MAX */
 
 #define LXE_LIBXC_ID         0x58454e46U /* "XENF" */

@@ -33,7 +33,7 @@ struct lxe__link_state {
 
 /*
  * One look, @passed_ms after the last: true where there was no answer
- * for @timeout_ms although one was asked for.  *asked_ms, 0 ahead of the
+ * for @timeout_ms although one was asked for.  *asked_ms, 0 before the
  * first look, is for how long: a link that was idle before is not dead
  * when its first packet is lost.
  */

@@ -6,7 +6,7 @@
  * libxenguest keeps the number of one descriptor for the whole stream.
  * The relay puts a pipe under that number, and a thread of ours moves
  * what comes through it: at a save the headers, then our record, then
- * all that libxenguest writes ahead of the first page; at a restore
+ * all that libxenguest writes before the first page; at a restore
  * the headers, then the records up to STATIC_DATA_END.  At that point
  * libxenguest calls back, and lxe__relay_finish() puts the real
  * descriptor under the number again: from there on pages move exactly
@@ -68,7 +68,7 @@ int lxe__relay_restore_start(struct lxe__relay **out, int fd,
                              struct lxe__err *err);
 
 /*
- * Called from libxenguest's callback ahead of the first page: ends the
+ * Called from libxenguest's callback before the first page: ends the
  * thread and puts the real descriptor in place.  For a version 2
  * restore it does nothing.  Idempotent.
  */

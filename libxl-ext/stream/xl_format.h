@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * What xl puts ahead of libxl's stream in a file and in a migration.
+ * What xl puts before libxl's stream in a file and in a migration.
  * Source of every fact here: struct save_file_header and what is around
  * it in Xen's tools/xl/xl.h, the same from 4.6 to master.  Pure code.
  *
@@ -32,7 +32,7 @@ void lxe__xl_header_encode(uint32_t config_len,
                            uint8_t out[LXE_XL_HEADER_LEN + 4]);
 
 /*
- * *@optdata_r is the length of the optional data behind the header.
+ * *@optdata_r is the length of the optional data after the header.
  * EPROTO where it is no header, or one that cannot be restored from:
  * without the configuration, not as JSON, or of a legacy stream.
  */

@@ -4,7 +4,7 @@
  * files, pipes and copies of exact size.
  *
  * A run that takes more than FUZZ_CPU_S seconds of CPU time is a hang,
- * whatever else the machine has to do; one behind which the process has
+ * whatever else the machine has to do; one after which the process has
  * had more than FUZZ_RSS_MB of memory, or has another descriptor open
  * than before, is a find as well.  Both engines see each as an abort(3).
  */
@@ -34,9 +34,9 @@ void fuzz_must(int holds, const char *what, const char *file, int line);
 /* It failed: one line says why. */
 void fuzz_refused(const struct lxe__err *err);
 
-/* A copy of exact size, so that an octet read behind it is seen. */
+/* A copy of exact size, so that an octet read after it is seen. */
 void *fuzz_exact(const void *data, size_t size);
-/* The same with a NUL behind it. */
+/* The same with a NUL after it. */
 char *fuzz_text(const void *data, size_t size);
 
 /* At its start; and one of at most FUZZ_PIPE_ROOM octets. */

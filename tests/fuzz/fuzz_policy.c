@@ -21,7 +21,7 @@
 const char *__lsan_default_suppressions(void);
 
 /*
- * Its parser loses the items of a list behind which there is a syntax
+ * Its parser loses the items of a list after which there is a syntax
  * error (seen with Xen 4.17): some octets and their text for each.
  */
 const char *__lsan_default_suppressions(void)

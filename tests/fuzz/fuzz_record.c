@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * What decodes bytes from a peer ahead of the memory limit: the libxc
+ * What decodes bytes from a peer before the memory limit: the libxc
  * headers, a record header, the memory record's body.
  *
  * An input is a stream from its image header on, as in

@@ -8,7 +8,7 @@
  * sends or what libxenguest writes, and when libxenguest gives up.  At
  * a restore libxenguest sees the stream without the memory record,
  * octet for octet and as far as it is one; at a save the stream has
- * what it wrote with the record behind the headers, or nothing.
+ * what it wrote with the record after the headers, or nothing.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * xl's header and the configuration behind it, which is JSON: as the
+ * xl's header and the configuration after it, which is JSON: as the
  * head of an image, and as libxl_ext_header_read() takes it.
  *
  * The first octet of an input says what the rest is: the file from its
- * first octet on, or a configuration, ahead of which a right header and
- * behind which an empty libxl stream are put.  What the library takes
+ * first octet on, or a configuration, before which a right header and
+ * after which an empty libxl stream are put.  What the library takes
  * breaks none of the reader's rules but those of JSON itself; written
  * again and read again it is the same.
  */

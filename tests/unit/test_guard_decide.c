@@ -157,14 +157,14 @@ static void a_whole_image_is_its_toolstacks_until_it_commits(void)
 
     CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
     CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_WAIT);
-    /* It died ahead of its word: no copy may run. */
+    /* It died before its word: no copy may run. */
     v.toolstack_gone = true;
     CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_THAW);
     guard_thawed(&s);
     CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_WAIT);
     CU_ASSERT_EQUAL(decide_at(&s, v, 1e9 + GUARD_ORPHAN_MS),
                     GUARD_RESUME);
-    /* Behind it: one may. */
+    /* After it: one may. */
     s = whole();
     v.committed = true;
     CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
@@ -191,7 +191,7 @@ static void leaves_what_it_did_not_suspend(void)
     CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_END);
 }
 
-/* libvirt 9.0, where a migration fails behind the suspend. */
+/* libvirt 9.0, where a migration fails after the suspend. */
 static void resumes_what_a_living_toolstack_forgets(void)
 {
     static const int ends[] = { LXE_GUARD_DONE, GUARD_END_OF_STREAM };
@@ -233,7 +233,7 @@ static void does_not_resume_what_another_save_suspended(void)
     v.toolstack_gone = true;
     CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_END);
     v.toolstack_gone = false;
-    /* Nor behind the library's commit, which stands in the journal. */
+    /* Nor after the library's commit, which stands in the journal. */
     s = after(LXE_GUARD_SUSPENDING);
     guard_take(&s, LXE_GUARD_WHOLE);
     v.committed = true;
@@ -339,7 +339,7 @@ static void waits_for_it_where_the_toolstack_lives(void)
 /*----- a second guardian -----*/
 
 /*
- * The first was killed behind all that the helper had to say; the second
+ * The first was killed after all that the helper had to say; the second
  * has the journal and the end of the stream.
  */
 static struct guard_state second(const char *words)
@@ -371,7 +371,7 @@ static void a_second_one_resumes_what_is_forgotten(void)
     CU_ASSERT_EQUAL(decide_at(&s, v, 1), GUARD_WAIT);
     CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LEFT_MS), GUARD_WAIT);
     CU_ASSERT_EQUAL(decide_at(&s, v, 1 + GUARD_LEFT_MS), GUARD_RESUME);
-    /* Killed behind the first word: it may suspend yet. */
+    /* Killed after the first word: it may suspend yet. */
     s = second("suspend\n");
     v.suspended = false;
     CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_THAW);
@@ -380,7 +380,7 @@ static void a_second_one_resumes_what_is_forgotten(void)
     v.suspended = true;
     CU_ASSERT_EQUAL(decide_at(&s, v, 2), GUARD_WAIT);
     CU_ASSERT_EQUAL(decide_at(&s, v, 2 + GUARD_LEFT_MS), GUARD_RESUME);
-    /* A whole image whose toolstack has died ahead of its word. */
+    /* A whole image whose toolstack has died before its word. */
     s = second("suspend\nanswered\nwhole\n");
     v.toolstack_gone = true;
     CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_THAW);

@@ -12,7 +12,7 @@
 static struct lxe__helper h;
 static struct lxe__err err;
 
-/* @words as the argv behind the operation's name. */
+/* @words as the argv after the operation's name. */
 static char **argv_of(const char *words)
 {
     static char text[256], *argv[WORDS + 3];

@@ -128,7 +128,7 @@ static void check_shadow(struct shadow *s)
                  f->flags != lxe__frame_flags(s->types[i]);
     }
     CU_ASSERT_EQUAL(wrong, 0);
-    /* Behind the last nothing is named. */
+    /* After the last nothing is named. */
     f = lxe__map_find(&s->map, s->next);
     CU_ASSERT_TRUE(!f || !f->flags);
 }
@@ -224,7 +224,7 @@ static void a_brief_map_may_begin_anywhere(void)
     CU_ASSERT_EQUAL(wrong, 0);
     CU_ASSERT_EQUAL(map.named, 7);
     CU_ASSERT_EQUAL(nr_full(&map), 0);
-    /* Not behind all others. */
+    /* Not after all others. */
     CU_ASSERT_EQUAL(lxe__map_add(&map, 8, 2, LXE_PAGE_XALLOC), 2);
     CU_ASSERT_EQUAL(nr_full(&map), 1);
     CU_ASSERT_EQUAL(lxe__map_find(&map, 7)->flags, 0);
@@ -289,7 +289,7 @@ static void a_change_of_one_frame_is_of_no_other(void)
     }
     check_shadow(&s);
     CU_ASSERT_EQUAL(nr_full(&s.map), 2);
-    /* What comes behind goes on where it was. */
+    /* What comes after goes on where it was. */
     add(&s, 1, LXE_PAGE_NOTAB);
     add(&s, 10, LXE_PAGE_NOTAB);
     check_shadow(&s);

@@ -88,7 +88,7 @@ static void committed(void)
     lxe__journal_dispose(&j);
 }
 
-/* Each line, cut and whole, behind all that comes ahead of it. */
+/* Each line, cut and whole, after all that comes before it. */
 static void whose_it_is_that_the_guest_is_suspended(void)
 {
     static const struct {
@@ -308,7 +308,7 @@ static void locked_from_its_first_moment(void)
     unsetenv(LXE_RUNDIR_ENV);
 }
 
-/* What comes behind it must not stand in one line with it. */
+/* What comes after it must not stand in one line with it. */
 static void a_full_disk_leaves_no_cut_line(void)
 {
     char dir[] = "/tmp/lxe-journal-XXXXXX";

@@ -2,7 +2,7 @@
 /*
  * The libxl carrier: the record goes into the head of libxl's stream and
  * comes out of it.  The test plays libxl on the descriptor that it is
- * given, ahead of the helper and behind it.
+ * given, before the helper and after it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -154,7 +154,7 @@ static void flags_of_the_stream_are_put_back(void)
 
 /*----- restore -----*/
 
-/* What libxl reads ahead of the helper, and what it reads after it. */
+/* What libxl reads before the helper, and what it reads after it. */
 static void check_libxl_sees(struct lxe__op_stream *s)
 {
     uint8_t got[HEAD];
@@ -261,7 +261,7 @@ static void bad_heads_are_refused(void)
     refuse(in, sizeof(in), "a second one");
 }
 
-/* A header came, and nothing behind it. */
+/* A header came, and nothing after it. */
 static void hang(const struct lxe__bound *b, int code, const char *says)
 {
     struct lxe__op_stream s;

@@ -37,7 +37,7 @@ static void reply(struct ends *e, int value)
                     sizeof(value));
 }
 
-/* The next message is exactly these bytes, behind its u16 length. */
+/* The next message is exactly these bytes, after its u16 length. */
 static void heard(struct ends *e, const void *want, size_t len)
 {
     uint8_t got[256];
@@ -130,7 +130,7 @@ static void libxl_gone_fails_this_call_and_all_later(void)
     CU_ASSERT_EQUAL(errno, EPIPE);
     CU_ASSERT_EQUAL(lxe__proto_complete(&e.p, 0, 0), -1);
     CU_ASSERT_EQUAL(errno, EPIPE);
-    heard(&e, "\x03\x00", 2);   /* and nothing behind it */
+    heard(&e, "\x03\x00", 2);   /* and nothing after it */
     close(e.to_libxl[1]);
     CU_ASSERT_EQUAL(lxe__read_full(e.to_libxl[0], &r, 1), 0);
     close(e.to_libxl[0]);

@@ -243,7 +243,7 @@ static void a_second_memory_record_is_refused(void)
     CU_ASSERT_EQUAL_FATAL(lxe__relay_restore_start(&relay, fd, &head,
                                                    &err), 0);
     CU_ASSERT_TRUE(same(fd, headers, sizeof(headers)));
-    CU_ASSERT_EQUAL(read(fd, &byte, 1), 0);    /* no record behind it */
+    CU_ASSERT_EQUAL(read(fd, &byte, 1), 0);    /* no record after it */
     lxe__relay_dispose(relay, &err);
     CU_ASSERT_EQUAL(err.code, EPROTO);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "second one"));

@@ -38,5 +38,7 @@ int lxe__ctx_end(libxl_ext_ctx *ctx, int r);
 
 /* -1 and a line unless @domid is one that a domain can have. */
 int lxe__ctx_domid(libxl_ext_ctx *ctx, const char *op, uint32_t domid);
+/* The same, and not the control domain. */
+int lxe__ctx_guest(libxl_ext_ctx *ctx, const char *op, uint32_t domid);
 
 #endif

@@ -398,7 +398,7 @@ int libxl_ext_domain_migrate(struct libxl_ext_ctx *ctx, uint32_t domid,
     m.peer.stop_fd = op->cancel_fd;
     if (lxe__op_check(ctx, op, "migrate") ||
         lxe__peer_check(m.params, "migrate", m.err) ||
-        lxe__ctx_domid(ctx, "migrate", domid))
+        lxe__ctx_guest(ctx, "migrate", domid))
         goto out;
     lock = lxe__operation_lock(domid, "migrate", getpid(), &op->err);
     if (lock < 0 || greet(&m) || save(&m))
@@ -429,7 +429,7 @@ int libxl_ext_domain_precheck(struct libxl_ext_ctx *ctx, uint32_t domid,
     m.err = &ctx->err;
     r = lxe__ctx_libxl(ctx, "precheck", m.err) ||
         lxe__peer_check(m.params, "precheck", m.err) ||
-        lxe__ctx_domid(ctx, "precheck", domid) ||
+        lxe__ctx_guest(ctx, "precheck", domid) ||
         greet_and_ask(&m, true, answer_r) ? -1 : 0;
     *peer_r = m.kind;
     finish(&m);

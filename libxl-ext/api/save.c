@@ -44,10 +44,6 @@ int lxe__op_find(struct libxl_ext_ctx *ctx, const char *what,
 {
     struct lxe__domstate st;
 
-    /* When that suspends Xen takes it for the end and restarts. */
-    if (!domid)
-        return lxe__err_set(err, EINVAL, "%s: dom 0 is the control domain,"
-                            " which can be neither saved nor sent", what);
     if (lxe__domstate_read(ctx->xch, domid, &st))
         return lxe__err_set(err, errno, "%s: dom %u: %s", what,
                             domid, errno == ESRCH ? "there is no"
@@ -206,7 +202,7 @@ int libxl_ext_domain_save(struct libxl_ext_ctx *ctx, uint32_t domid,
     if (lxe__op_check(ctx, op, "save") ||
         check_params(params, &op->err) ||
         lxe__ctx_open(ctx) ||
-        lxe__ctx_domid(ctx, "save", domid) ||
+        lxe__ctx_guest(ctx, "save", domid) ||
         lxe__op_find(ctx, "save", domid, uuid, &op->err))
         goto out;
     lock = lxe__operation_lock(domid, "save", getpid(), &op->err);

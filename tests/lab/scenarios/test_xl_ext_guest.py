@@ -55,7 +55,8 @@ def migrate(g, *options, receive=RECEIVE, **kwargs):
 
 def left_over(host):
     """Sockets, locks and half-written images that an operation left."""
-    return host.run("ls /run/libxl-ext 2>/dev/null | grep -Ev '[.](log|given)$'; "
+    return host.run("ls /run/libxl-ext 2>/dev/null |"
+                    " grep -Ev '[.](log|given)$'; "
                     f"ls {WORK} | grep part-", check=False).out
 
 

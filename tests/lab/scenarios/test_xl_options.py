@@ -24,13 +24,13 @@ SSH = {"ext": f"#!/bin/sh\nPATH={EXT}:$PATH\nexec sh -c \"$2\"\n",
 PEERS = pytest.mark.parametrize("peer", SSH)
 
 
-def own_config(g, name="own.cfg", **words):
+def own_config(g, file="own.cfg", /, **words):
     """The path of the guest's configuration, in xl's syntax, with other
     words for some of it."""
     lines = [line for line in g.config().splitlines()
              if line.partition(" = ")[0] not in words]
     lines += [f'{key} = "{value}"' for key, value in words.items()]
-    path = f"{WORK}/{name}"
+    path = f"{WORK}/{file}"
     g.host.write(path, "\n".join(lines) + "\n")
     return path
 

@@ -164,7 +164,7 @@ int libxl_ext_domain_restore(libxl_ext_ctx *ctx,
 /* libxl's userdata in which @params->peer of a migration is kept. */
 #define LIBXL_EXT_USERDATA_PEER "libxl-ext-peer"
 /* Added to the name of a domain that a peer has permission to run. */
-#define LIBXL_EXT_SURNAME_AWAY  "--migratedaway"
+#define LIBXL_EXT_SUFFIX_AWAY  "--migratedaway"
 
 /*
  * Sends domain @domid to a peer that runs "xl-ext migrate-receive", or "xl
@@ -178,7 +178,7 @@ int libxl_ext_domain_restore(libxl_ext_ctx *ctx,
  * it paused (@params->paused), and the domain here is destroyed.
  * Otherwise a code of libxl and
  *   HERE     the guest runs here with working devices, or never stopped
- *   UNKNOWN  it is suspended here, with LIBXL_EXT_SURNAME_AWAY added to
+ *   UNKNOWN  it is suspended here, with LIBXL_EXT_SUFFIX_AWAY added to
  *            its name; ask the peer (libxl_ext_domain_ask() there), then
  *            destroy it or libxl_domain_resume() it.  ERROR_NOT_READY.
  * With UNKNOWN, and if this process dies, the domain's userdata

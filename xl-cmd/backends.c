@@ -152,7 +152,8 @@ const struct command backends_commands[] = {
     { .name = "thaw", .args = "DOMAIN", .nr_args = 1,
       .help = "undo what is frozen of a domain",
       .options = {
-          { "--force", NULL, "although a complete image of it exists" },
+          { "--force", NULL, "even if a complete image of the domain"
+            " exists" },
           { "--json", NULL, "the backends as one JSON object" } },
       .run = thaw },
     { 0 }

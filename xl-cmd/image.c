@@ -107,30 +107,30 @@ const struct command image_commands[] = {
     { .group = "image", .name = "inspect", .args = "FILE|-", .nr_args = 1,
       .help = "say what is in the image of a guest",
       .options = { { "--json", NULL, "as one JSON object" },
-                   { "--plot", "FILE", "draw rounds and page types as"
+                   { "--plot", "FILE", "draw rounds and page types as an"
                      " SVG" } },
       .run = image_inspect },
     { .group = "image", .name = "verify", .args = "FILE|-", .nr_args = 1,
       .help = "say whether an image is whole and who would restore it",
       .options = { { "--quick", NULL, "do not look into pages" },
-                   { "--read-all", NULL, "read every byte, also where no"
-                     " rule speaks of it" },
+                   { "--read-all", NULL, "read every byte, even where no"
+                     " rule looks at it" },
                    { "--json", NULL, "as one JSON object" } },
       .run = image_verify },
     { .group = "image", .name = "convert", .args = "IN|- OUT",
-      .nr_args = 2, .help = "make another image of the same guest",
-      .options = { { "--record", "KIND", "memory record: keep, optional,"
-                     " mandatory or drop" },
+      .nr_args = 2, .help = "make a changed copy of an image",
+      .options = { { "--record", "KIND", "what becomes of the memory"
+                     " record: keep, optional, mandatory or drop" },
                    { "--max-pages", "N", "the limit that the memory record"
-                     " says" },
-                   { "--carrier", "WHERE", "of the memory record: auto,"
-                     " libxc, libxl or both" },
-                   { "--drop-superseded", NULL, "each page once, as it is"
-                     " at last" },
-                   { "--page-state", NULL, "tables that are not validated"
-                     " as plain pages" },
+                     " is to give" },
+                   { "--carrier", "WHERE", "where the memory record is"
+                     " put: auto, libxc, libxl or both" },
+                   { "--drop-superseded", NULL, "keep only the last copy"
+                     " of each page" },
+                   { "--page-state", NULL, "make plain pages of page"
+                     " tables that are not validated" },
                    { "--force", NULL, "replace OUT" },
-                   { "--json", NULL, "what was done as one JSON"
+                   { "--json", NULL, "print what was done as one JSON"
                      " object" } },
       .run = image_convert },
     { .group = "image", .name = "diff", .args = "A B", .nr_args = 2,

@@ -68,11 +68,13 @@ static int open_way(struct guest *g, const struct migrate_way *w,
     char remote[256];
 
     /* That of libxl-ext hears of -p in the offer. */
-    snprintf(remote, sizeof(remote), RECEIVE, e, e, w->paused ? " -p" : "");
+    snprintf(remote, sizeof(remote), RECEIVE, e, e,
+             w->paused ? " -p" : "");
     if (!transport_open(t, w->shell, w->host,
                         w->receive ? w->receive : remote))
         return 0;
-    guest_error(g, "cannot start %s: %s", transport_name(w->shell, w->host),
+    guest_error(g, "cannot start %s: %s",
+                transport_name(w->shell, w->host),
                 strerror(errno));
     return -1;
 }
@@ -366,7 +368,7 @@ static int find(struct guest *g, const char *text, uint32_t *domid_r)
     if (!libxl_ext_domain_find(g->ctx, text, domid_r))
         return 0;
     line = strdup(libxl_ext_error(g->ctx));
-    snprintf(away, sizeof(away), "%.480s" LIBXL_EXT_SURNAME_AWAY, text);
+    snprintf(away, sizeof(away), "%.480s" LIBXL_EXT_SUFFIX_AWAY, text);
     if (!libxl_ext_domain_find(g->ctx, away, domid_r)) {
         free(line);
         return 0;
@@ -376,10 +378,10 @@ static int find(struct guest *g, const char *text, uint32_t *domid_r)
     return -1;
 }
 
-/* Suspended, with the surname, which is cut off @name then. */
+/* Suspended, with the suffix, which is cut off @name then. */
 static bool is_away(struct guest *g, uint32_t domid, char *name)
 {
-    static const char away[] = LIBXL_EXT_SURNAME_AWAY;
+    static const char away[] = LIBXL_EXT_SUFFIX_AWAY;
     size_t n = name ? strlen(name) : 0, len = strlen(away);
 
     guest_look(g, domid);
@@ -422,17 +424,21 @@ const struct command migrate_commands[] = {
       "send a running guest to another host",
       { { "--verify", NULL, "send every page once more at the end, for"
           " tests" },
-        { "-e", NULL, "nobody waits there for the guest's end" },
-        { "--json", NULL, "the outcome as one JSON object" },
+        { "-e", NULL, "the other host does not wait for the guest's"
+          " end" },
+        { "--json", NULL, "print the outcome as one JSON object" },
         { "-v", NULL, "show what libxl says" },
-        { "-s", "COMMAND", "instead of ssh; \"\": HOST is a command" },
-        { "--timeout", "MS", "for each answer of the host, 30000" },
-        { "--receive", "COMMAND", "to run there" },
-        { "--live", NULL, "as with xl: nothing else is done" },
-        { "-p", NULL, "the guest is left paused there" },
+        { "-s", "COMMAND", "use COMMAND, not ssh; with \"\" HOST is"
+          " itself a command" },
+        { "--timeout", "MS", "wait so long for each answer of the"
+          " host; 30000 by default" },
+        { "--receive", "COMMAND", "what is run on the host" },
+        { "--live", NULL, "as by xl: a migration is always live" },
+        { "-p", NULL, "leave the guest paused there" },
         { "-D", NULL, "keep the domain's id there" },
-        { "--debug", NULL, "as with xl: the same as --verify" },
-        { "-C", "CONFIG", "in place of the guest's configuration" } },
+        { "--debug", NULL, "as by xl: the same as --verify" },
+        { "-C", "CONFIG", "use this configuration, not the guest's"
+          " own" } },
       run_migrate, 0, 0 },
     { 0 }
 };

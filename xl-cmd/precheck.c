@@ -207,14 +207,17 @@ static int run_precheck(const struct command_call *call)
 const struct command precheck_commands[] = {
     { NULL, "precheck", "DOMAIN", 1,
       "ask another host whether it would take a guest",
-      { { "--json", NULL, "its answer as one JSON object" },
-        { "--to", "HOST", "the host to be asked" },
-        { "-s", "COMMAND", "instead of ssh; \"\": HOST is a command" },
-        { "--timeout", "MS", "for each answer of the host, 30000" },
-        { "--receive", "COMMAND", "to run there" },
-        { "-p", NULL, "the guest is to be left paused there" },
-        { "-D", NULL, "it is to keep the domain's id there" },
-        { "-C", "CONFIG", "in place of the guest's configuration" } },
+      { { "--json", NULL, "print the answer as one JSON object" },
+        { "--to", "HOST", "the host to ask" },
+        { "-s", "COMMAND", "use COMMAND, not ssh; with \"\" HOST is"
+          " itself a command" },
+        { "--timeout", "MS", "wait so long for each answer of the"
+          " host; 30000 by default" },
+        { "--receive", "COMMAND", "what is run on the host" },
+        { "-p", NULL, "ask for a guest that is left paused there" },
+        { "-D", NULL, "ask for one that keeps its domain id there" },
+        { "-C", "CONFIG", "use this configuration, not the guest's"
+          " own" } },
       run_precheck, 0, 0 },
     { 0 }
 };

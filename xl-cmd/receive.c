@@ -159,15 +159,18 @@ static int run_receive(const struct command_call *call)
 
 const struct command receive_commands[] = {
     { NULL, "migrate-receive", "", 0,
-      "take a guest that xl-ext migrate sends",
-      { { "-e", NULL, "do not wait in the background for its end" },
+      "receive a guest that xl-ext migrate sends",
+      { { "-e", NULL, "do not wait in the background for the"
+          " guest's end" },
         { "-v", NULL, "show what libxl says" },
-        { "--ask", "UUID", "say whether that guest was let run here,"
-          " ending a receiver that waits" },
-        { "--since", "SECONDS", "that ago it was sent; no answer where"
-          " this host was booted later" },
-        { "--timeout", "MS", "for each answer of the sender, 30000" },
-        { "--json", NULL, "the answer to --ask as one JSON object" } },
+        { "--ask", "UUID", "say whether that guest was let run here, and"
+          " end a receiver that still waits" },
+        { "--since", "SECONDS", "with --ask: it was sent so long ago, and"
+          " a host that booted later cannot say" },
+        { "--timeout", "MS", "wait so long for each answer of the"
+          " sender; 30000 by default" },
+        { "--json", NULL, "print the answer to --ask as one JSON"
+          " object" } },
       run_receive, 0, 0 },
     { 0 }
 };

@@ -205,17 +205,19 @@ static int run_restore(const struct command_call *call)
 
 const struct command restore_commands[] = {
     { NULL, "restore", "[CONFIG] FILE|-", 1,
-      "make a guest of an image",
-      { { "-p", NULL, "leave it paused" },
-        { "-e", NULL, "do not wait in the background for its end" },
-        { "-F", NULL, "wait for its end in the foreground" },
-        { "--json", NULL, "the outcome as one JSON object" },
+      "make a guest from an image",
+      { { "-p", NULL, "leave the guest paused" },
+        { "-e", NULL, "do not wait in the background for the"
+          " guest's end" },
+        { "-F", NULL, "wait for the guest's end in the foreground" },
+        { "--json", NULL, "print the outcome as one JSON object" },
         { "-v", NULL, "show what libxl says" },
-        { "-d", NULL, "show the configuration that it is made of" },
-        { "-c", NULL, "become its console (xl console) at the end" },
-        { "-V", NULL, "start xl vncviewer for it" },
+        { "-d", NULL, "show the configuration that is used" },
+        { "-c", NULL, "attach to the guest's console at the end (xl"
+          " console)" },
+        { "-V", NULL, "start xl vncviewer for the guest" },
         { "--vncviewer", NULL, "as -V" },
-        { "-A", NULL, "as -V, and xl passes the password on" },
+        { "-A", NULL, "as -V, and xl passes on the password" },
         { "--vncviewer-autopass", NULL, "as -A" } },
       run_restore, 1, 0 },
     { 0 }

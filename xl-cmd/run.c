@@ -73,7 +73,7 @@ static int version(const struct command_call *call)
 const struct command run_commands[] = {
     { .name = "run", .args = "[--] COMMAND [ARG...]", .nr_args = 1,
       .more_args = COMMAND_ANY, .options_first = 1,
-      .help = "run xl, or any other user of libxl, with libxl-ext in it",
+      .help = "run xl, or any other user of libxl, with libxl-ext active",
       .run = run },
     { .name = "version", .args = "",
       .help = "show versions, and whether the helper is installed",

@@ -142,17 +142,17 @@ static int run_save(const struct command_call *call)
 const struct command save_commands[] = {
     { NULL, "save", "DOMAIN FILE|- [CONFIG]", 2,
       "write a guest to a file and destroy it",
-      { { "-c", NULL, "checkpoint: the guest goes on running" },
-        { "-p", NULL, "the guest stays, paused" },
+      { { "-c", NULL, "leave the guest running (a checkpoint)" },
+        { "-p", NULL, "leave the guest paused" },
         { "-D", NULL, "keep the domain's id in the image" },
         { "--live", NULL, "let the guest run while most pages are"
           " written" },
         { "--verify", NULL, "write every page once more at the end, for"
           " tests" },
-        { "--json", NULL, "the outcome as one JSON object" },
+        { "--json", NULL, "print the outcome as one JSON object" },
         { "-v", NULL, "show what libxl says" },
-        { "--carrier", "WHERE", "of the memory record: auto, libxc, libxl"
-          " or both" } },
+        { "--carrier", "WHERE", "where the memory record is put: auto,"
+          " libxc, libxl or both" } },
       run_save, 1, 0 },
     { 0 }
 };

@@ -245,12 +245,12 @@ static int wait_done(struct migrate *m)
 }
 
 /* The guardian, which takes both off, does not see the public header. */
-_Static_assert(!__builtin_strcmp(LXE_AWAY, LIBXL_EXT_SURNAME_AWAY) &&
+_Static_assert(!__builtin_strcmp(LXE_AWAY, LIBXL_EXT_SUFFIX_AWAY) &&
                !__builtin_strcmp(LXE_AWAY_PEER, LIBXL_EXT_USERDATA_PEER),
                "the guardian's names are those of the public header");
 
 /*
- * With its surname it is known by whom it may be run, for who finds it
+ * With its suffix it is known by whom it may be run, for who finds it
  * suspended.
  */
 static int rename_away(struct migrate *m, const char *away)

@@ -200,7 +200,7 @@ int lxe__receiver_end(const uint8_t uuid[16], unsigned timeout_ms,
 }
 
 /*
- * Its receiver is no more.  One that still has its surname was given no
+ * Its receiver is no more.  One that still has its suffix was given no
  * leave to run; one without it was, and is at most not unpaused yet.
  */
 static int settle_one(struct libxl_ext_ctx *ctx, const libxl_dominfo *info,

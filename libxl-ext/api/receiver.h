@@ -29,7 +29,7 @@ void lxe__receiver_unlock(int fd, const uint8_t uuid[16]);
 
 /*
  * With the lock: destroys what a receiver that died left of that guest.
- * It has its surname, so it was given no leave to run.
+ * It has its suffix, so it was given no leave to run.
  */
 int lxe__receiver_sweep(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
                         struct lxe__err *err);

@@ -14,7 +14,7 @@
 #include "base/resume.h"
 #include "guardian/guardian.h"
 
-static void take_surname_off(libxl_ctx *ctx, uint32_t domid)
+static void take_suffix_off(libxl_ctx *ctx, uint32_t domid)
 {
     static const char away[] = LXE_AWAY;
     char *name = libxl_domid_to_name(ctx, domid), *old;
@@ -50,7 +50,7 @@ int guard_resume(uint32_t domid, struct lxe__err *err)
         rc = lxe__err_set(err, EIO, "resume: domain %u: libxl could not"
                           " resume it (rc %d)", domid, rc);
     if (!rc)
-        take_surname_off(ctx, domid);
+        take_suffix_off(ctx, domid);
     if (ctx)
         libxl_ctx_free(ctx);
     xtl_logger_destroy((xentoollog_logger *)lg);

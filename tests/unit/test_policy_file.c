@@ -142,7 +142,7 @@ static void each_value_has_its_line(void)
     unlink(path);
 }
 
-static void a_surname_is_not_the_guest_s(void)
+static void a_suffix_is_not_the_guest_s(void)
 {
     char in[] = "web--incoming", out[] = "--incoming", not[] = "incoming";
 
@@ -309,7 +309,7 @@ static void without_a_file_the_defaults_hold(void)
 LXE_SUITE(policy_file,
     { "files of other systems are named", other_systems_files_are_named },
     { "each value has its line", each_value_has_its_line },
-    { "a surname is not the guest's", a_surname_is_not_the_guest_s },
+    { "a suffix is not the guest's", a_suffix_is_not_the_guest_s },
     { "a verdict names the file that was read",
       a_verdict_names_the_file_that_was_read },
     { "every key is read", every_key_is_read },

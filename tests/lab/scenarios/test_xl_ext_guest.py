@@ -89,12 +89,14 @@ def test_raised_guest_is_saved_and_restored(guest, kind):
         timeout=300).stdout)
     assert image["faults"] == []
     assert [image["restores"][h]["fate"] for h in (
-        "stock", "libxl_ext")] == ["refused", "restored"]
+        "stock", "libxl_ext")] == [
+            "restored" if kind == "pv" else "refused", "restored"]
 
     # Stock libxl refuses the carrier, before there is a page, with our
     # helper or without.  That xl 4.17 crashes as it does so, and leaves an
-    # empty domain, is its own.
-    for ext in (False, True):
+    # empty domain, is its own.  The pages of the PV guest fit what stock
+    # would set, so its image is for stock, too.
+    for ext in () if kind == "pv" else (False, True):
         r = g.restore(ext=ext, check=False)
         assert r.rc != 0 and "Unrecognised record 0x00004c58" in r.stderr
         assert "populate" not in r.stderr.lower()

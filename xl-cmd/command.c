@@ -323,6 +323,14 @@ static int take_descriptors(void)
     return 0;
 }
 
+bool signal_stays_ignored(int sig)
+{
+    struct sigaction was;
+
+    return sig == SIGHUP && !sigaction(sig, NULL, &was) &&
+        was.sa_handler == SIG_IGN;
+}
+
 int command_main(int argc, char **argv)
 {
     const char *first = argc > 1 ? argv[1] : "";

@@ -22,6 +22,7 @@
 #ifndef XL_CMD_COMMAND_H
 #define XL_CMD_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { EXIT_WELL, EXIT_NO, EXIT_CANNOT };
@@ -90,6 +91,14 @@ void command_error(const struct command_call *call, const char *fmt, ...)
  * would act upon; "-" for NULL.
  */
 void print_clean(const char *text);
+
+/*
+ * A hangup that the caller ignores, as nohup(1) does, is no reason to
+ * cancel.  SIGINT is one also where it was ignored, since a shell without
+ * job control starts everything in the background like that, and somebody
+ * may want to end it all the same.
+ */
+bool signal_stays_ignored(int sig);
 
 /* Prints the completion for bash, made from the table. */
 void command_completion(void);

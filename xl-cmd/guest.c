@@ -27,16 +27,14 @@ static void on_signal(int sig)
     libxl_ext_op_cancel(to_cancel);
 }
 
-/* What the caller ignores stays ignored: nohup(1), jobs of a script. */
 static void handle_signals(void (*handler)(int))
 {
-    struct sigaction sa = { .sa_flags = SA_RESTART }, was;
+    struct sigaction sa = { .sa_flags = SA_RESTART };
     size_t i;
 
     sa.sa_handler = handler;
     for (i = 0; i < sizeof(cancelling) / sizeof(cancelling[0]); i++)
-        if (!sigaction(cancelling[i], NULL, &was) &&
-            was.sa_handler != SIG_IGN)
+        if (!signal_stays_ignored(cancelling[i]))
             sigaction(cancelling[i], &sa, NULL);
 }
 

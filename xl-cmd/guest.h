@@ -31,7 +31,7 @@ struct guest {
 
 /*
  * 0, or -1 with a line said.  From here on SIGINT, SIGTERM and SIGHUP
- * cancel the operation, but for those that the caller ignores.
+ * cancel the operation, but for a SIGHUP that the caller ignores.
  * @verbose: libxl's own lines are shown, too.
  */
 int guest_open(struct guest *g, const struct command_call *call,

@@ -82,16 +82,13 @@ static int parse_carrier(const struct command_call *call,
 static int take_signals(const struct command_call *call, sigset_t *old)
 {
     static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-    struct sigaction was;
     sigset_t set;
     unsigned int i;
     int fd;
 
     sigemptyset(&set);
-    /* One that is ignored, as under nohup(1), stays so. */
     for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        if (!sigaction(numbers[i], NULL, &was) &&
-            was.sa_handler != SIG_IGN)
+        if (!signal_stays_ignored(numbers[i]))
             sigaddset(&set, numbers[i]);
     sigprocmask(SIG_BLOCK, &set, old);
     /* Above the file size limit is an error of write(2), said as one. */

@@ -220,8 +220,22 @@ def ignore_hangup():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-def test_what_the_caller_ignores_is_ignored(calls):
-    """nohup(1); and the shell, of jobs in the background."""
+def ignore_interrupt():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def test_a_job_in_the_background_can_be_cancelled(calls):
+    """A shell without job control lets it ignore SIGINT."""
+    p = calls.start("restore", "-", stdin=subprocess.PIPE,
+                    preexec_fn=ignore_interrupt)
+    wait_for(lambda: len(descriptors(p.pid)) > 3)
+    time.sleep(0.5)
+    p.send_signal(signal.SIGINT)
+    assert p.wait(PATIENCE) == -signal.SIGINT
+
+
+def test_a_hangup_that_the_caller_ignores_is_ignored(calls):
+    """nohup(1)."""
     p = calls.start("migrate-receive", "--timeout=3000", "-e",
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE, preexec_fn=ignore_hangup)

@@ -428,17 +428,12 @@ const struct command migrate_commands[] = {
           " end" },
         { "--json", NULL, "print the outcome as one JSON object" },
         { "-v", NULL, "show what libxl says" },
-        { "-s", "COMMAND", "use COMMAND, not ssh; with \"\" HOST is"
-          " itself a command" },
-        { "--timeout", "MS", "wait so long for each answer of the"
-          " host; 30000 by default" },
-        { "--receive", "COMMAND", "what is run on the host" },
+        MIGRATE_WAY_OPTIONS,
         { "--live", NULL, "as by xl: a migration is always live" },
         { "-p", NULL, "leave the guest paused there" },
         { "-D", NULL, "keep the domain's id there" },
         { "--debug", NULL, "as by xl: the same as --verify" },
-        { "-C", "CONFIG", "use this configuration, not the guest's"
-          " own" } },
+        MIGRATE_CONFIG_OPTION },
       run_migrate, 0, 0 },
     { 0 }
 };

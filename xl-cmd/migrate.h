@@ -12,6 +12,16 @@
 #include "guest.h"
 #include "transport.h"
 
+/* Lines of both commands' tables. */
+#define MIGRATE_WAY_OPTIONS                                             \
+    { "-s", "COMMAND", "use COMMAND, not ssh; with \"\" HOST is itself" \
+      " a command" },                                                   \
+    { "--timeout", "MS", "wait so long for each answer of the host;"    \
+      " 30000 by default" },                                            \
+    { "--receive", "COMMAND", "what is run on the host" }
+#define MIGRATE_CONFIG_OPTION                                           \
+    { "-C", "CONFIG", "use this configuration, not the guest's own" }
+
 /* As the options say it; NULL: not given. */
 struct migrate_way {
     const char *host, *shell, *receive, *timeout, *config;

@@ -209,15 +209,10 @@ const struct command precheck_commands[] = {
       "ask another host whether it would take a guest",
       { { "--json", NULL, "print the answer as one JSON object" },
         { "--to", "HOST", "the host to ask" },
-        { "-s", "COMMAND", "use COMMAND, not ssh; with \"\" HOST is"
-          " itself a command" },
-        { "--timeout", "MS", "wait so long for each answer of the"
-          " host; 30000 by default" },
-        { "--receive", "COMMAND", "what is run on the host" },
+        MIGRATE_WAY_OPTIONS,
         { "-p", NULL, "ask for a guest that is left paused there" },
         { "-D", NULL, "ask for one that keeps its domain id there" },
-        { "-C", "CONFIG", "use this configuration, not the guest's"
-          " own" } },
+        MIGRATE_CONFIG_OPTION },
       run_precheck, 0, 0 },
     { 0 }
 };

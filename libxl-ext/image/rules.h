@@ -25,14 +25,14 @@
     X(B13, REFUSED) X(B14, REFUSED) X(B15, REFUSED) X(B16, REFUSED)     \
     X(B17, REFUSED) X(B18, REFUSED) X(B19, REFUSED) X(B20, RESTORED)    \
     X(B21, REFUSED)                                                     \
-    X(O1, RESTORED)  X(O2, RESTORED) X(O3, RESTORED) X(O4, RESTORED)      \
+    X(O1, RESTORED) X(O2, RESTORED) X(O3, RESTORED) X(O4, RESTORED)     \
     X(O5, REFUSED)  X(O6, RESTORED) X(O7, DAMAGED)  X(O8, RESTORED)      \
     X(O9, RESTORED)                                                     \
     X(M1, RESTORED) X(M2, RESTORED) X(M3, RESTORED) X(M4, RESTORED)     \
     X(M5, RESTORED) X(M6, RESTORED)                                     \
     X(G1, RESTORED) X(G2, RESTORED) X(G3, REFUSED)  X(G4, DAMAGED)      \
     X(G5, DAMAGED)  X(G6, REFUSED)  X(G7, REFUSED)  X(G8, DAMAGED)      \
-    X(G9, RESTORED) X(G10, DAMAGED) X(G11, RESTORED) X(G12, REFUSED)\
+    X(G9, RESTORED) X(G10, DAMAGED) X(G11, RESTORED) X(G12, REFUSED)    \
     X(G13, DAMAGED)
 
 enum lxe__rule {

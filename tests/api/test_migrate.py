@@ -456,20 +456,16 @@ def test_the_answer_as_json(world):
             "uuid": UUID, "given": given}
 
 
-def test_a_receiver_s_standard_output_is_the_sender_s(world):
-    p = subprocess.run([BUILD / "xl-ext", "migrate-receive", "--json"],
+@pytest.mark.parametrize("option, words", [
+    # A receiver's standard output is the sender's.
+    ("--json", b"--json is for --ask"),
+    ("--since=3", b"--since is for --ask")])
+def test_an_option_of_a_question_that_is_not_asked(world, option, words):
+    p = subprocess.run([BUILD / "xl-ext", "migrate-receive", option],
                        env=world.env, capture_output=True, check=False,
                        timeout=60, stdin=subprocess.DEVNULL)
     assert (p.returncode, p.stdout) == (2, b"")
-    assert b"--json is for --ask" in p.stderr
-
-
-def test_since_without_a_question(world):
-    p = subprocess.run([BUILD / "xl-ext", "migrate-receive", "--since=3"],
-                       env=world.env, capture_output=True, check=False,
-                       timeout=60, stdin=subprocess.DEVNULL)
-    assert (p.returncode, p.stdout) == (2, b"")
-    assert b"--since is for --ask" in p.stderr
+    assert words in p.stderr
 
 
 def test_a_copy_that_has_leave_runs_and_one_without_does_not(world):

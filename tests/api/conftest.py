@@ -94,7 +94,8 @@ def preload(tmp_path_factory):
     subprocess.run(
         ["gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror",
          f"-I{TOP}/build/debug", "-shared", "-fPIC", "-o", so,
-         TOP / "tests/api/fake_world.c", "-ldl"], check=True)
+         TOP / "tests/api/fake_world.c", TOP / "tests/api/fake_xenguest.c",
+         "-ldl"], check=True)
     return so
 
 

@@ -35,8 +35,7 @@
  *   full        where it is there, no journal has room for a line that
  *               begins with its text
  *
- * For the helper there is a libxenguest that writes headers, has the
- * guest suspended and writes an end.
+ * What the helper calls of libxenguest is in fake_xenguest.c.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -57,7 +56,6 @@
 #include <libxl_utils.h>
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
-#include <xenguest.h>
 #include <xenstore.h>
 
 #include "_config.h"
@@ -350,31 +348,6 @@ int xenforeignmemory_unmap_resource(xenforeignmemory_handle *fmem,
 {
     (void)fmem;
     return munmap(fres, PAGE);
-}
-
-/*----- libxenguest -----*/
-
-int xc_domain_save(xc_interface *xch, int io_fd, uint32_t dom,
-                   uint32_t flags, struct save_callbacks *callbacks,
-                   xc_stream_type_t stream_type, int recv_fd)
-{
-    /* Of version 3, a PV guest's; what comes of a save is not read. */
-    static const uint8_t headers[40] = {
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-        'X', 'E', 'N', 'F', 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0,
-        1, 0, 0, 0, 12, 0, 0, 0, 4, 0, 0, 0, 17, 0, 0, 0,
-    }, end[8] = { 0 };
-
-    (void)xch;
-    (void)dom;
-    (void)flags;
-    (void)stream_type;
-    (void)recv_fd;
-    if (write(io_fd, headers, sizeof(headers)) != sizeof(headers) ||
-        !callbacks->suspend(callbacks->data) ||
-        write(io_fd, end, sizeof(end)) != sizeof(end))
-        return -1;
-    return 0;
 }
 
 /*----- xenstore -----*/

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 """A save's helper as the process that it is: this file is libxl, which
 starts it and speaks with it (helper/protocol.h); the guest is that of
-fake_world.c, and so is the libxenguest below it."""
+fake_world.c, and the libxenguest below it fake_xenguest.c."""
 
 import os
 import shutil

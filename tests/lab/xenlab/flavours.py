@@ -30,6 +30,7 @@ class Flavour:
     dom0_memory: int    # MiB
     build_xen: bool     # Debian's has no shadow paging: hypervisor.py
     scenarios: tuple = ()   # that check-all runs there, if not all
+    resumes: bool = True    # its Linux goes on after a checkpoint
 
     # Lazy FPU switching corrupts SSE registers of PV guests under
     # emulation, which looks like a migration bug and is none.
@@ -58,19 +59,21 @@ class Flavour:
         """All that an image depends on."""
         out = asdict(self) | {"packages": self.packages}
         del out["qemu"]             # it is among the packages
-        del out["scenarios"]
+        del out["scenarios"], out["resumes"]
         return out
 
 
 FLAVOURS = {f.name: f for f in (
     # For R5: a Xen that says of a page what it was.  Its libxenguest has
-    # no verify pass in plain streams, which most scenarios go by.
+    # no verify pass in plain streams, which most scenarios go by.  After
+    # "xl save -c" or -p by stock tools its Linux, 5.10.262, stops at
+    # "kernel BUG at drivers/xen/events/events_fifo.c:366" (PV and PVH).
     Flavour(name="bullseye", suite="bullseye", xen="4.14",
             qemu="qemu-system-x86", module_suffix=".ko", includes=(),
             spec_ctrl="eager-fpu", memory=4096, dom0_memory=1536,
             build_xen=False,
             scenarios=("test_page_state.py", "test_golden.py",
-                       "test_image.py")),
+                       "test_image.py"), resumes=False),
     Flavour(name="bookworm", suite="bookworm", xen="4.17",
             qemu="qemu-system-xen", module_suffix=".ko", includes=(),
             spec_ctrl="eager-fpu", memory=4096, dom0_memory=1536,

@@ -193,7 +193,7 @@ class Guest:
             return
         self.create()
         self.wait_alive(timeout)
-        if not seed:
+        if not seed and self.host.flavour.resumes:
             self._make_seed()
             self.host.seeds[key] = self
 

@@ -41,14 +41,6 @@ int lxe__sysfs_bind(struct lxe__task *t, const char *driver,
 int lxe__sysfs_bind_failed(const char *driver, const char *name, int e,
                            struct lxe__err *err);
 
-/* Is a task under way with @name, begun by whom ever? */
-bool lxe__sysfs_busy(const char *name);
-
-/* See lxe__task_start(). */
-int lxe__sysfs_task(struct lxe__task *t, const char *name,
-                    lxe__task_fn *work, const void *data,
-                    struct lxe__err *err);
-
 double lxe__now_ms(void);
 void lxe__sleep_ms(double ms);
 

@@ -12,7 +12,6 @@
 #include "freeze/device.h"
 
 #define BUS "/sys/bus/xen-backend"
-#define LOOK_MS 20      /* how late a word to stop is seen */
 
 double lxe__now_ms(void)
 {
@@ -32,16 +31,11 @@ void lxe__sleep_ms(double ms)
     nanosleep(&ts, NULL);
 }
 
-static void device_path(char *path, size_t len, const char *name)
-{
-    snprintf(path, len, BUS "/devices/%.47s", name);
-}
-
 bool lxe__sysfs_exists(const char *name)
 {
     char path[128];
 
-    device_path(path, sizeof(path), name);
+    snprintf(path, sizeof(path), BUS "/devices/%.47s", name);
     return !access(path, F_OK);
 }
 
@@ -51,16 +45,6 @@ bool lxe__sysfs_bound(const char *name)
 
     snprintf(path, sizeof(path), BUS "/devices/%.47s/driver", name);
     return !access(path, F_OK);
-}
-
-int lxe__sysfs_task(struct lxe__task *t, const char *name,
-                    lxe__task_fn *work, const void *data,
-                    struct lxe__err *err)
-{
-    char path[128];
-
-    device_path(path, sizeof(path), name);
-    return lxe__task_start(t, path, work, data, err);
 }
 
 /* What a task needs to know. */
@@ -102,21 +86,14 @@ int lxe__sysfs_unbind(const char *driver, const char *name,
     struct lxe__task t;
     int e;
 
-    if (lxe__sysfs_task(&t, name, write_name, &w, err))
+    if (lxe__task_start(&t, name, write_name, &w, err))
         return -1;
-    while (!lxe__task_ended(&t, LOOK_MS, &e)) {
-        if (stop && *stop)
-            e = EINTR;
-        else if (lxe__now_ms() > deadline)
-            e = ETIMEDOUT;
-        else
-            continue;
-        lxe__task_leave(&t);
-        return lxe__err_set(err, e, "freeze: unbind %s: not done within"
-                            " %.0f ms%s", name, lxe__now_ms() - start,
-                            e == EINTR ? ", and told to stop" :
+    if (lxe__task_wait(&t, deadline, stop, &e))
+        return lxe__err_set(err, errno, "freeze: unbind %s: not done"
+                            " within %.0f ms%s", name,
+                            lxe__now_ms() - start, errno == EINTR ?
+                            ", and told to stop" :
                             "; the device is stuck");
-    }
     return e ? word_failed(&w, e, err) : 0;
 }
 
@@ -125,7 +102,7 @@ int lxe__sysfs_bind(struct lxe__task *t, const char *driver,
 {
     struct word w = word_to(driver, name, "bind");
 
-    return lxe__sysfs_task(t, name, write_name, &w, err);
+    return lxe__task_start(t, name, write_name, &w, err);
 }
 
 int lxe__sysfs_bind_failed(const char *driver, const char *name, int e,
@@ -134,12 +111,4 @@ int lxe__sysfs_bind_failed(const char *driver, const char *name, int e,
     struct word w = word_to(driver, name, "bind");
 
     return word_failed(&w, e, err);
-}
-
-bool lxe__sysfs_busy(const char *name)
-{
-    char path[128];
-
-    device_path(path, sizeof(path), name);
-    return lxe__task_busy(path);
 }

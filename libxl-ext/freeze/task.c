@@ -3,17 +3,23 @@
  * A process for what may hang; see task.h.
  */
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/program.h"
+#include "base/rundir.h"
+#include "freeze/device.h"
 #include "freeze/task.h"
+
+#define LOCKS   ".devices"
+#define LOOK_MS 20      /* how late a word to stop is seen */
 
 #define FD_RESULT 3
 #define FD_LOCK   4
@@ -37,24 +43,67 @@ become_task(int result, int lock, lxe__task_fn *work, const void *data)
     _exit(write(FD_RESULT, &value, sizeof(value)) != sizeof(value));
 }
 
-/* The lock is taken ahead of the fork: no moment is without it. */
-static int take_lock(const char *lock, struct lxe__err *err)
+/*
+ * Where @device has its octet: 17 bits for the domain, 34 for the device,
+ * as many as the digits that are read can take.
+ */
+static int place_of(const char *device, struct flock *fl,
+                    struct lxe__err *err)
 {
-    int fd = open(lock, O_RDONLY | O_DIRECTORY | O_CLOEXEC), e;
+    unsigned long long domid, devid;
+    char driver[4];
+    int end = 0;
 
-    if (fd < 0)
-        return lxe__err_set(err, errno == ENOENT ? ENODEV : errno,
-                            "freeze: %s: %s", lock, strerror(errno));
-    if (!flock(fd, LOCK_EX | LOCK_NB))
+    if (sscanf(device, "%3[a-z]-%5llu-%10llu%n", driver, &domid, &devid,
+               &end) != 3 || device[end] ||
+        (strcmp(driver, "vbd") && strcmp(driver, "vif")))
+        return lxe__err_set(err, EINVAL, "freeze: %s: not the name of a"
+                            " disk's or network card's backend", device);
+    *fl = (struct flock){
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1,
+        .l_start = (off_t)(driver[1] == 'i') << 51 | (off_t)domid << 34 |
+                   (off_t)devid,
+    };
+    return 0;
+}
+
+/* @flags: O_CREAT where the file is to be made. */
+static int open_locks(int flags, struct lxe__err *err)
+{
+    char path[256];
+    int fd;
+
+    if (lxe__rundir_path(path, sizeof(path), "freeze", err, LOCKS) ||
+        (flags && lxe__rundir_make(err)))
+        return -1;
+    fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+    return fd >= 0 ? fd : lxe__err_set(err, errno, "freeze: cannot open"
+                                       " %s, for the locks on devices: %s",
+                                       path, strerror(errno));
+}
+
+/*
+ * Ahead of the fork: no moment is without it.  It belongs to the open
+ * file, so it goes to the child and ends with the last descriptor.
+ */
+static int take_lock(const char *device, struct lxe__err *err)
+{
+    struct flock fl;
+    int fd, e;
+
+    if (place_of(device, &fl, err))
+        return -1;
+    fd = open_locks(O_CREAT, err);
+    if (fd < 0 || !fcntl(fd, F_OFD_SETLK, &fl))
         return fd;
-    e = errno == EWOULDBLOCK ? EBUSY : errno;
+    e = errno == EAGAIN || errno == EACCES ? EBUSY : errno;
     close(fd);
-    return lxe__err_set(err, e, "freeze: %s: %s", lock, e == EBUSY ?
+    return lxe__err_set(err, e, "freeze: %s: %s", device, e == EBUSY ?
                         "what was begun with this device earlier has not"
                         " ended" : strerror(e));
 }
 
-int lxe__task_start(struct lxe__task *t, const char *lock,
+int lxe__task_start(struct lxe__task *t, const char *device,
                     lxe__task_fn *work, const void *data,
                     struct lxe__err *err)
 {
@@ -62,18 +111,18 @@ int lxe__task_start(struct lxe__task *t, const char *lock,
     pid_t pid;
 
     t->fd = -1;
-    lock_fd = take_lock(lock, err);
+    lock_fd = take_lock(device, err);
     if (lock_fd < 0)
         return -1;
     if (pipe2(result, O_CLOEXEC)) {
-        rc = lxe__err_set(err, errno, "freeze: %s: no pipe: %s", lock,
+        rc = lxe__err_set(err, errno, "freeze: %s: no pipe: %s", device,
                           strerror(errno));
         goto out;
     }
     pid = fork();
     if (pid < 0) {
-        rc = lxe__err_set(err, errno, "freeze: %s: cannot fork: %s", lock,
-                          strerror(errno));
+        rc = lxe__err_set(err, errno, "freeze: %s: cannot fork: %s",
+                          device, strerror(errno));
         goto out;
     }
     if (!pid) {
@@ -110,6 +159,19 @@ bool lxe__task_ended(struct lxe__task *t, unsigned ms, int *result_r)
     return true;
 }
 
+int lxe__task_wait(struct lxe__task *t, double deadline,
+                   const volatile sig_atomic_t *stop, int *result_r)
+{
+    while (!lxe__task_ended(t, LOOK_MS, result_r)) {
+        if ((!stop || !*stop) && lxe__now_ms() <= deadline)
+            continue;
+        lxe__task_leave(t);
+        errno = stop && *stop ? EINTR : ETIMEDOUT;
+        return -1;
+    }
+    return 0;
+}
+
 void lxe__task_leave(struct lxe__task *t)
 {
     if (t->fd >= 0)
@@ -117,15 +179,19 @@ void lxe__task_leave(struct lxe__task *t)
     t->fd = -1;
 }
 
-bool lxe__task_busy(const char *lock)
+bool lxe__task_busy(const char *device)
 {
+    struct lxe__err err;
+    struct flock fl;
     bool busy;
     int fd;
 
-    fd = open(lock, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    lxe__err_init(&err);
+    fd = open_locks(0, &err);
     if (fd < 0)
-        return false;
-    busy = flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
+        return err.code != ENOENT;
+    busy = place_of(device, &fl, NULL) || fcntl(fd, F_OFD_GETLK, &fl) ||
+        fl.l_type != F_UNLCK;
     close(fd);
     return busy;
 }

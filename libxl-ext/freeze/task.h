@@ -8,10 +8,15 @@
  * nothing is begun with a device twice, by whom ever; the lock of one
  * device says nothing of another.  It is nobody's child, and keeps
  * nothing of ours: no descriptor, no lock, no terminal.
+ *
+ * The locks are of one octet each of a file in the run directory, which
+ * only root can open.  The file is empty, and stays: a lock ends with its
+ * process, and nothing has to be cleaned up.
  */
 #ifndef LXE_FREEZE_TASK_H
 #define LXE_FREEZE_TASK_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 #include "base/err.h"
@@ -27,10 +32,10 @@ struct lxe__task {
 typedef int lxe__task_fn(const void *data);
 
 /*
- * @lock is a directory, the device's in sysfs: ENODEV where it is not
- * there, EBUSY where a task is under way.
+ * @device is its name in sysfs (vbd-3-51712).  EBUSY where a task is
+ * under way with it.
  */
-int lxe__task_start(struct lxe__task *t, const char *lock,
+int lxe__task_start(struct lxe__task *t, const char *device,
                     lxe__task_fn *work, const void *data,
                     struct lxe__err *err);
 
@@ -40,10 +45,17 @@ int lxe__task_start(struct lxe__task *t, const char *lock,
  */
 bool lxe__task_ended(struct lxe__task *t, unsigned ms, int *result_r);
 
+/*
+ * Waits until it has ended: 0 and its result, or it is left, with
+ * ETIMEDOUT at @deadline (lxe__now_ms()) or EINTR where *stop is set.
+ */
+int lxe__task_wait(struct lxe__task *t, double deadline,
+                   const volatile sig_atomic_t *stop, int *result_r);
+
 /* It goes on, and nobody hears of its end.  Idempotent. */
 void lxe__task_leave(struct lxe__task *t);
 
-/* Is a task under way with the device of @lock? */
-bool lxe__task_busy(const char *lock);
+/* Is a task under way with @device?  True where that cannot be told. */
+bool lxe__task_busy(const char *device);
 
 #endif

@@ -108,7 +108,7 @@ static int not_back(const struct undoing *u, struct lxe__err *err)
     case BOUND:
         return lxe__err_set(err, EBUSY, "freeze: %s: %s after %.0f ms: it"
                             " cannot be bound again yet", name,
-                            lxe__sysfs_busy(name) ? "what was begun with"
+                            lxe__task_busy(name) ? "what was begun with"
                             " it (unbind, bind or hotplug script) has not"
                             " ended" : "requests that it took before are"
                             " still in flight", ms);
@@ -146,7 +146,7 @@ static int step_free(struct undoing *u, struct lxe__err *err)
     int r;
 
     /* In this order: an unbind that is about to end ends ahead of both. */
-    if (lxe__sysfs_busy(u->e->name))
+    if (lxe__task_busy(u->e->name))
         return is_late(u, BIND_MS) ? not_back(u, err) : 0;
     if (lxe__sysfs_bound(u->e->name)) {
         go_to(u, BOUND);

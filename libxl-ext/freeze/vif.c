@@ -174,7 +174,7 @@ int lxe__vif_online(struct lxe__task *t, const struct lxe__jentry *e,
     snprintf(s.xenbus, sizeof(s.xenbus), "XENBUS_PATH=%s", rel + 1);
     snprintf(s.self, sizeof(s.self), "script=%s", e->script);
     snprintf(s.vif, sizeof(s.vif), "vif=vif%u.%u", a, b);
-    return lxe__sysfs_task(t, e->name, run_script, &s, err);
+    return lxe__task_start(t, e->name, run_script, &s, err);
 }
 
 int lxe__vif_online_failed(const struct lxe__jentry *e, int result,

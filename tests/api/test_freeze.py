@@ -285,6 +285,17 @@ def test_a_link_that_is_left_down_is_set_up(world):
     assert link.read_text() == "up"
 
 
+def test_what_holds_a_directory_in_sysfs_keeps_nobody(world):
+    """Any user of the host can open it."""
+    world.put("state", "paused")
+    with subprocess.Popen(["flock", world.path / "sys/devices" / DISK,
+                           "sleep", "60"]) as p:
+        assert world.report()["detached"] == 1
+        world.put("state", "running")
+        world.nothing_left(5)
+        p.terminate()
+
+
 def test_what_is_unplugged_while_it_is_listed_is_gone(world):
     """A link that leads nowhere is listed, and there is nothing there."""
     (world.path / "store/libxl/5/device/vbd/51728").symlink_to("gone")

@@ -106,7 +106,7 @@ static int link_down(struct lxe__run *run, struct lxe__backend *b,
             return -1;
         f->acted = true;
         if (LXE_FAULT(FREEZE_BEFORE_LINK, err) ||
-            lxe__vif_link(item->entry.vif, false, err))
+            lxe__vif_down(&item->entry, run->deadline, run->stop, err))
             return -1;
         lxe__run_lap(run, "link");
     }
@@ -178,8 +178,10 @@ int lxe__freeze_one(struct lxe__run *run, struct lxe__backend *b,
         r = detach(run, b, item, &why);
     else
         r = prove(run, b, item, &why);
+    /* What hangs could not be detached either. */
     if (r && why.code != EINTR && act != LXE_ACT_DETACH &&
-        b->verdict.fallback == LXE_ACT_DETACH) {
+        b->verdict.fallback == LXE_ACT_DETACH &&
+        !lxe__task_busy(b->name)) {
         LXE_WARN(run->f->lg, "%s; detaching it", why.msg);
         lxe__err_init(&why);
         r = detach(run, b, item, &why);

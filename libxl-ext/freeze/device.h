@@ -56,7 +56,19 @@ int lxe__vif_describe(struct xs_handle *xsh, const struct lxe__backend *b,
                       struct lxe__err *err);
 
 int lxe__vif_is_up(const char *vif, bool *up_r, struct lxe__err *err);
-int lxe__vif_link(const char *vif, bool up, struct lxe__err *err);
+
+/*
+ * Begins to set the link of @e->vif, which waits for the kernel's lock on
+ * the network's configuration (rtnl); the result is an errno value.
+ */
+int lxe__vif_link(struct lxe__task *t, const struct lxe__jentry *e,
+                  bool up, struct lxe__err *err);
+int lxe__vif_link_failed(const struct lxe__jentry *e, bool up, int result,
+                         struct lxe__err *err);
+
+/* Sets it down, with bounds as lxe__sysfs_unbind()'s. */
+int lxe__vif_down(const struct lxe__jentry *e, double deadline,
+                  const volatile sig_atomic_t *stop, struct lxe__err *err);
 
 /*
  * Begins to run the hotplug script, as libxl does when the device is

@@ -15,6 +15,7 @@
 #include "freeze/poll.h"
 
 #define BIND_MS    10000
+#define LINK_MS    10000
 #define SCRIPT_MS  (LXE_VIF_SCRIPT_MS + 1000)
 #define CONNECT_MS 10000
 #define STATE_CONNECTED 4
@@ -29,8 +30,13 @@
  *   BOUND     runs the hotplug script of a vif
  *   SCRIPT    waits for that
  *   CONNECT   the driver attaches to the ring in its own time
+ *
+ * or, where its link was set down:
+ *
+ *   DOWN      waits until nothing is under way, then sets it up
+ *   UP        waits for that
  */
-enum stage { FREE, BIND, BOUND, SCRIPT, CONNECT, BACK, FAILED };
+enum stage { FREE, BIND, BOUND, SCRIPT, CONNECT, DOWN, UP, BACK, FAILED };
 
 struct undoing {
     xc_interface *xch;
@@ -106,12 +112,14 @@ static int not_back(const struct undoing *u, struct lxe__err *err)
     switch (u->stage) {
     case FREE:
     case BOUND:
+    case DOWN:
         return lxe__err_set(err, EBUSY, "freeze: %s: %s after %.0f ms: it"
-                            " cannot be bound again yet", name,
-                            lxe__task_busy(name) ? "what was begun with"
-                            " it (unbind, bind or hotplug script) has not"
-                            " ended" : "requests that it took before are"
-                            " still in flight", ms);
+                            " cannot be brought back yet", name,
+                            u->stage == DOWN || lxe__task_busy(name) ?
+                            "what was begun with it (unbind, bind, link"
+                            " or hotplug script) has not ended" :
+                            "requests that it took before are still in"
+                            " flight", ms);
     case BIND:
         return lxe__err_set(err, ETIMEDOUT, "freeze: bind %s: not done"
                             " within %.0f ms; the device is stuck", name,
@@ -120,6 +128,11 @@ static int not_back(const struct undoing *u, struct lxe__err *err)
         return lxe__err_set(err, ETIMEDOUT, "freeze: %s: %s online has"
                             " not ended after %.0f ms", name,
                             u->e->script, ms);
+    case UP:
+        return lxe__err_set(err, ETIMEDOUT, "freeze: interface %s: not up"
+                            " within %.0f ms; something holds the lock of"
+                            " the network's configuration", u->e->vif,
+                            ms);
     default:
         return lxe__err_set(err, ETIMEDOUT, "freeze: %s: bound again, but"
                             " not connected within %.0f ms (state %u)",
@@ -206,6 +219,28 @@ static int step_connect(struct undoing *u, struct lxe__err *err)
     return 0;
 }
 
+static int step_down(struct undoing *u, struct lxe__err *err)
+{
+    struct lxe__err mine;
+    int r;
+
+    lxe__err_init(&mine);
+    r = lxe__vif_link(&u->task, u->e, true, &mine);
+    return begun(u, r, UP, &mine, err);
+}
+
+static int step_up(struct undoing *u, struct lxe__err *err)
+{
+    int e;
+
+    if (!lxe__task_ended(&u->task, 0, &e))
+        return is_late(u, LINK_MS) ? not_back(u, err) : 0;
+    if (e && e != ENODEV)
+        return lxe__vif_link_failed(u->e, true, e, err);
+    go_to(u, BACK);
+    return 0;
+}
+
 static int step(struct undoing *u, struct lxe__err *err)
 {
     if (!lxe__sysfs_exists(u->e->name)) {
@@ -223,6 +258,10 @@ static int step(struct undoing *u, struct lxe__err *err)
         return step_script(u, err);
     case CONNECT:
         return step_connect(u, err);
+    case DOWN:
+        return step_down(u, err);
+    case UP:
+        return step_up(u, err);
     case BACK:
     case FAILED:
         break;
@@ -230,17 +269,6 @@ static int step(struct undoing *u, struct lxe__err *err)
     return 0;
 }
 
-static int undo_link(const struct lxe__jentry *e, struct lxe__err *err)
-{
-    struct lxe__err mine;
-
-    lxe__err_init(&mine);
-    if (!lxe__vif_link(e->vif, true, &mine) || mine.code == ENODEV)
-        return 0;
-    return lxe__err_set(err, mine.code, "%s", mine.msg);
-}
-
-/* A link is set up at once. */
 static int begin(struct undoing *u, uint32_t own_domid, uint32_t domid,
                  struct lxe__err *err)
 {
@@ -254,12 +282,7 @@ static int begin(struct undoing *u, uint32_t own_domid, uint32_t domid,
     snprintf(u->be_path, sizeof(u->be_path),
              "/local/domain/%u/backend/%s/%u/%s", own_domid, e->driver,
              domid, strrchr(e->name, '-') + 1);
-    go_to(u, FREE);
-    if (e->undo != LXE_UNDO_LINK)
-        return 0;
-    if (undo_link(e, err))
-        return -1;
-    go_to(u, BACK);
+    go_to(u, e->undo == LXE_UNDO_LINK ? DOWN : FREE);
     return 0;
 }
 

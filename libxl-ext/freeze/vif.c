@@ -52,64 +52,88 @@ int lxe__vif_describe(struct xs_handle *xsh, const struct lxe__backend *b,
     return rc;
 }
 
-/* A socket to ask by, with *@ifr filled in, or -1. */
-static int open_interface(const char *vif, struct ifreq *ifr,
-                          struct lxe__err *err)
+/* What a task needs to know. */
+struct link {
+    char vif[IFNAMSIZ];
+    bool up;
+};
+
+/* A socket to ask by, with *@ifr filled in, or -1 with errno. */
+static int open_interface(const char *vif, struct ifreq *ifr)
 {
-    int fd;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), saved;
 
     memset(ifr, 0, sizeof(*ifr));
-    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return lxe__err_set(err, errno, "freeze: no socket to reach"
-                            " interface %s: %s", vif, strerror(errno));
-    snprintf(ifr->ifr_name, sizeof(ifr->ifr_name), "%s", vif);
-    if (!ioctl(fd, SIOCGIFFLAGS, ifr))
+    strncpy(ifr->ifr_name, vif, sizeof(ifr->ifr_name) - 1);
+    if (fd < 0 || !ioctl(fd, SIOCGIFFLAGS, ifr))
         return fd;
-    lxe__err_set(err, errno, "freeze: interface %s: %s", vif,
-                 strerror(errno));
+    saved = errno;
     close(fd);
+    errno = saved;
     return -1;
 }
 
+/* Linux reads flags without the lock that setting them takes. */
 int lxe__vif_is_up(const char *vif, bool *up_r, struct lxe__err *err)
 {
     struct ifreq ifr;
-    int fd = open_interface(vif, &ifr, err);
+    int fd = open_interface(vif, &ifr);
 
     if (fd < 0)
-        return -1;
+        return lxe__err_set(err, errno, "freeze: cannot read the flags of"
+                            " interface %s: %s", vif, strerror(errno));
     close(fd);
     *up_r = ifr.ifr_flags & IFF_UP;
     return 0;
 }
 
-int lxe__vif_link(const char *vif, bool up, struct lxe__err *err)
+static int set_link(const void *data)
 {
+    const struct link *l = data;
     struct ifreq ifr;
-    int fd = open_interface(vif, &ifr, err), rc;
+    int fd = open_interface(l->vif, &ifr);
 
     if (fd < 0)
-        return -1;
-    if (up == !!(ifr.ifr_flags & IFF_UP)) {
-        rc = 0;
-        goto out;
-    }
-    if (up)
-        ifr.ifr_flags |= IFF_UP;
-    else
-        ifr.ifr_flags &= ~IFF_UP;
-    if (ioctl(fd, SIOCSIFFLAGS, &ifr)) {
-        rc = lxe__err_set(err, errno, "freeze: cannot set interface %s"
-                          " %s: %s", vif, up ? "up" : "down",
-                          strerror(errno));
-        goto out;
-    }
-    rc = 0;
+        return errno;
+    if (l->up == !!(ifr.ifr_flags & IFF_UP))
+        return 0;
+    ifr.ifr_flags ^= IFF_UP;
+    return ioctl(fd, SIOCSIFFLAGS, &ifr) ? errno : 0;
+}
 
- out:
-    close(fd);
-    return rc;
+int lxe__vif_link(struct lxe__task *t, const struct lxe__jentry *e,
+                  bool up, struct lxe__err *err)
+{
+    struct link l = { .up = up };
+
+    strcpy(l.vif, e->vif);
+    return lxe__task_start(t, e->name, set_link, &l, err);
+}
+
+int lxe__vif_link_failed(const struct lxe__jentry *e, bool up, int result,
+                         struct lxe__err *err)
+{
+    return lxe__err_set(err, result, "freeze: cannot set interface %s %s:"
+                        " %s", e->vif, up ? "up" : "down",
+                        strerror(result));
+}
+
+int lxe__vif_down(const struct lxe__jentry *e, double deadline,
+                  const volatile sig_atomic_t *stop, struct lxe__err *err)
+{
+    double start = lxe__now_ms();
+    struct lxe__task t;
+    int result;
+
+    if (lxe__vif_link(&t, e, false, err))
+        return -1;
+    if (lxe__task_wait(&t, deadline, stop, &result))
+        return lxe__err_set(err, errno, "freeze: interface %s: not down"
+                            " within %.0f ms%s", e->vif,
+                            lxe__now_ms() - start, errno == EINTR ?
+                            ", and told to stop" : "; something holds the"
+                            " lock of the network's configuration");
+    return result ? lxe__vif_link_failed(e, false, result, err) : 0;
 }
 
 /* What the script gets; made ahead of the fork. */

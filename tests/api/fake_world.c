@@ -32,6 +32,7 @@
  *   net/VIF     an interface in a bridge: "up" or "down"
  *   stuck       the device whose unbind does not end while it is there
  *   stuck_bind  the same of its bind
+ *   stuck_link  the interface whose link is not set while it is there
  *   full        where it is there, no journal has room for a line that
  *               begins with its text
  *
@@ -761,6 +762,22 @@ int fsync(int fd)
     return fdatasync(fd);
 }
 
+/* What it needs does not answer: at most a minute. */
+static void be_stuck(const char *file, const char *name, size_t len)
+{
+    bool same = true;
+    char *stuck;
+    int i;
+
+    for (i = 0; same && i < 6000; i++) {
+        stuck = read_text(file);
+        same = stuck && strlen(stuck) == len && !memcmp(stuck, name, len);
+        free(stuck);
+        if (same)
+            usleep(10 * 1000);
+    }
+}
+
 /* The flags of an interface: whether it is up. */
 int ioctl(int fd, unsigned long request, ...)
 {
@@ -785,10 +802,12 @@ int ioctl(int fd, unsigned long request, ...)
         errno = ENODEV;
         return -1;
     }
-    if (request == SIOCSIFFLAGS)
+    if (request == SIOCSIFFLAGS) {
+        be_stuck("stuck_link", ifr->ifr_name, strlen(ifr->ifr_name));
         write_text(name, ifr->ifr_flags & IFF_UP ? "up" : "down");
-    else
+    } else {
         ifr->ifr_flags = strncmp(text, "up", 2) ? 0 : IFF_UP;
+    }
     free(text);
     return 0;
 }
@@ -851,22 +870,6 @@ static int set_bound(const char *name, size_t len, bool bound)
     }
     munmap(grants, PAGE);
     return 0;
-}
-
-/* Its storage does not answer: at most a minute. */
-static void be_stuck(const char *file, const char *name, size_t len)
-{
-    bool same = true;
-    char *stuck;
-    int i;
-
-    for (i = 0; same && i < 6000; i++) {
-        stuck = read_text(file);
-        same = stuck && strlen(stuck) == len && !memcmp(stuck, name, len);
-        free(stuck);
-        if (same)
-            usleep(10 * 1000);
-    }
 }
 
 /* Is there no room for that line? */

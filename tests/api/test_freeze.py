@@ -253,10 +253,14 @@ def network_card(world, link):
             "libxl/5/device/vif/0/backend": f"/{card}",
             "libxl/5/device/vif/0/frontend": "/local/domain/5/device/vif/0",
             f"{card}/state": "4",
+            f"{card}/frontend": "/local/domain/5/device/vif/0",
             "local/domain/5/device/vif/0/tx-ring-ref": str(RING_REF),
             "local/domain/5/device/vif/0/rx-ring-ref": str(RING_REF),
             }.items():
         world.put(f"store/{name}", value)
+    for name in ("devices/vif-5-0/driver", "drivers/vif/bind",
+                 "drivers/vif/unbind"):
+        world.put(f"sys/{name}", "")
     world.put("net/vif5.0", link)
     return world.path / "net/vif5.0"
 
@@ -282,6 +286,50 @@ def test_a_link_that_is_left_down_is_set_up(world):
     world.put("state", "running")
     world.xl_ext("thaw", "5")
     world.nothing_left(2)
+    assert link.read_text() == "up"
+
+
+def test_a_link_that_hangs_is_left_alone(world):
+    """Somebody else holds the lock of the network's configuration.  It is
+    set down when that ends, and then up again."""
+    link = network_card(world, "up")
+    world.put("conf", "freeze_timeout = 1000\n")
+    world.put("stuck_link", "vif5.0")
+    world.put("state", "suspended")
+    start = time.monotonic()
+    p = subprocess.run([BUILD / "xl-ext", "freeze", "5"], env=world.env,
+                       capture_output=True, check=False, text=True)
+    assert p.returncode == 2
+    assert "interface vif5.0: not down within" in p.stderr, p
+    assert "guardian of domain 5 goes on" in p.stderr, p
+    assert time.monotonic() < start + 15
+    assert len(world.guardians()) == 2 and world.bound
+    assert "intent link vif-5-0" in world.journal
+    assert "unbind" not in world.journal
+    assert link.read_text() == "up"
+    (world.path / "stuck_link").unlink()
+    world.nothing_left(30)
+    assert link.read_text() == "up"
+
+
+def test_a_thaw_does_not_wait_for_one_link_with_all_others(world):
+    link = network_card(world, "up")
+    world.put("state", "suspended")
+    world.report()
+    world.kill(world.guardians())
+    with open(world.path / "run/5.journal", "a", encoding="ascii") as f:
+        f.write(f"intent unbind {DISK} vbd - -\n")
+    world.unbind()
+    world.put("stuck_link", "vif5.0")
+    world.put("state", "running")
+    with subprocess.Popen([BUILD / "xl-ext", "thaw", "5"], env=world.env):
+        end = time.monotonic() + 10
+        while not world.bound:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        assert link.read_text() == "down"
+        (world.path / "stuck_link").unlink()
+    world.nothing_left(10)
     assert link.read_text() == "up"
 
 

@@ -236,6 +236,22 @@ def test_a_cancel_does_not_wait_for_a_disk_that_is_stuck(world, helper,
     world.nothing_left(30)
 
 
+def test_a_cancel_does_not_wait_for_a_link_that_hangs(world, helper):
+    card(world, 0, connect(world, 0))
+    world.put("net/vif5.0", "up")
+    world.put("stuck_link", "vif5.0")
+    h = helper()
+    h.suspend()
+    wait_for(lambda: "intent link" in world.journal)
+    time.sleep(0.3)
+    assert h.cancel() < CANCELLED
+    assert "told to stop" in "".join(h.said)
+    assert len(world.guardians()) == 2
+    (world.path / "stuck_link").unlink()
+    world.nothing_left(30)
+    assert (world.path / "net/vif5.0").read_text() == "up"
+
+
 def test_a_cancel_counts_in_a_thaw_as_well(world, helper):
     world.put("conf", DETACH)
     world.put("stuck_bind", DISK)

@@ -18,9 +18,13 @@
 #include "guest.h"
 #include "migrate.h"
 
-/* A host without libxl-ext gets what it can read, or nothing. */
+/*
+ * A host without libxl-ext gets what it can read, or nothing.  xl shows
+ * as much with -vvv as xl-ext with -v.
+ */
 #define RECEIVE "if command -v xl-ext >/dev/null 2>&1; then"            \
-    " exec xl-ext migrate-receive%s; else exec xl migrate-receive%s%s; fi"
+    " exec xl-ext migrate-receive%s%s; else"                            \
+    " exec xl%s migrate-receive%s%s; fi"
 
 #define ASK_S    60             /* how long the peer is asked again */
 /* The peer may take 20 s of these to end what waits there. */
@@ -68,8 +72,8 @@ static int open_way(struct guest *g, const struct migrate_way *w,
     char remote[256];
 
     /* That of libxl-ext hears of -p in the offer. */
-    snprintf(remote, sizeof(remote), RECEIVE, e, e,
-             w->paused ? " -p" : "");
+    snprintf(remote, sizeof(remote), RECEIVE, e, w->verbose ? " -v" : "",
+             w->verbose ? " -vvv" : "", e, w->paused ? " -p" : "");
     if (!transport_open(t, w->shell, w->host,
                         w->receive ? w->receive : remote))
         return 0;
@@ -402,6 +406,7 @@ static int run_migrate(const struct command_call *call)
         .no_monitor = call->options & MIGRATE_NO_MONITOR,
         .paused = call->options & MIGRATE_PAUSED,
         .keep_domid = call->options & MIGRATE_KEEP_DOMID,
+        .verbose = call->options & MIGRATE_VERBOSE,
     };
     struct guest g;
     uint32_t domid;
@@ -427,7 +432,7 @@ const struct command migrate_commands[] = {
         { "-e", NULL, "the other host does not wait for the guest's"
           " end" },
         { "--json", NULL, "print the outcome as one JSON object" },
-        { "-v", NULL, "show what libxl says" },
+        { "-v", NULL, "show what libxl says, here and there" },
         MIGRATE_WAY_OPTIONS,
         { "--live", NULL, "as by xl: a migration is always live" },
         { "-p", NULL, "leave the guest paused there" },

@@ -25,7 +25,7 @@
 /* As the options say it; NULL: not given. */
 struct migrate_way {
     const char *host, *shell, *receive, *timeout, *config;
-    bool no_monitor, paused, keep_domid;
+    bool no_monitor, paused, keep_domid, verbose;
 };
 
 #define MIGRATE_CLOSE_MS 5000   /* for transport_close() */

@@ -163,6 +163,28 @@ def test_stock_is_started_so_that_it_leaves_it_paused(migration):
     assert migration.said("go") and migration.state == "gone"
 
 
+def receivers(migration, *args):
+    """What is run on a host with libxl-ext, and on one without."""
+    migration.run(args=args)
+    remote = migration.said("remote").rstrip()
+    (migration.world.path / "remote").unlink()
+    migration.world.put("state", "running")
+    migration.world.put("store/local/domain/5/name", "web")
+    return [w.split(";")[0] for w in remote.split("exec ")[1:]]
+
+
+def test_the_other_end_is_as_verbose(migration):
+    """As with xl -v migrate; what is the caller's own is not touched."""
+    assert receivers(migration) == ["xl-ext migrate-receive",
+                                    "xl migrate-receive"]
+    assert receivers(migration, "-v") == [
+        "xl-ext migrate-receive -v", "xl -vvv migrate-receive"]
+    assert receivers(migration, "-e", "-v", "-p") == [
+        "xl-ext migrate-receive -e -v", "xl -vvv migrate-receive -e -p"]
+    migration.run(args=["-v", "--receive", "mine"])
+    assert migration.said("remote") == "mine\n"
+
+
 def test_stock_that_was_not_started_so_is_refused(migration):
     stock(migration)
     err = migration.run(rc=2, args=["-p", "--receive", "xl migrate-receive"])

@@ -99,6 +99,37 @@ static int finish(struct lxe__helper *h, int r)
     return r ? 1 : 0;
 }
 
+static int bad_arguments(const struct lxe__err *err)
+{
+    fprintf(stderr, PROGRAM ": %s\n", err->msg);
+    return usage(stderr, 2);
+}
+
+/* What precedes either operation; -1 with errno, and the cause logged. */
+static int begin(struct lxe__helper *h, char **argv,
+                 enum lxe__session_op op, xc_stream_type_t stream_type)
+{
+    struct lxe__err err;
+    int r;
+
+    lxe__err_init(&err);
+    r = helper_open(h, &err);
+    if (stream_type != XC_STREAM_PLAIN) {
+        lxe__err_init(&err);    /* stock opens things for itself */
+        lxe__helper_exec_stock(h, argv, &err);
+        r = -1;
+    }
+    if (!r)
+        r = meet_caller(h, op, &err);
+    if (!r)
+        return 0;
+    lxe__caller_end(&h->caller, &err);
+    LXE_ERROR(&h->proto.logger, "%s: dom %u: %s", op == LXE_SESSION_SAVE ?
+              "save" : "restore", h->domid, err.msg);
+    errno = err.code;
+    return -1;
+}
+
 /*----- the two operations -----*/
 
 static int main_save(struct lxe__helper *h, char **argv)
@@ -108,62 +139,29 @@ static int main_save(struct lxe__helper *h, char **argv)
     int r;
 
     lxe__err_init(&err);
-    if (lxe__args_save(argv + 2, h, &a, &err)) {
-        fprintf(stderr, PROGRAM ": %s\n", err.msg);
-        return usage(stderr, 2);
-    }
-    r = helper_open(h, &err);
-    if (a.stream_type != XC_STREAM_PLAIN) {
-        lxe__err_init(&err);    /* stock opens things for itself */
-        lxe__helper_exec_stock(h, argv, &err);
-        r = -1;
-    }
-    if (!r)
-        r = meet_caller(h, LXE_SESSION_SAVE, &err);
-    if (!r)
-        return finish(h, lxe__helper_save(h, &a));
-    lxe__caller_end(&h->caller, &err);
-    LXE_ERROR(&h->proto.logger, "save: dom %u: %s", h->domid, err.msg);
-    errno = err.code;
-    return finish(h, -1);
+    if (lxe__args_save(argv + 2, h, &a, &err))
+        return bad_arguments(&err);
+    r = begin(h, argv, LXE_SESSION_SAVE, a.stream_type);
+    return finish(h, r ? r : lxe__helper_save(h, &a));
 }
 
 static int main_restore(struct lxe__helper *h, char **argv)
 {
     struct lxe__restore_args a;
     struct lxe__err err;
-    int r;
+    int r, saved;
 
     lxe__err_init(&err);
-    if (lxe__args_restore(argv + 2, h, &a, &err)) {
-        fprintf(stderr, PROGRAM ": %s\n", err.msg);
-        return usage(stderr, 2);
-    }
-    r = helper_open(h, &err);
-    if (a.stream_type != XC_STREAM_PLAIN) {
-        lxe__err_init(&err);    /* stock opens things for itself */
-        lxe__helper_exec_stock(h, argv, &err);
-        r = -1;
-    }
+    if (lxe__args_restore(argv + 2, h, &a, &err))
+        return bad_arguments(&err);
+    r = begin(h, argv, LXE_SESSION_RESTORE, a.stream_type);
     if (!r)
-        r = meet_caller(h, LXE_SESSION_RESTORE, &err);
-    if (!r) {
         r = lxe__helper_restore(h, &a);
-    } else {
-        lxe__caller_end(&h->caller, &err);
-        LXE_ERROR(&h->proto.logger, "restore: dom %u: %s", h->domid,
-                  err.msg);
-        errno = err.code;
-    }
-    if (r) {
-        int saved = errno;
-
-        /* libxl expects results before a failure, too. */
-        lxe__proto_restore_results(&h->proto, 0, 0);
-        errno = saved;
-    } else {
-        lxe__proto_restore_results(&h->proto, a.store_gfn, a.console_gfn);
-    }
+    /* libxl expects results before a failure, too. */
+    saved = errno;
+    lxe__proto_restore_results(&h->proto, r ? 0 : a.store_gfn,
+                               r ? 0 : a.console_gfn);
+    errno = saved;
     return finish(h, r);
 }
 

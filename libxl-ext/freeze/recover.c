@@ -120,6 +120,18 @@ static int let_run(xc_interface *xch, const struct lxe__journal *j,
     }
 }
 
+/* 0 and *@fd_r, which is -1 where there is no journal. */
+static int open_journal(uint32_t domid, int *fd_r, struct lxe__err *err)
+{
+    struct lxe__err mine;
+
+    lxe__err_init(&mine);
+    *fd_r = lxe__journal_open(domid, &mine);
+    if (*fd_r >= 0 || mine.code == ENOENT)
+        return 0;
+    return lxe__err_set(err, mine.code, "%s", mine.msg);
+}
+
 int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
                        uint32_t domid, unsigned wait_ms, bool force,
                        const struct lxe__resumer *resumer,
@@ -132,11 +144,10 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
     double age;
 
     lxe__err_init(&mine);
-    fd = lxe__journal_open(domid, &mine);
-    if (fd < 0 && mine.code == ENOENT)
-        return 0;
+    if (open_journal(domid, &fd, err))
+        return -1;
     if (fd < 0)
-        return lxe__err_set(err, mine.code, "%s", mine.msg);
+        return 0;
     if (take_lock(fd, is_held(fd) ? 0 : wait_ms)) {
         rc = locked(fd, domid, errno, wait_ms, err);
         goto out;
@@ -196,16 +207,13 @@ int lxe__guard_thaw(xc_interface *xch, struct xs_handle *xsh,
                     struct lxe__err *err)
 {
     struct lxe__journal j;
-    struct lxe__err mine;
     bool held = false;
     int fd, rc = 0;
 
-    lxe__err_init(&mine);
-    fd = lxe__journal_open(domid, &mine);
-    if (fd < 0 && mine.code == ENOENT)
-        return 0;
+    if (open_journal(domid, &fd, err))
+        return -1;
     if (fd < 0)
-        return lxe__err_set(err, mine.code, "%s", mine.msg);
+        return 0;
     /* One that cannot be read is recover's to judge. */
     if (!lxe__journal_read(&j, fd, NULL)) {
         held = j.held;

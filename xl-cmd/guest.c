@@ -187,6 +187,16 @@ int guest_close(struct guest *g)
     return rc;
 }
 
+int guest_find(struct guest *g, const char *text, uint32_t *domid_r)
+{
+    if (libxl_ext_domain_find(g->ctx, text, domid_r)) {
+        guest_error(g, "%s", libxl_ext_error(g->ctx));
+        return -1;
+    }
+    g->outcome.guest = libxl_domid_to_name(g->libxl, *domid_r);
+    return 0;
+}
+
 int guest_number(const char *text, long min, long max, long *n_r)
 {
     char *end;

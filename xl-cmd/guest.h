@@ -57,6 +57,12 @@ int guest_close(struct guest *g);
 /* Without a last word: for commands that are not about one guest. */
 void guest_free(struct guest *g);
 
+/*
+ * The domain that @text means, and its name for the outcome; -1 with a
+ * line.
+ */
+int guest_find(struct guest *g, const char *text, uint32_t *domid_r);
+
 /* Keeps the first error for the outcome and says it at once. */
 void guest_error(struct guest *g, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -193,12 +193,8 @@ static int run_precheck(const struct command_call *call)
     }
     if (!guest_open(&g, call, false, false)) {
         guest_no_cancel();
-        if (libxl_ext_domain_find(g.ctx, call->args[0], &domid)) {
-            guest_error(&g, "%s", libxl_ext_error(g.ctx));
-        } else {
-            g.outcome.guest = libxl_domid_to_name(g.libxl, domid);
+        if (!guest_find(&g, call->args[0], &domid))
             rc = precheck(&g, domid, &way);
-        }
     }
     guest_free(&g);
     return rc;

@@ -129,10 +129,7 @@ static int run_save(const struct command_call *call)
     if (json && !strcmp(call->args[1], "-")) {
         guest_error(&g, "--json and an image on standard output exclude"
                     " each other");
-    } else if (libxl_ext_domain_find(g.ctx, call->args[0], &domid)) {
-        guest_error(&g, "%s", libxl_ext_error(g.ctx));
-    } else {
-        g.outcome.guest = libxl_domid_to_name(g.libxl, domid);
+    } else if (!guest_find(&g, call->args[0], &domid)) {
         save(&g, domid, call->args[1]);
         guest_look(&g, domid);
     }

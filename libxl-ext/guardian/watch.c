@@ -99,13 +99,16 @@ static int start(struct guard *g, struct lxe__err *err)
 
 /*
  * libxenguest does so at its end, which a helper that was killed did not
- * reach.  Nobody else saves the guest yet: they wait for the journal.
+ * reach.  Nobody else saves the guest yet: they wait for the journal, or
+ * it was removed, by a helper that had waited for us in vain, say.
  * By hand there was no such mode, and there is no toolstack.
  */
 static void stop_logdirty(const struct guard *g)
 {
     struct lxe__err err;
 
+    if (lxe__journal_removed(g->journal_fd))
+        return;
     lxe__err_init(&err);
     if (g->toolstack_known && lxe__logdirty_off(g->xch, g->domid, &err))
         note(g, "%s", err.msg);
@@ -307,7 +310,9 @@ int guard_work(uint32_t domid, bool toolstack_known)
         note(&g, "goes on where another guardian ended");
     close(GUARD_FD_READY);
     watch(&g);
-    if (lxe__journal_remove(domid, &err))
+    /* What has its name may be another's. */
+    if (!lxe__journal_removed(g.journal_fd) &&
+        lxe__journal_remove(domid, &err))
         note(&g, "%s", err.msg);
     else if (!g.failures)
         remove_log(&g);

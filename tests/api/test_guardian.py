@@ -131,6 +131,19 @@ def test_a_device_that_hangs_keeps_no_guest_suspended(world, save):
     world.nothing_left(30)
 
 
+def test_a_guardian_that_came_too_late_touches_nothing(world, save):
+    """Its helper had given it up, and another saves the guest by now."""
+    s = save()
+    (world.path / "run/5.journal").unlink()
+    world.put("run/5.journal", HEAD)
+    s.dies()
+    end = time.monotonic() + 10
+    while world.guardians():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert world.journal == HEAD and world.logdirty == "on"
+
+
 def test_whole_and_the_toolstack_has_died_ahead_of_its_word(world, save):
     s = save()
     s.suspends()

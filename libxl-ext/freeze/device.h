@@ -24,6 +24,7 @@ struct xs_handle;
 
 /* Is @name bound to its driver?  false also where there is no device. */
 bool lxe__sysfs_bound(const char *name);
+/* True where that cannot be told: what is gone needs no thaw. */
 bool lxe__sysfs_exists(const char *name);
 
 /*

@@ -36,7 +36,7 @@ bool lxe__sysfs_exists(const char *name)
     char path[128];
 
     snprintf(path, sizeof(path), BUS "/devices/%.47s", name);
-    return !access(path, F_OK);
+    return !access(path, F_OK) || errno != ENOENT;
 }
 
 bool lxe__sysfs_bound(const char *name)

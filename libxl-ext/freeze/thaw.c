@@ -73,7 +73,10 @@ static bool is_online(const struct undoing *u)
     return online;
 }
 
-/* Is a ring of this backend still mapped by anybody? */
+/*
+ * Is a ring of this backend still mapped by anybody?  True where that
+ * cannot be told; what the guest has not in xenstore is no ring.
+ */
 static bool rings_in_use(const struct undoing *u)
 {
     char *fe = lxe__xs_node(u->xsh, u->be_path, "frontend");
@@ -82,16 +85,18 @@ static bool rings_in_use(const struct undoing *u)
     struct lxe__backend b = { 0 };
     struct lxe__gmap gmap;
     struct lxe__err err;
-    bool in_use = false;
+    bool in_use = !fe && errno != ENOENT;
 
     lxe__err_init(&err);
     if (!fe || strlen(fe) >= sizeof(b.fe_path) ||
         !lxe__backend_parse(u->be_path, &b))
         goto out;
     strcpy(b.fe_path, fe);
+    if (lxe__ringset_list(&rings, u->xsh, &b, &err))
+        goto out;
+    in_use = true;
     fmem = xenforeignmemory_open(NULL, 0);
-    if (!fmem || lxe__ringset_list(&rings, u->xsh, &b, &err) ||
-        lxe__gmap_open(&gmap, u->xch, fmem, b.domid, &err))
+    if (!fmem || lxe__gmap_open(&gmap, u->xch, fmem, b.domid, &err))
         goto out;
     in_use = lxe__ringset_in_use(&rings, &gmap.t);
     lxe__gmap_close(&gmap);

@@ -30,6 +30,8 @@
  *               vif N that of grant 10 + N, of any other device that of
  *               grant 9
  *   net/VIF     an interface in a bridge: "up" or "down"
+ *   unmappable  where it is there, no frame of a guest can be mapped
+ *   unseen      where it is there, nobody can look whether a device is
  *   stuck       the device whose unbind does not end while it is there
  *   stuck_bind  the same of its bind
  *   stuck_link  the interface whose link is not set while it is there
@@ -298,6 +300,10 @@ xenforeignmemory_handle *xenforeignmemory_open(
 {
     (void)logger;
     (void)open_flags;
+    if (in_place("unmappable")) {
+        errno = EMFILE;
+        return NULL;
+    }
     return (xenforeignmemory_handle *)&handle;
 }
 
@@ -732,8 +738,15 @@ static const char *translate(const char *path, char *room, size_t len)
 
 int access(const char *path, int mode)
 {
+    static const char devices[] = BUS "/devices/";
+    size_t len = sizeof(devices) - 1;
     char room[512];
 
+    if (in_place("unseen") && !strncmp(path, devices, len) &&
+        !strchr(path + len, '/')) {
+        errno = ENOMEM;
+        return -1;
+    }
     return faccessat(AT_FDCWD, translate(path, room, sizeof(room)), mode,
                      0);
 }

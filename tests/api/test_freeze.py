@@ -196,6 +196,26 @@ def test_several_at_once(world):
     assert done
 
 
+@pytest.mark.parametrize("what", ["unmappable", "unseen"])
+def test_what_cannot_be_told_is_not_taken_for_well(world, what):
+    """A ring that may be in use, a device that may be there."""
+    frozen(world)
+    world.kill(world.guardians())
+    world.ring_in_use(what == "unmappable")
+    world.put(what, "")
+    with subprocess.Popen([BUILD / "xl-ext", "thaw", "5"], env=world.env,
+                          stderr=subprocess.PIPE) as p:
+        time.sleep(1)
+        if what == "unmappable":
+            assert p.poll() is None and not world.bound
+        (world.path / what).unlink()
+        time.sleep(0.5)
+        world.ring_in_use(False)
+        assert p.wait(30) == 0
+    world.nothing_left(2)
+    assert world.bound
+
+
 def second_disk(world):
     """Beside the first; in the order in which xenstore has them."""
     other = "local/domain/0/backend/vbd/5/51728"

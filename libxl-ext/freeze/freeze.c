@@ -172,6 +172,12 @@ int lxe__freeze_arm(struct lxe__freeze *f, struct lxe__err *err)
     return start_guardian(f, err);
 }
 
+void lxe__freeze_listen(struct lxe__freeze *f)
+{
+    if (f->view.xsh)
+        lxe__view_take(&f->view);
+}
+
 /*----- commit, hold, thaw, free -----*/
 
 /* Its death is seen by the journal's lock, not here. */

@@ -71,6 +71,12 @@ int lxe__freeze_plan(struct lxe__freeze **out, xc_interface *xch,
 int lxe__freeze_arm(struct lxe__freeze *f, struct lxe__err *err);
 
 /*
+ * From time to time between arm and run, while pages are written: what
+ * xenstore has to say of the backends is heard, and heeded by run.
+ */
+void lxe__freeze_listen(struct lxe__freeze *f);
+
+/*
  * The domain must be shut down with reason "suspend" or, by hand, be as
  * it was found by the plan.  @logdirty: Xen's
  * log-dirty mode is on (a live save), so frames are marked and peeked

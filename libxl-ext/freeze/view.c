@@ -30,17 +30,25 @@ static int watch(struct lxe__view *v, const char *path,
                         strerror(errno));
 }
 
-/* Takes all events that are here now; returns whether there were any. */
-static bool take_events(struct lxe__view *v)
+void lxe__view_take(struct lxe__view *v)
 {
-    bool any = false;
     char **event;
 
-    lxe__xs_own_domid(v->xsh);      /* the round trip */
     while ((event = xs_check_watch(v->xsh))) {
-        any = true;
+        v->changed = true;
         free(event);
     }
+}
+
+/* All up to now; whether there were any since the last call. */
+static bool take_events(struct lxe__view *v)
+{
+    bool any;
+
+    lxe__xs_own_domid(v->xsh);      /* the round trip */
+    lxe__view_take(v);
+    any = v->changed;
+    v->changed = false;
     return any;
 }
 

@@ -34,6 +34,7 @@ struct lxe__view {
     struct lxe__view_item *items;
     struct lxe__gmap gmap;
     bool complete;
+    bool changed;               /* events were taken, and not yet heeded */
 };
 
 /* Finds and judges the backends, and begins to watch. */
@@ -45,6 +46,12 @@ int lxe__view_open(struct lxe__view *v, xc_interface *xch, uint32_t domid,
  * is in its item; -1 is for what is wrong with all.
  */
 int lxe__view_map(struct lxe__view *v, struct lxe__err *err);
+
+/*
+ * Takes the events that have come, which would pile up else: the guest
+ * can make as many as it likes.  Asks xenstored nothing.
+ */
+void lxe__view_take(struct lxe__view *v);
 
 /*
  * Makes the view true again if something changed since; *remade_r says

@@ -302,6 +302,7 @@ static int cb_precopy_policy(struct precopy_stats stats, void *data)
 {
     struct save *s = data;
 
+    lxe__freeze_listen(s->freeze);
     if (leave_relay(s) || hold_limit(s))
         return XGS_POLICY_ABORT;
     lxe__caller_pages(&s->h->caller, stats.iteration + 1,
@@ -469,6 +470,7 @@ static void on_progress(void *data, uint64_t done, uint64_t total)
 {
     struct save *s = data;
 
+    lxe__freeze_listen(s->freeze);
     lxe__caller_pages(&s->h->caller, s->h->caller.progress.round, done,
                       total);
 }

@@ -159,6 +159,23 @@ def test_a_save_is_committed(world, helper):
     world.nothing_left()
 
 
+def test_what_xenstore_says_is_heard_while_the_guest_runs(world, helper):
+    """Or a guest could let it pile up; and it is heeded: a card came."""
+    world.put("conf", DETACH)
+    world.put("rounds", "40")
+    h = helper()
+    wait_for(lambda: (world.path / "image").stat().st_size)
+    card(world, 0, connect(world, 0))
+    world.put("events", "")
+    wait_for(lambda: not (world.path / "events").exists(), 1)
+    assert "suspend" not in world.journal
+    h.suspend()
+    assert h.complete() == 0
+    assert "intent unbind vif-5-0" in world.journal
+    world.put("state", "running")
+    world.nothing_left()
+
+
 @pytest.mark.parametrize("word", [0, 1])
 def test_a_guest_that_does_not_suspend_is_not_frozen(world, helper, word):
     """It was shut down, or libxl 4.17 gave up waiting."""

@@ -19,9 +19,11 @@ int guard_domain(uint32_t domid);
 
 /*
  * What guard_domain() supervises.  @toolstack_known: the descriptor for
- * it is what its name says, and not one that was opened since.
+ * it is what its name says, and not one that was opened since.  @again:
+ * it is not the first, and nobody waits for it to be ready: for five
+ * minutes it tries to reach Xen and xenstore.
  */
-int guard_work(uint32_t domid, bool toolstack_known);
+int guard_work(uint32_t domid, bool toolstack_known, bool again);
 int thaw_domain(uint32_t domid, int force);
 int thaw_all(int force);
 int resume_domain(uint32_t domid, int force);

@@ -35,7 +35,7 @@ int guard_domain(uint32_t domid)
         pid = fork();
         /* One alone is better than none. */
         if (pid <= 0)
-            return guard_work(domid, toolstack_known);
+            return guard_work(domid, toolstack_known, deaths);
         while (waitpid(pid, &status, 0) < 0)
             if (errno != EINTR)
                 return 1;

@@ -28,6 +28,7 @@
 
 #define POLL_MS        50
 #define RETRY_MS       500
+#define AGAIN_MS       300000   /* xenstored is away, or memory short */
 #define STATE_CLOSING  5
 #define STATE_CLOSED   "6"
 
@@ -74,12 +75,15 @@ static void remove_log(const struct guard *g)
         unlink(path);
 }
 
+/* May be called again. */
 static int start(struct guard *g, struct lxe__err *err)
 {
     struct lxe__journal j;
 
-    g->xch = xc_interface_open(NULL, NULL, 0);
-    g->xsh = xs_open(0);
+    if (!g->xch)
+        g->xch = xc_interface_open(NULL, NULL, 0);
+    if (!g->xsh)
+        g->xsh = xs_open(0);
     if (!g->xch || !g->xsh)
         return lxe__err_set(err, errno, "guardian: cannot reach Xen or"
                             " xenstore: %s", strerror(errno));
@@ -95,6 +99,28 @@ static int start(struct guard *g, struct lxe__err *err)
     guard_take_up(&g->state, &j);
     lxe__journal_dispose(&j);
     return 0;
+}
+
+/*
+ * Nobody else would bring back what the journal names, so one that takes
+ * another's place does not give up at once.
+ */
+static int start_again(struct guard *g, struct lxe__err *err)
+{
+    double end = lxe__now_ms() + AGAIN_MS;
+    struct lxe__err mine;
+
+    for (;;) {
+        lxe__err_init(&mine);
+        if (!start(g, &mine))
+            return 0;
+        if (g->failures++ % 20 == 0)
+            note(g, "cannot go on guarding (try %u): %s", g->failures,
+                 mine.msg);
+        if (lxe__now_ms() > end)
+            return lxe__err_set(err, mine.code, "%s", mine.msg);
+        lxe__sleep_ms(RETRY_MS);
+    }
 }
 
 /*
@@ -287,7 +313,7 @@ static void watch(struct guard *g)
     }
 }
 
-int guard_work(uint32_t domid, bool toolstack_known)
+int guard_work(uint32_t domid, bool toolstack_known, bool again)
 {
     struct guard g = {
         .domid = domid, .journal_fd = GUARD_FD_JOURNAL,
@@ -299,7 +325,7 @@ int guard_work(uint32_t domid, bool toolstack_known)
 
     signal(SIGPIPE, SIG_IGN);
     lxe__err_init(&err);
-    rc = start(&g, &err);
+    rc = again ? start_again(&g, &err) : start(&g, &err);
     if (rc) {
         if (write(GUARD_FD_READY, err.msg, strlen(err.msg)) < 0)
             note(&g, "%s", err.msg);

@@ -31,6 +31,7 @@
  *               grant 9
  *   net/VIF     an interface in a bridge: "up" or "down"
  *   events      an event of xenstore, taken away by who takes it
+ *   storeless   where it is there, xenstore cannot be reached
  *   unmappable  where it is there, no frame of a guest can be mapped
  *   unseen      where it is there, nobody can look whether a device is
  *   stuck       the device whose unbind does not end while it is there
@@ -363,6 +364,10 @@ int xenforeignmemory_unmap_resource(xenforeignmemory_handle *fmem,
 struct xs_handle *xs_open(unsigned long flags)
 {
     (void)flags;
+    if (in_place("storeless")) {
+        errno = ENOMEM;
+        return NULL;
+    }
     return (struct xs_handle *)&handle;
 }
 

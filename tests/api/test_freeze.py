@@ -130,6 +130,20 @@ def test_a_guardian_that_is_killed_is_replaced(world):
     world.nothing_left()
 
 
+def test_a_guardian_that_is_replaced_on_a_host_short_of_memory(world):
+    """What killed the first keeps the next from beginning, for a time."""
+    frozen(world)
+    world.put("storeless", "")
+    world.kill_worker()
+    time.sleep(1.5)
+    assert len(world.guardians()) == 2 and not world.bound
+    (world.path / "storeless").unlink()
+    world.put("state", "running")
+    world.nothing_left()
+    assert "cannot go on guarding" in (world.path /
+                                       "run/5.log").read_text()
+
+
 @pytest.mark.parametrize("state", ["paused", "running"])
 def test_without_any_guardian_the_journal_is_enough(world, state):
     frozen(world)

@@ -306,17 +306,8 @@ static bool check_descriptor(struct lxe__reader *r, uint64_t at,
     return false;
 }
 
-/* A Xen to come may have it. */
-static void raise_descriptor(struct lxe__reader *r, uint64_t at,
-                             uint32_t type)
-{
-    lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "HVM_CONTEXT at byte %llu:"
-                   " Xen has no descriptor of type %u",
-                   (unsigned long long)at, type);
-}
-
 /* Xen's own format: descriptors, each with its data, up to END. */
-static int read_hvm_context(struct lxe__reader *r,
+static int read_descriptors(struct lxe__reader *r,
                             const struct lxe__rec *rec)
 {
     uint64_t end = rec->body + rec->length;
@@ -338,8 +329,11 @@ static int read_hvm_context(struct lxe__reader *r,
         if (!check_descriptor(r, at, type, lxe__get16(p + 2, false),
                               first))
             return 0;
-        if (type > HVM_CODE_MAX)
-            raise_descriptor(r, at, type);
+        /* A Xen to come may have it. */
+        if (type > HVM_CODE_MAX && !r->context_new) {
+            r->context_new = at;
+            r->context_new_type = type;
+        }
         first = false;
         if (!type)
             return 0;
@@ -352,6 +346,33 @@ static int read_hvm_context(struct lxe__reader *r,
         if (lxe__pass_over(r, len, "HVM_CONTEXT"))
             return -1;
     }
+}
+
+/* Of several a restore gives Xen the last. */
+static int read_hvm_context(struct lxe__reader *r,
+                            const struct lxe__rec *rec)
+{
+    uint64_t faults = r->out->nr_faults;
+
+    r->context_fault = r->context_new = 0;
+    if (read_descriptors(r, rec))
+        return -1;
+    if (r->out->nr_faults != faults)
+        r->context_fault = rec->body;
+    return 0;
+}
+
+void lxe__hvm_context_judge(struct lxe__reader *r)
+{
+    if (r->context_fault)
+        lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "B16: Xen refuses the"
+                       " HVM_CONTEXT at byte %llu",
+                       (unsigned long long)r->context_fault);
+    else if (r->context_new)
+        lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "HVM_CONTEXT at byte"
+                       " %llu: Xen has no descriptor of type %u",
+                       (unsigned long long)r->context_new,
+                       r->context_new_type);
 }
 
 /* Numbers of parameters, in Xen's public/hvm/params.h. */

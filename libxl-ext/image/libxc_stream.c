@@ -366,6 +366,7 @@ static void check_whole(struct lxe__reader *r, const struct lxe__rec *rec)
     if (r->out->hvm) {
         if (!r->seen_hvm_context)
             missing(r, rec, "HVM_CONTEXT", true);
+        lxe__hvm_context_judge(r);
         if (!r->seen_hvm_params)
             missing(r, rec, "HVM_PARAMS", false);
     } else {

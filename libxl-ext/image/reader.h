@@ -118,6 +118,10 @@ struct lxe__reader {
     bool seen_cpuid, seen_msr, seen_pages;
     /* ... and since the last checkpoint */
     bool seen_tsc, seen_shared_info, seen_hvm_context, seen_hvm_params;
+    /* Of the last HVM_CONTEXT; 0: none */
+    uint64_t context_fault;     /* where the body is that is broken */
+    uint64_t context_new;       /* where a descriptor of the future is */
+    uint32_t context_new_type;
 
     /* Frames. */
     bool pages_begun;           /* a pass is going on */
@@ -258,6 +262,8 @@ int lxe__libxc_records_read(struct lxe__reader *r,
 /* libxc_records.c: what is in a body, framing being checked already */
 int lxe__libxc_body_read(struct lxe__reader *r,
                          const struct lxe__rec *rec);
+/* At END or CHECKPOINT: does Xen take the last HVM_CONTEXT? */
+void lxe__hvm_context_judge(struct lxe__reader *r);
 
 /* memory_record.c: of libxc's stream, else of libxl's */
 int lxe__memory_record_read(struct lxe__reader *r, bool libxc,

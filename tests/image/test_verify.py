@@ -422,6 +422,19 @@ def test_a_descriptor_to_come_is_refused_and_no_fault():
                     who["reason"]) == (kind > 20)
 
 
+@pytest.mark.parametrize("nth, fate", [(0, "restored"), (1, "refused")])
+@pytest.mark.parametrize("kind, rules", [(2, ["B16"]), (21, [])])
+def test_of_two_contexts_xen_gets_the_last(nth, fate, kind, rules):
+    """libxenguest keeps one, and gives it to Xen at the end."""
+    im = b.build("pvh")
+    k = im.at("HVM_CONTEXT")
+    im.parts.insert(k, b.Part(**vars(im.parts[k])))
+    im.poke("HVM_CONTEXT", 0 if rules else 32, bytes([kind]), nth)
+    out = run("verify", im.bytes())[1]
+    assert sorted(f["rule"] for f in out["faults"]) == rules + ["O9"]
+    assert {who["fate"] for who in out["restores"].values()} == {fate}
+
+
 @pytest.mark.parametrize("nr", [2, 300])
 def test_all_vcpus_of_the_configuration_are_taken(nr):
     """The last but one is offline, and says nothing or only that."""
@@ -512,6 +525,12 @@ FATES = {
     "STATIC_DATA_END twice": "refused",
     "X86_PV_INFO missing": "refused",
     "X86_PV_INFO twice": "refused",
+    "HVM_CONTEXT empty": "refused",
+    "HVM_CONTEXT begins with another descriptor": "refused",
+    "HVM_CONTEXT descriptor runs over": "refused",
+    "HVM_CONTEXT descriptor an octet too long": "refused",
+    "HVM_CONTEXT with a second HEADER": "refused",
+    "HVM_CONTEXT of a vcpu that the configuration has not": "refused",
     "VERIFY ahead of the pages": "damaged",
     "X86_PV_INFO too long": "restored",
     "version 3 stream marked as 2": "restored",

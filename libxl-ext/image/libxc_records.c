@@ -279,6 +279,9 @@ static int read_tsc_info(struct lxe__reader *r, const struct lxe__rec *rec)
 
 /* Of descriptors, in Xen's public/arch-x86/hvm/save.h. */
 #define HVM_HEADER   1U
+#define HVM_HEADER_LEN 24U
+#define HVM_MAGIC    0x54381286U
+#define HVM_VERSION  1U
 #define HVM_CODE_MAX 20U        /* no Xen has had a greater one */
 
 /* Those of which each vcpu has one. */
@@ -287,11 +290,15 @@ static int read_tsc_info(struct lxe__reader *r, const struct lxe__rec *rec)
 
 /* What Xen looks at before it reads what is in a descriptor at @at. */
 static bool check_descriptor(struct lxe__reader *r, uint64_t at,
-                             uint32_t type, uint32_t instance, bool first)
+                             uint32_t type, uint32_t instance,
+                             uint32_t len, bool first)
 {
     if (first && type != HVM_HEADER)
         lxe__fault_note(r, LXE_RULE_B16, at, "HVM_CONTEXT: its first"
                         " descriptor is of type %u, not HEADER (1)", type);
+    else if (first && len != HVM_HEADER_LEN)
+        lxe__fault_note(r, LXE_RULE_B16, at + 4, "HVM_CONTEXT: %u octets"
+                        " of HEADER are not %u", len, HVM_HEADER_LEN);
     else if (!first && type == HVM_HEADER)
         lxe__fault_note(r, LXE_RULE_B16, at, "HVM_CONTEXT: a second"
                         " descriptor of type HEADER (1)");
@@ -304,6 +311,27 @@ static bool check_descriptor(struct lxe__reader *r, uint64_t at,
     else
         return true;
     return false;
+}
+
+/* Xen looks at no more of it; the rest is what the old host was like. */
+static int read_header(struct lxe__reader *r)
+{
+    uint64_t at = r->src.offset;
+    const uint8_t *p = lxe__take(r, HVM_HEADER_LEN, "HVM_CONTEXT");
+    uint32_t magic, version;
+
+    if (!p)
+        return -1;
+    magic = lxe__get32(p, false);
+    version = lxe__get32(p + 4, false);
+    if (magic != HVM_MAGIC)
+        lxe__fault_note(r, LXE_RULE_B16, at, "HVM_CONTEXT: the magic"
+                        " 0x%08x of HEADER is not 0x%08x", magic,
+                        HVM_MAGIC);
+    else if (version != HVM_VERSION)
+        lxe__fault_note(r, LXE_RULE_B16, at + 4, "HVM_CONTEXT: version %u"
+                        " of HEADER is not %u", version, HVM_VERSION);
+    return 0;
 }
 
 /* Xen's own format: descriptors, each with its data, up to END. */
@@ -326,7 +354,7 @@ static int read_descriptors(struct lxe__reader *r,
             return -1;
         type = lxe__get16(p, false);
         len = lxe__get32(p + 4, false);
-        if (!check_descriptor(r, at, type, lxe__get16(p + 2, false),
+        if (!check_descriptor(r, at, type, lxe__get16(p + 2, false), len,
                               first))
             return 0;
         /* A Xen to come may have it. */
@@ -334,7 +362,6 @@ static int read_descriptors(struct lxe__reader *r,
             r->context_new = at;
             r->context_new_type = type;
         }
-        first = false;
         if (!type)
             return 0;
         if (len > end - r->src.offset)
@@ -343,8 +370,10 @@ static int read_descriptors(struct lxe__reader *r,
                                    " do not fit the %llu that are left",
                                    len, type, (unsigned long long)
                                    (end - r->src.offset));
-        if (lxe__pass_over(r, len, "HVM_CONTEXT"))
+        if (first ? read_header(r)
+                  : lxe__pass_over(r, len, "HVM_CONTEXT"))
             return -1;
+        first = false;
     }
 }
 

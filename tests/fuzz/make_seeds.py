@@ -91,7 +91,7 @@ def image(**kw):
     im = thin(b.build(**kw), (b.LEAF,))
     if kw.get("guest") != "pv":
         im.part("HVM_CONTEXT").body = (
-            b"\1\0\0\0\x18\0\0\0" + bytes(24) + bytes(8))
+            b"\1\0\0\0\x18\0\0\0" + b.hvm_header() + bytes(8))
     return im.bytes()
 
 

@@ -155,10 +155,15 @@ POLICIES = ((CPUID_POLICY, "CPUID_POLICY", b"c" * 48),
             (MSR_POLICY, "MSR_POLICY", b"m" * 32))
 
 
+def hvm_header():
+    """Magic, version, changeset, cpuid, kHz of the guest's TSC."""
+    return struct.pack("<IIQII", 0x54381286, 1, 0, 0x806ea, 2400000)
+
+
 def hvm_context():
     def desc(kind, data):
         return struct.pack("<HHI", kind, 0, len(data)) + data
-    return desc(1, b"h" * 24) + desc(2, b"c" * 1000) + desc(0, b"")
+    return desc(1, hvm_header()) + desc(2, b"c" * 1000) + desc(0, b"")
 
 
 HVM_FRAMES = 40

@@ -391,6 +391,14 @@ poke("HVM_CONTEXT descriptor runs over", "B16", "do not fit", "HVM_CONTEXT",
 poke("HVM_CONTEXT descriptor an octet too long", "B16",
      "1009 octets of a descriptor of type 2 do not fit the 1008",
      "HVM_CONTEXT", 32 + 4, struct.pack("<I", 1009))
+poke("HVM_CONTEXT length of HEADER", "B16", "25 octets of HEADER are not 24",
+     "HVM_CONTEXT", 4, b"\x19")
+poke("HVM_CONTEXT length of HEADER beyond the record", "B16",
+     "2147483672 octets of HEADER", "HVM_CONTEXT", 7, b"\x80", at=4)
+poke("HVM_CONTEXT magic of HEADER", "B16", "magic 0x54381287 of HEADER is not",
+     "HVM_CONTEXT", 8, b"\x87")
+poke("HVM_CONTEXT version of HEADER", "B16", "version 257 of HEADER is not 1",
+     "HVM_CONTEXT", 13, b"\1", at=12)
 poke("HVM_CONTEXT with a second HEADER", "B16", "a second descriptor of",
      "HVM_CONTEXT", 32, b"\1")
 poke("HVM_CONTEXT of a vcpu that the configuration has not", "B16",

@@ -247,7 +247,7 @@ def test_devices_of_an_hvm_guest_by_descriptor(diff):
         im = b.build("pvh")
         im.parts[0] = b.xl_header(b.config("pvh", 4096, max_vcpus=2))
         im.part("HVM_CONTEXT").body = descriptors(
-            (1, 0, b"h" * 24), *items)
+            (1, 0, b.hvm_header()), *items)
         return im.bytes()
 
     cpu0, cpu1 = (2, 0, b"0" * 1000), (2, 1, b"1" * 1000)

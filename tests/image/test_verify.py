@@ -529,6 +529,9 @@ FATES = {
     "HVM_CONTEXT begins with another descriptor": "refused",
     "HVM_CONTEXT descriptor runs over": "refused",
     "HVM_CONTEXT descriptor an octet too long": "refused",
+    "HVM_CONTEXT length of HEADER": "refused",
+    "HVM_CONTEXT magic of HEADER": "refused",
+    "HVM_CONTEXT version of HEADER": "refused",
     "HVM_CONTEXT with a second HEADER": "refused",
     "HVM_CONTEXT of a vcpu that the configuration has not": "refused",
     "VERIFY ahead of the pages": "damaged",
@@ -768,8 +771,8 @@ def tiny(**kw):
     im.parts = [p for p in im.parts if p.name != "PAGE_DATA"]
     im.parts.insert(im.at("TSC_INFO"), b.page_data(
         im, [(n, b.XALLOC if n > 3 else b.XTAB, None) for n in range(40)]))
-    im.part("HVM_CONTEXT").body = (b"\1\0\0\0\x18\0\0\0" + bytes(24) +
-                                   bytes(8))
+    im.part("HVM_CONTEXT").body = (b"\1\0\0\0\x18\0\0\0" +
+                                   b.hvm_header() + bytes(8))
     return im
 
 

@@ -121,7 +121,7 @@ static int read_p2m_frames(struct lxe__reader *r,
     return 0;
 }
 
-static struct lxe__vcpu *get_vcpu(struct lxe__reader *r, uint32_t id)
+struct lxe__vcpu *lxe__vcpu_get(struct lxe__reader *r, uint32_t id)
 {
     struct lxe__vcpu *v;
 
@@ -139,8 +139,7 @@ static struct lxe__vcpu *get_vcpu(struct lxe__reader *r, uint32_t id)
     return &r->vcpus[id];
 }
 
-/* Is the domain that a restore makes without this vcpu? */
-static bool has_no_vcpu(const struct lxe__reader *r, uint32_t id)
+bool lxe__vcpu_none(const struct lxe__reader *r, uint32_t id)
 {
     return r->config_vcpus && id >= r->config_vcpus;
 }
@@ -197,7 +196,7 @@ static int read_vcpu_blob(struct lxe__reader *r,
         return lxe__fault_note(r, LXE_RULE_B13, LEN_AT(rec), "%s: context"
                                " of %u octets is no multiple of 16", name,
                                len);
-    v = get_vcpu(r, id);
+    v = lxe__vcpu_get(r, id);
     if (!v)
         return -1;
     if (v->seen & bit)
@@ -235,12 +234,16 @@ static int read_vcpu(struct lxe__reader *r, const struct lxe__rec *rec,
         lxe__fault_note(r, LXE_RULE_B20, rec->body + 4, "%s: reserved"
                         " octets 0x%08x are not zero", name, reserved);
     /* An empty one is skipped, whoever's it is: the erratum. */
-    if (rec->length == 8)
+    if (rec->length == 8) {
+        if (rec->type == LXE_LIBXC_REC_X86_PV_VCPU_EXTENDED &&
+            id < r->nr_vcpus)
+            r->vcpus[id].empty_extended = true;
         return 0;
+    }
     if (id >= LXE_IMAGE_VCPUS)
         return lxe__fault_note(r, LXE_RULE_B12, rec->body, "%s: vcpu %u is"
                                " not below %u", name, id, LXE_IMAGE_VCPUS);
-    if (has_no_vcpu(r, id))
+    if (lxe__vcpu_none(r, id))
         return lxe__fault_note(r, LXE_RULE_B12, rec->body, "%s: vcpu %u is"
                                " not below %llu, the configuration's"
                                " max_vcpus", name, id,
@@ -303,7 +306,7 @@ static bool check_descriptor(struct lxe__reader *r, uint64_t at,
         lxe__fault_note(r, LXE_RULE_B16, at, "HVM_CONTEXT: a second"
                         " descriptor of type HEADER (1)");
     else if (type <= HVM_CODE_MAX && HVM_VCPU & 1U << type &&
-             has_no_vcpu(r, instance))
+             lxe__vcpu_none(r, instance))
         lxe__fault_note(r, LXE_RULE_B16, at + 2, "HVM_CONTEXT: a"
                         " descriptor of type %u of vcpu %u, which is not"
                         " below %llu, the configuration's max_vcpus", type,

@@ -17,7 +17,7 @@ static const char *const names[LXE_LIBXC_NR_RECS] = {
 };
 #undef NAMED
 
-static const char *name_of(uint32_t type)
+const char *lxe__libxc_name(uint32_t type)
 {
     if (lxe__is_memory_record(type))
         return "memory record";
@@ -134,9 +134,9 @@ static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
     if (rec->length > LXE_LIBXC_REC_MAX)
         return lxe__fault_stop(r, LXE_RULE_C9, rec->offset + 4, "libxc"
                                " record %s: length %u is above the bound"
-                               " of %u", name_of(rec->type), rec->length,
-                               LXE_LIBXC_REC_MAX);
-    lxe__count_record(r, true, rec, name_of(rec->type));
+                               " of %u", lxe__libxc_name(rec->type),
+                               rec->length, LXE_LIBXC_REC_MAX);
+    lxe__count_record(r, true, rec, lxe__libxc_name(rec->type));
     return r->watch && r->watch->record
            ? r->watch->record(r->watch->user, r, true, rec) : 0;
 }
@@ -161,7 +161,7 @@ static void once(struct lxe__reader *r, const struct lxe__rec *rec,
 {
     if (*seen)
         lxe__fault_note(r, rule, rec->offset, "libxc record %s: a second"
-                        " one", name_of(rec->type));
+                        " one", lxe__libxc_name(rec->type));
     *seen = true;
 }
 
@@ -169,7 +169,7 @@ static void once(struct lxe__reader *r, const struct lxe__rec *rec,
 static void check_static_2(struct lxe__reader *r,
                            const struct lxe__rec *rec)
 {
-    const char *name = name_of(rec->type);
+    const char *name = lxe__libxc_name(rec->type);
     unsigned long long at = rec->offset;
     bool end = rec->type == LXE_LIBXC_REC_STATIC_DATA_END;
 
@@ -192,13 +192,13 @@ static void refuse(struct lxe__reader *r, const struct lxe__rec *rec,
 {
     lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "%s at byte %llu: libxc"
                    " record %s: %s", rule,
-                   (unsigned long long)rec->offset, name_of(rec->type),
-                   what);
+                   (unsigned long long)rec->offset,
+                   lxe__libxc_name(rec->type), what);
 }
 
 static void check_static(struct lxe__reader *r, const struct lxe__rec *rec)
 {
-    const char *name = name_of(rec->type);
+    const char *name = lxe__libxc_name(rec->type);
     uint32_t bit = 1U << rec->type;
 
     if (r->out->version < 3) {
@@ -225,7 +225,7 @@ static void check_static(struct lxe__reader *r, const struct lxe__rec *rec)
 static void check_pv_order(struct lxe__reader *r,
                            const struct lxe__rec *rec)
 {
-    const char *name = name_of(rec->type);
+    const char *name = lxe__libxc_name(rec->type);
     uint32_t bit = 1U << rec->type;
 
     if (bit & BIT(X86_PV_INFO)) {
@@ -302,10 +302,12 @@ static void check_order(struct lxe__reader *r, const struct lxe__rec *rec)
 {
     uint32_t bit = 1U << rec->type;
 
+    r->seen_types |= bit;
     if (bit & (r->out->hvm ? PV_ONLY : HVM_ONLY))
         lxe__fault_note(r, LXE_RULE_C12, rec->offset, "libxc record %s: in"
                         " the image of an x86 %s guest",
-                        name_of(rec->type), r->out->hvm ? "HVM" : "PV");
+                        lxe__libxc_name(rec->type),
+                        r->out->hvm ? "HVM" : "PV");
     check_static(r, rec);
     if (!r->out->hvm)
         check_pv_order(r, rec);
@@ -314,7 +316,7 @@ static void check_order(struct lxe__reader *r, const struct lxe__rec *rec)
     if (rec->length && (bit & (BIT(END) | BIT(VERIFY) | BIT(CHECKPOINT) |
                                BIT(STATIC_DATA_END))))
         lxe__fault_note(r, LXE_RULE_B1, rec->offset + 4, "libxc record %s:"
-                        " length %u is not 0", name_of(rec->type),
+                        " length %u is not 0", lxe__libxc_name(rec->type),
                         rec->length);
 }
 
@@ -322,7 +324,7 @@ static void missing(struct lxe__reader *r, const struct lxe__rec *rec,
                     const char *what, bool fatal)
 {
     lxe__fault_note(r, LXE_RULE_O7, rec->offset, "libxc record %s: no %s"
-                    " ahead of it", name_of(rec->type), what);
+                    " ahead of it", lxe__libxc_name(rec->type), what);
     if (!fatal)
         return;
     lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "O7 at byte %llu: no %s",
@@ -335,17 +337,25 @@ static void missing(struct lxe__reader *r, const struct lxe__rec *rec,
  */
 static void check_vcpus(struct lxe__reader *r, const struct lxe__rec *rec)
 {
+    uint32_t basic = BIT(X86_PV_VCPU_BASIC), i;
+    uint32_t extended = BIT(X86_PV_VCPU_EXTENDED);
     const struct lxe__vcpu *v = r->vcpus;
     char what[48];
-    uint32_t i;
 
     if (!r->nr_vcpus)
         missing(r, rec, "X86_PV_VCPU_BASIC of vcpu 0", true);
     for (i = 0; i < r->nr_vcpus; i++, v++) {
-        if (v->seen & BIT(X86_PV_VCPU_BASIC) || (i && !v->seen))
-            continue;
-        snprintf(what, sizeof(what), "X86_PV_VCPU_BASIC of vcpu %u", i);
-        missing(r, rec, what, !i && !v->offset);
+        if (!(v->seen & basic) && (!i || v->seen)) {
+            snprintf(what, sizeof(what), "X86_PV_VCPU_BASIC of vcpu %u",
+                     i);
+            missing(r, rec, what, !i && !v->offset);
+        } else if (v->seen & basic && !(v->seen & extended) &&
+                   !v->empty_extended && r->out->xen_major) {
+            /* A legacy stream need not have it. */
+            snprintf(what, sizeof(what), "X86_PV_VCPU_EXTENDED of vcpu %u",
+                     i);
+            missing(r, rec, what, false);
+        }
     }
 }
 
@@ -355,10 +365,18 @@ static void check_whole(struct lxe__reader *r, const struct lxe__rec *rec)
     /* The END after a checkpoint has no state of its own. */
     if (rec->type == LXE_LIBXC_REC_END && r->out->checkpoints)
         return;
+    lxe__libxc_optional_judge(r);
     if (r->out->version == 3 && !r->seen_static_end)
         lxe__fault_note(r, LXE_RULE_O1, rec->offset, "libxc record %s: no"
                         " STATIC_DATA_END ahead of it",
-                        name_of(rec->type));
+                        lxe__libxc_name(rec->type));
+    /* What converts a legacy stream has no policy to write. */
+    if (r->out->version == 3 && r->out->xen_major) {
+        if (!r->seen_cpuid)
+            missing(r, rec, "X86_CPUID_POLICY", false);
+        if (!r->seen_msr)
+            missing(r, rec, "X86_MSR_POLICY", false);
+    }
     if (!r->seen_pages)
         missing(r, rec, "PAGE_DATA", true);
     if (!r->seen_tsc)
@@ -385,8 +403,10 @@ static void begin_checkpoint(struct lxe__reader *r)
                        " which only a Remus or COLO receiver takes");
     r->seen_tsc = r->seen_shared_info = false;
     r->seen_hvm_context = r->seen_hvm_params = false;
+    r->seen_types = 0;
+    memset(r->optional_at, 0, sizeof(r->optional_at));
     for (i = 0; i < r->nr_vcpus; i++)
-        r->vcpus[i].seen = 0;
+        r->vcpus[i].seen = r->vcpus[i].optional = 0;
 }
 
 static int read_body(struct lxe__reader *r, const struct lxe__rec *rec)
@@ -395,6 +415,9 @@ static int read_body(struct lxe__reader *r, const struct lxe__rec *rec)
         r->seen_pages = true;
         return lxe__page_data_read(r, rec);
     }
+    if (rec->type >= LXE_LIBXC_REC_OPTIONAL &&
+        rec->type - LXE_LIBXC_REC_OPTIONAL < LXE_LIBXC_NR_RECS)
+        return lxe__libxc_optional_read(r, rec);
     return lxe__libxc_body_read(r, rec);
 }
 
@@ -413,7 +436,8 @@ int lxe__libxc_records_read(struct lxe__reader *r,
             rec.type == LXE_LIBXC_REC_END)
             lxe__pass_end(r, rec.offset);
         if (read_body(r, &rec) ||
-            lxe__finish_body(r, &rec, LXE_RULE_C10, name_of(rec.type)))
+            lxe__finish_body(r, &rec, LXE_RULE_C10,
+                             lxe__libxc_name(rec.type)))
             return -1;
         r->libxc_records++;
         if (rec.type == LXE_LIBXC_REC_END ||

@@ -27,6 +27,7 @@
 #include "image/source.h"
 #include "libxl_ext_image.h"
 #include "memory/record.h"
+#include "stream/libxc_format.h"
 #include "tables/pages.h"
 
 #define LXE_IMAGE_VCPUS   8192U         /* Xen's bound for PV guests */
@@ -49,6 +50,9 @@ struct lxe__rec {
 struct lxe__vcpu {
     uint64_t offset;            /* of its BASIC body; 0: none */
     uint32_t seen;              /* bits: kinds of records */
+    uint32_t optional;          /* ... that were marked as optional */
+    uint64_t optional_at;       /* the first of these */
+    bool empty_extended;        /* one was there and empty */
     uint32_t gdt_ents;
     uint64_t start_info, cr3, cr1;
     uint64_t gdt[LXE_IMAGE_GDT];
@@ -118,6 +122,9 @@ struct lxe__reader {
     bool seen_cpuid, seen_msr, seen_pages;
     /* ... and since the last checkpoint */
     bool seen_tsc, seen_shared_info, seen_hvm_context, seen_hvm_params;
+    uint32_t seen_types;        /* bits */
+    /* The first that but for the optional bit is of a type; 0: none */
+    uint64_t optional_at[LXE_LIBXC_NR_RECS];
     /* Of the last HVM_CONTEXT; 0: none */
     uint64_t context_fault;     /* where the body is that is broken */
     uint64_t context_new;       /* where a descriptor of the future is */
@@ -252,6 +259,8 @@ int lxe__config_read(struct lxe__reader *r, uint64_t len);
 /* libxl_stream.c, libxc_stream.c */
 int lxe__libxl_stream_read(struct lxe__reader *r);
 int lxe__libxc_headers_read(struct lxe__reader *r);
+/* For a line: the name of a record's type. */
+const char *lxe__libxc_name(uint32_t type);
 
 enum lxe__libxc_stop { LXE_LIBXC_END, LXE_LIBXC_CHECKPOINT };
 
@@ -262,8 +271,20 @@ int lxe__libxc_records_read(struct lxe__reader *r,
 /* libxc_records.c: what is in a body, framing being checked already */
 int lxe__libxc_body_read(struct lxe__reader *r,
                          const struct lxe__rec *rec);
+/* What is known of PV vcpu @id; NULL: no memory. */
+struct lxe__vcpu *lxe__vcpu_get(struct lxe__reader *r, uint32_t id);
+/* Is the domain that a restore makes without vcpu @id? */
+bool lxe__vcpu_none(const struct lxe__reader *r, uint32_t id);
 /* At END or CHECKPOINT: does Xen take the last HVM_CONTEXT? */
 void lxe__hvm_context_judge(struct lxe__reader *r);
+
+/*
+ * libxc_optional.c: the body of a record whose type but for its optional
+ * bit is below LXE_LIBXC_NR_RECS; at END or CHECKPOINT: is one lacking?
+ */
+int lxe__libxc_optional_read(struct lxe__reader *r,
+                             const struct lxe__rec *rec);
+void lxe__libxc_optional_judge(struct lxe__reader *r);
 
 /* memory_record.c: of libxc's stream, else of libxl's */
 int lxe__memory_record_read(struct lxe__reader *r, bool libxc,

@@ -19,6 +19,7 @@
     X(C1, REFUSED)  X(C2, REFUSED)  X(C3, REFUSED)  X(C4, RESTORED)     \
     X(C5, RESTORED) X(C6, REFUSED)  X(C7, REFUSED)  X(C8, RESTORED)     \
     X(C9, REFUSED)  X(C10, RESTORED) X(C11, REFUSED) X(C12, REFUSED)    \
+    X(C13, DAMAGED)                                                     \
     X(B1, RESTORED) X(B2, REFUSED)  X(B3, RESTORED) X(B4, REFUSED)      \
     X(B5, RESTORED) X(B6, REFUSED)  X(B7, REFUSED)  X(B8, RESTORED)      \
     X(B9, REFUSED)  X(B10, RESTORED) X(B11, REFUSED) X(B12, REFUSED)    \

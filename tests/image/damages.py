@@ -305,6 +305,31 @@ def _(im):
     return im.offset("HVM_PARAMS")
 
 
+
+def optional(part, spec, where="", nth=0, **build):
+    """A record that a restore passes over, for its optional bit."""
+    head(f"{spec} marked as optional{where}", "C13",
+         f"that of {spec} and the optional bit", part,
+         kind=b.OPTIONAL_BIT | getattr(b, part), nth=nth, **build)
+
+
+optional("CPUID_POLICY", "X86_CPUID_POLICY")
+optional("CPUID_POLICY", "X86_CPUID_POLICY", ", PV", **PV)
+optional("MSR_POLICY", "X86_MSR_POLICY")
+optional("TSC_INFO", "X86_TSC_INFO")
+optional("HVM_CONTEXT", "HVM_CONTEXT")
+optional("HVM_PARAMS", "HVM_PARAMS")
+optional("SHARED_INFO", "SHARED_INFO", **PV)
+optional("VCPU_BASIC", "X86_PV_VCPU_BASIC", **PV)
+optional("VCPU_EXT", "X86_PV_VCPU_EXTENDED", **PV)
+optional("VCPU_XSAVE", "X86_PV_VCPU_XSAVE", **PV)
+optional("VCPU_XSAVE", "X86_PV_VCPU_XSAVE", ", 32-bit", **PV32)
+optional("VCPU_XSAVE", "X86_PV_VCPU_XSAVE", ", big-endian", **BE)
+optional("VCPU_MSRS", "X86_PV_VCPU_MSRS", **PV)
+optional("PAGE_DATA", "PAGE_DATA", " in a later pass", nth=4, live=True)
+optional("PAGE_DATA", "PAGE_DATA", " in a later pass, PV", nth=3,
+         guest="pv", live=True)
+
 # --- bodies
 body("libxc END with a body", "B1", "END: length 8", "END", b"8 octets")
 body("STATIC_DATA_END with a body", "B1", "STATIC_DATA_END: length 8",
@@ -446,7 +471,7 @@ move("vcpu record ahead of the pages", "O6", "VCPU_BASIC: ahead of PAGE_DATA",
 @damage("vcpu record of another vcpu", "O7", "VCPU_BASIC of vcpu 7",
         guest="pv", container="libxc")
 def _(im):
-    im.poke("VCPU_EXT", 0, b"\7")
+    im.poke("VCPU_XSAVE", 0, b"\7")
     return im.offset("END")
 
 
@@ -457,9 +482,12 @@ def _(im):
 
 
 for missing, spec, kw in (
+        ("CPUID_POLICY", "X86_CPUID_POLICY", {}),
+        ("MSR_POLICY", "X86_MSR_POLICY", {}),
         ("TSC_INFO", "X86_TSC_INFO", {}), ("HVM_CONTEXT", "HVM_CONTEXT", {}),
         ("HVM_PARAMS", "HVM_PARAMS", {}), ("SHARED_INFO", "SHARED_INFO", PV),
-        ("VCPU_BASIC", "X86_PV_VCPU_BASIC of vcpu 0", PV)):
+        ("VCPU_BASIC", "X86_PV_VCPU_BASIC of vcpu 0", PV),
+        ("VCPU_EXT", "X86_PV_VCPU_EXTENDED of vcpu 0", PV)):
     drop(f"{spec} missing", "O7", f"no {spec}", missing, "END", **kw)
 double("VERIFY twice", "O8", "a second one", "VERIFY", live=True, verify=True)
 move("VERIFY ahead of the pages", "O8", "ahead of PAGE_DATA", "VERIFY",

@@ -93,7 +93,9 @@ class PvGuest:
         tail[2:] = [b.vcpu(im, "VCPU_BASIC", b.VCPU_BASIC, i, b.context(
             self.width, START_INFO, (GDT,), cr3=cr3,
             cr1=0 if user is None else user << 12 | 1))
-            for i, (cr3, user) in enumerate(self.vcpus)]
+            for i, (cr3, user) in enumerate(self.vcpus)] + [
+            b.vcpu(im, "VCPU_EXT", b.VCPU_EXT, i, b"e" * 100)
+            for i in range(len(self.vcpus))]
         im.parts = parts + tail + [im.record("END", b.END)]
         if container == "xl":
             conf = b.config("pv", 4096 * 4)

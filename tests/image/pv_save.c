@@ -402,7 +402,9 @@ static int domctl(struct xen_domctl *d)
     case XEN_DOMCTL_shadow_op:
         return shadow_op(&d->u.shadow_op);
     case XEN_DOMCTL_get_ext_vcpucontext:
-        d->u.ext_vcpucontext.size = 0;
+        memset((uint8_t *)&d->u.ext_vcpucontext + 4, 0,
+               sizeof(d->u.ext_vcpucontext) - 4);
+        d->u.ext_vcpucontext.size = sizeof(d->u.ext_vcpucontext);
         return 0;
     case XEN_DOMCTL_getvcpuextstate:
         d->u.vcpuextstate.size = 0;

@@ -57,8 +57,8 @@ def scattered():
 
 def vcpus():
     im = b.build("pv")
-    im.parts.insert(im.at("END"), b.vcpu(
-        im, "last", b.VCPU_BASIC, 8191, b.context(8)))
+    for kind, data in ((b.VCPU_BASIC, b.context(8)), (b.VCPU_EXT, b"e")):
+        im.parts.insert(im.at("END"), b.vcpu(im, "last", kind, 8191, data))
     return im
 
 

@@ -186,6 +186,41 @@ def test_unknown_optional_records_of_libxc_are_skipped():
         r for r in out["records"] if r["type"] == 0x80001234).items()
 
 
+@pytest.mark.parametrize("guest", ["pv", "pvh"])
+@pytest.mark.parametrize("body", [b"", b"12345", bytes(32)])
+def test_optional_records_may_have_the_number_of_one_that_is_there(
+        guest, body):
+    """A Xen to come numbers them on their own."""
+    for kind in range(b.MSR_POLICY + 1):
+        im = b.build(guest)
+        im.parts.insert(im.at("TSC_INFO"), im.record(
+            "new", b.OPTIONAL_BIT | kind, body))
+        assert run("verify", im.bytes())[0] == 0, kind
+
+
+@pytest.mark.parametrize("name", ["VCPU_XSAVE", "VCPU_MSRS"])
+def test_an_optional_record_of_the_second_vcpu_is_found(name):
+    im = b.build("pv", container="libxc")
+    for part in ("VCPU_BASIC", "VCPU_EXT", name):
+        p = im.part(part)
+        im.parts.insert(im.at("END"), b.vcpu(im, f"{part} 1", p.kind, 1,
+                                             p.body[8:]))
+    assert run("verify", im.bytes())[0] == 0
+    im.part(f"{name} 1").kind |= b.OPTIONAL_BIT
+    faults = run("verify", im.bytes())[1]["faults"]
+    assert [(f["rule"], f["offset"]) for f in faults] == [
+        ("C13", im.offset(f"{name} 1"))]
+
+
+def test_a_record_that_only_one_checkpoint_skips_is_found():
+    im = b.build("pvh", checkpoints=3)
+    im.part("TSC_INFO", 1).kind |= b.OPTIONAL_BIT
+    faults = run("verify", im.bytes())[1]["faults"]
+    assert [(f["rule"], f["offset"]) for f in faults] == [
+        ("C13", im.offset("TSC_INFO", 1)),
+        ("O7", im.offset("CHECKPOINT", 1))]
+
+
 def test_unknown_optional_records_of_libxl_make_stock_refuse():
     im = b.build()
     im.parts.insert(im.at("XENSTORE"), b.libxl_record("new", 0x80000009, b"x"))
@@ -533,6 +568,13 @@ FATES = {
     "HVM_CONTEXT magic of HEADER": "refused",
     "HVM_CONTEXT version of HEADER": "refused",
     "HVM_CONTEXT with a second HEADER": "refused",
+    "X86_CPUID_POLICY missing": "damaged",
+    "X86_CPUID_POLICY marked as optional": "damaged",
+    "X86_PV_VCPU_EXTENDED marked as optional": "damaged",
+    "X86_PV_VCPU_BASIC marked as optional": "refused",
+    "HVM_CONTEXT marked as optional": "refused",
+    "PAGE_DATA marked as optional in a later pass": "damaged",
+    "xenstore frame not named": "damaged",
     "HVM_CONTEXT of a vcpu that the configuration has not": "refused",
     "VERIFY ahead of the pages": "damaged",
     "X86_PV_INFO too long": "restored",

@@ -457,6 +457,9 @@ static int read_hvm_params(struct lxe__reader *r,
             r->console_offset = at + 8;
         }
     }
+    /* An empty one is skipped: the erratum. */
+    if (count)
+        r->params_offset = rec->body;
     return 0;
 }
 

@@ -180,9 +180,13 @@ static bool has_start_info(struct lxe__reader *r)
            type_of(r, r->vcpus[0].start_info) == LXE_PAGE_NOTAB;
 }
 
+/* A parameter of an HVM guest; @offset 0: no record names it. */
 static void check_magic(struct lxe__reader *r, uint64_t pfn,
                         uint64_t offset, const char *what)
 {
+    if (!offset && r->params_offset)
+        lxe__fault_note(r, LXE_RULE_G8, r->params_offset, "HVM_PARAMS: the"
+                        " %s frame is not named", what);
     if (offset && !lxe__page_is_populated(type_of(r, pfn)))
         lxe__fault_note(r, LXE_RULE_G8, offset, "HVM_PARAMS: the %s frame"
                         " 0x%llx is not in the image", what,
@@ -196,7 +200,9 @@ int lxe__pv_judge(struct lxe__reader *r)
 
     if (r->out->hvm) {
         check_magic(r, r->store_pfn, r->store_offset, "xenstore");
-        check_magic(r, r->console_pfn, r->console_offset, "console");
+        /* A legacy stream need not have it. */
+        if (r->console_offset || r->out->xen_major)
+            check_magic(r, r->console_pfn, r->console_offset, "console");
         return 0;
     }
     if (check_p2m(r))

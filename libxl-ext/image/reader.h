@@ -153,6 +153,7 @@ struct lxe__reader {
     /* HVM */
     uint64_t store_pfn, store_offset;       /* offset 0: not named */
     uint64_t console_pfn, console_offset;
+    uint64_t params_offset;     /* of the last body that names one */
 };
 
 /*

@@ -795,6 +795,16 @@ def _(im):
     return im.body_offset("HVM_PARAMS") + 8 + 8
 
 
+def unnamed(what, where, index, **build):
+    """A parameter that has become another, which Xen has."""
+    poke(f"{what} frame not named", "G8", f"the {what} frame is not named",
+         "HVM_PARAMS", where, bytes([index]), at=0, **build)
+
+
+unnamed("xenstore", 8, 5)
+unnamed("console", 24, 16, **PVH)
+
+
 @damage("more pages than max_pages", "G9", "has 36 frames", **REC)
 def _(im):
     im.parts[im.at("MEMORY")] = b.memory_record(

@@ -235,6 +235,9 @@ def test_empty_records_of_the_erratum_are_taken():
                        ("VCPU_MSRS", 0xffffffff)):
         im.part(name).body = im.u("II", vcpu, 0)
     assert run("verify", im.bytes())[0] == 0
+    im = b.build("pvh", version=2)
+    im.part("HVM_PARAMS").body = im.u("II", 0, 0)
+    assert run("verify", im.bytes())[0] == 0
 
 
 def test_registers_at_their_bounds_are_taken():

@@ -15,13 +15,17 @@ from test_verify import XL_EXT, built                       # noqa: F401
 HERE = Path(__file__).resolve().parent
 
 
+def preload(tmp_path_factory, name):
+    so = tmp_path_factory.mktemp("storage") / f"{name}.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-Wall", "-Wextra",
+                    "-Werror", "-o", so, HERE / f"{name}.c"], check=True)
+    return so
+
+
 @pytest.fixture(scope="session")
 def bad_storage(tmp_path_factory):
     """Runs xl-ext image on a file of which some bytes cannot be read."""
-    so = tmp_path_factory.mktemp("storage") / "bad_storage.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-Wall", "-Wextra",
-                    "-Werror", "-o", so, HERE / "bad_storage.c"],
-                   check=True)
+    so = preload(tmp_path_factory, "bad_storage")
 
     def run(path, start, length, *args):
         p = subprocess.run(
@@ -112,3 +116,36 @@ def test_what_was_read_is_said(bad_storage, tmp_path):
                         (ALL, f"all {len(im.bytes())} bytes were read")):
         assert f"no rule is broken; {words}\n" in bad_storage(
             path, 0, 0, *args)[1]
+
+
+@pytest.fixture(scope="session")
+def asked(tmp_path_factory):
+    """Octets that the kernel is asked to read ahead, and how often."""
+    so = preload(tmp_path_factory, "read_ahead")
+
+    def run(path, *args):
+        said = path.with_name("asked")
+        subprocess.run([XL_EXT, "image", *args, path], check=True,
+                       stdout=subprocess.DEVNULL,
+                       env=os.environ | {"LD_PRELOAD": so, "ASKED": said})
+        return tuple(map(int, said.read_text().split()))
+    return run
+
+
+@pytest.mark.parametrize("size, near", [(1, True), (8, True), (400, False)])
+def test_small_records_are_read_ahead_and_large_ones_are_not(
+        size, near, asked, tmp_path):
+    """Each is a read; with the disk's wait at each it would take long."""
+    im = b.build("pvh", container="libxc")
+    page = b.pattern(1)
+    at = im.at("PAGE_DATA")
+    im.parts = [p for p in im.parts if p.name != "PAGE_DATA"]
+    im.parts[at:at] = b.batches(im, [(n, b.NOTAB, page)
+                                     for n in range(2000)], size)
+    path = tmp_path / "image"
+    path.write_bytes(im.bytes())
+    octets, times = asked(path, *QUICK)
+    length = path.stat().st_size
+    assert (octets >= length) if near else (octets < length / 2)
+    assert times <= octets / (64 << 10)
+    assert asked(path, *ALL) == (0, 0)      # in order: the kernel sees it

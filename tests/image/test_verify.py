@@ -403,6 +403,19 @@ def test_a_converted_legacy_image_is_whole(version):
     assert out["restores"]["stock"]["fate"] == "restored"
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_converted_legacy_image_may_lack_what_its_source_lacked(version):
+    im = converted(version)
+    del im.parts[im.at("HVM_PARAMS")]       # with the console's frame
+    assert run("verify", im.bytes())[0] == 0
+    im = b.build("pv", version=version)
+    im.poke("dhdr", 8, im.u("II", 0, 1))
+    im.poke("libxl", 15, b"\2")
+    im.parts = [p for p in im.parts if not p.name.endswith("_POLICY") and
+                p.name != "VCPU_EXT"]
+    assert run("verify", im.bytes())[0] == 0
+
+
 def test_a_configuration_of_xl_4_4_is_no_json():
     im = converted(3)
     im.parts[0] = b.xl_header(b'name = "guest"\nbuilder = "hvm"\n',

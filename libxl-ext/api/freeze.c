@@ -27,8 +27,8 @@ static int freeze(libxl_ext_ctx *ctx, uint32_t domid,
     int r;
 
     r = lxe__freeze_plan(&f, ctx->xch, ctx->xsh, domid, hvm, policy,
-                         LXE_FREEZE_BY_HAND, ctx->lg, &ctx->err) ||
-        lxe__freeze_arm(f, &ctx->err) ||
+                         LXE_FREEZE_BY_HAND, ctx->lg, NULL, &ctx->err) ||
+        lxe__freeze_arm(f, NULL, &ctx->err) ||
         lxe__freeze_run(f, false, NULL, report, &ctx->err) ||
         lxe__freeze_hold(f, &ctx->err);
     lxe__err_init(&thaw_err);
@@ -101,7 +101,7 @@ int libxl_ext_thaw(libxl_ext_ctx *ctx, uint32_t domid, bool force)
     }
     if (!r)
         r = lxe__guard_thaw(ctx->xch, ctx->xsh, domid, force, &resumer,
-                            &ctx->err);
+                            NULL, &ctx->err);
     lxe__operation_unlock(lock, domid);
     return lxe__ctx_end(ctx, r);
 }

@@ -103,6 +103,7 @@ int lxe__freeze_plan(struct lxe__freeze **out, xc_interface *xch,
                      struct xs_handle *xsh, uint32_t domid, bool hvm,
                      const struct lxe__policy *policy,
                      enum lxe__freeze_why why, xentoollog_logger *lg,
+                     const volatile sig_atomic_t *stop,
                      struct lxe__err *err)
 {
     struct lxe__freeze *f = calloc(1, sizeof(*f));
@@ -123,7 +124,7 @@ int lxe__freeze_plan(struct lxe__freeze **out, xc_interface *xch,
     }
     if (f->policy.freeze != LXE_FREEZE_OFF) {
         if (lxe__guard_recover(xch, xsh, domid, f->by_hand ? HAND_MS
-                               : RECOVER_MS, false, NULL, err) ||
+                               : RECOVER_MS, false, NULL, stop, err) ||
             lxe__view_open(&f->view, xch, domid, &f->policy, err) ||
             judge_plan(f, err)) {
             lxe__freeze_free(f);
@@ -136,7 +137,9 @@ int lxe__freeze_plan(struct lxe__freeze **out, xc_interface *xch,
 
 /*----- arm -----*/
 
-static int start_guardian(struct lxe__freeze *f, struct lxe__err *err)
+static int start_guardian(struct lxe__freeze *f,
+                          const volatile sig_atomic_t *stop,
+                          struct lxe__err *err)
 {
     struct lxe__domstate st;
 
@@ -149,7 +152,7 @@ static int start_guardian(struct lxe__freeze *f, struct lxe__err *err)
     if (f->journal_fd < 0)
         return -1;
     f->guard_fd = lxe__guard_start(f->domid, f->journal_fd, f->by_hand,
-                                   err);
+                                   stop, err);
     if (f->guard_fd >= 0)
         return 0;
     lxe__journal_remove(f->domid, NULL);
@@ -158,7 +161,9 @@ static int start_guardian(struct lxe__freeze *f, struct lxe__err *err)
     return -1;
 }
 
-int lxe__freeze_arm(struct lxe__freeze *f, struct lxe__err *err)
+int lxe__freeze_arm(struct lxe__freeze *f,
+                    const volatile sig_atomic_t *stop,
+                    struct lxe__err *err)
 {
     if (f->policy.freeze == LXE_FREEZE_OFF)
         return 0;
@@ -169,7 +174,7 @@ int lxe__freeze_arm(struct lxe__freeze *f, struct lxe__err *err)
     }
     if (!f->view.complete && lxe__view_map(&f->view, err))
         return -1;
-    return start_guardian(f, err);
+    return start_guardian(f, stop, err);
 }
 
 void lxe__freeze_listen(struct lxe__freeze *f)

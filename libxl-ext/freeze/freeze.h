@@ -60,15 +60,19 @@ enum lxe__freeze_why {
 
 /*
  * 0 and *out, or -1: nothing has been changed and the save must be
- * refused.  *out is freed with lxe__freeze_free().
+ * refused.  *out is freed with lxe__freeze_free().  *stop, where not
+ * NULL, ends each wait of plan and arm early, with EINTR.
  */
 int lxe__freeze_plan(struct lxe__freeze **out, xc_interface *xch,
                      struct xs_handle *xsh, uint32_t domid, bool hvm,
                      const struct lxe__policy *policy,
                      enum lxe__freeze_why why, xentoollog_logger *lg,
+                     const volatile sig_atomic_t *stop,
                      struct lxe__err *err);
 
-int lxe__freeze_arm(struct lxe__freeze *f, struct lxe__err *err);
+int lxe__freeze_arm(struct lxe__freeze *f,
+                    const volatile sig_atomic_t *stop,
+                    struct lxe__err *err);
 
 /*
  * From time to time between arm and run, while pages are written: what

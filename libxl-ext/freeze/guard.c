@@ -27,6 +27,7 @@
 #include "freeze/guard.h"
 
 #define START_MS 20000
+#define LOOK_MS  20      /* how late a word to stop is seen */
 
 /* In the grandchild: only calls that are safe after a fork of threads. */
 static void __attribute__((noreturn))
@@ -53,20 +54,27 @@ static int open_toolstack(void)
 }
 
 /* Its first byte is LXE_GUARD_READY, or it says what went wrong. */
-static int wait_ready(int fd, struct lxe__err *err)
+static int wait_ready(int fd, const volatile sig_atomic_t *stop,
+                      struct lxe__err *err)
 {
     struct pollfd p = { .fd = fd, .events = POLLIN };
+    double end = lxe__now_ms() + START_MS;
     char buf[LXE_ERR_LEN];
     ssize_t n;
     int r;
 
-    do
-        r = poll(&p, 1, START_MS);
-    while (r < 0 && errno == EINTR);
-    if (r <= 0)
-        return lxe__err_set(err, r ? errno : ETIMEDOUT, "freeze: %s was"
-                            " not ready within %d ms", LXE_GUARD_PROGRAM,
-                            START_MS);
+    while ((r = poll(&p, 1, LOOK_MS)) <= 0) {
+        if (r < 0 && errno != EINTR)
+            return lxe__err_set(err, errno, "freeze: waiting for %s: %s",
+                                LXE_GUARD_PROGRAM, strerror(errno));
+        if (stop && *stop)
+            return lxe__err_set(err, EINTR, "freeze: told to stop before"
+                                " %s was ready", LXE_GUARD_PROGRAM);
+        if (lxe__now_ms() > end)
+            return lxe__err_set(err, ETIMEDOUT, "freeze: %s was not ready"
+                                " within %d ms", LXE_GUARD_PROGRAM,
+                                START_MS);
+    }
     n = read(fd, buf, sizeof(buf) - 1);
     if (n <= 0)
         return lxe__err_set(err, ECHILD, "freeze: %s did not start; is it"
@@ -79,6 +87,7 @@ static int wait_ready(int fd, struct lxe__err *err)
 }
 
 int lxe__guard_start(uint32_t domid, int journal_fd, bool by_hand,
+                     const volatile sig_atomic_t *stop,
                      struct lxe__err *err)
 {
     int orders[2] = { -1, -1 }, ready[2] = { -1, -1 }, toolstack = -1;
@@ -119,7 +128,7 @@ int lxe__guard_start(uint32_t domid, int journal_fd, bool by_hand,
     orders[0] = ready[1] = -1;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    rc = wait_ready(ready[0], err);
+    rc = wait_ready(ready[0], stop, err);
     if (!rc)
         rc = LXE_FAULT(GUARD_AFTER_START, err);
 

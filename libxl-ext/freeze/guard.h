@@ -20,6 +20,7 @@
 #ifndef LXE_FREEZE_GUARD_H
 #define LXE_FREEZE_GUARD_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <xenctrl.h>
@@ -43,9 +44,11 @@ struct xs_handle;
  * journal's lock.  The caller's parent is taken for the toolstack:
  * where it dies and leaves the guest suspended, the guardian resumes it.
  * With @by_hand there is no toolstack, and nobody is resumed.
- * Returns the socket to it, or -1.
+ * Returns the socket to it, or -1; with EINTR where *stop (which may be
+ * NULL) was set before it was at work.
  */
 int lxe__guard_start(uint32_t domid, int journal_fd, bool by_hand,
+                     const volatile sig_atomic_t *stop,
                      struct lxe__err *err);
 
 /* Uuid and whether it stands still; ESRCH where there is no domain. */
@@ -88,10 +91,15 @@ struct lxe__resumer {
  * until LXE_GUARD_LEFT_MS after the last word in the journal, it is let
  * run by @resumer, as its guardian would have; with NULL it stays as it
  * is.
+ *
+ * Once *stop (which may be NULL) is set, devices have
+ * LXE_UNDO_STOPPED_MS (device.h) and nothing else is waited for: EINTR
+ * where something is left, and a line that says what and who goes on.
  */
 int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
                        uint32_t domid, unsigned wait_ms, bool force,
                        const struct lxe__resumer *resumer,
+                       const volatile sig_atomic_t *stop,
                        struct lxe__err *err);
 
 /*
@@ -102,6 +110,7 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
 int lxe__guard_thaw(xc_interface *xch, struct xs_handle *xsh,
                     uint32_t domid, bool force,
                     const struct lxe__resumer *resumer,
+                    const volatile sig_atomic_t *stop,
                     struct lxe__err *err);
 
 #endif

@@ -36,16 +36,22 @@ int lxe__domstate_read(xc_interface *xch, uint32_t domid,
     return 0;
 }
 
+static bool is_stopped(const volatile sig_atomic_t *stop)
+{
+    return stop && *stop;
+}
+
 /* 0 with the lock held; the lock goes with the descriptor. */
-static int take_lock(int fd, unsigned wait_ms)
+static int take_lock(int fd, unsigned wait_ms,
+                     const volatile sig_atomic_t *stop)
 {
     double end = lxe__now_ms() + wait_ms;
 
     while (flock(fd, LOCK_EX | LOCK_NB)) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return -1;
-        if (lxe__now_ms() > end) {
-            errno = EBUSY;
+        if (lxe__now_ms() > end || is_stopped(stop)) {
+            errno = is_stopped(stop) ? EINTR : EBUSY;
             return -1;
         }
         lxe__sleep_ms(10);
@@ -69,6 +75,10 @@ static bool is_held(int fd)
 static int locked(int fd, uint32_t domid, int code, unsigned waited_ms,
                   struct lxe__err *err)
 {
+    if (code == EINTR)
+        return lxe__err_set(err, code, "freeze: domain %u: told to stop;"
+                            " its guardian goes on with what is frozen:"
+                            " xl-ext backends %u shows it", domid, domid);
     if (is_held(fd))
         return lxe__err_set(err, code, "freeze: domain %u was frozen by"
                             " hand and is held so: thaw it (xl-ext thaw"
@@ -107,6 +117,7 @@ static double age_of(int fd)
  */
 static int let_run(xc_interface *xch, const struct lxe__journal *j,
                    double age, const struct lxe__resumer *resumer,
+                   const volatile sig_atomic_t *stop,
                    struct lxe__err *err)
 {
     double end = lxe__now_ms() + LXE_GUARD_LEFT_MS - age * 1000;
@@ -116,6 +127,11 @@ static int let_run(xc_interface *xch, const struct lxe__journal *j,
             return 0;
         if (lxe__now_ms() >= end)
             return resumer->resume(resumer->user, j->domid, err);
+        if (is_stopped(stop))
+            return lxe__err_set(err, EINTR, "freeze: domain %u: told to"
+                                " stop; its backends are back, and it is"
+                                " still suspended: xl-ext thaw %u lets it"
+                                " run", j->domid, j->domid);
         lxe__sleep_ms(50);
     }
 }
@@ -132,9 +148,27 @@ static int open_journal(uint32_t domid, int *fd_r, struct lxe__err *err)
     return lxe__err_set(err, mine.code, "%s", mine.msg);
 }
 
+static int undo(xc_interface *xch, struct xs_handle *xsh, int fd,
+                const struct lxe__journal *j,
+                const volatile sig_atomic_t *stop, struct lxe__err *err)
+{
+    struct lxe__err mine;
+
+    lxe__err_init(&mine);
+    if (!lxe__undo_all(xch, xsh, lxe__xs_own_domid(xsh), fd, j,
+                       lxe__now_ms() + LXE_THAW_MS, stop, &mine))
+        return 0;
+    if (!is_stopped(stop))
+        return lxe__err_set(err, mine.code, "%s", mine.msg);
+    return lxe__err_set(err, EINTR, "freeze: domain %u: told to stop;"
+                        " %.300s; it stays in the journal: xl-ext thaw %u"
+                        " goes on with it", j->domid, mine.msg, j->domid);
+}
+
 int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
                        uint32_t domid, unsigned wait_ms, bool force,
                        const struct lxe__resumer *resumer,
+                       const volatile sig_atomic_t *stop,
                        struct lxe__err *err)
 {
     struct lxe__journal j = { 0 };
@@ -148,7 +182,7 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
         return -1;
     if (fd < 0)
         return 0;
-    if (take_lock(fd, is_held(fd) ? 0 : wait_ms)) {
+    if (take_lock(fd, is_held(fd) ? 0 : wait_ms, stop)) {
         rc = locked(fd, domid, errno, wait_ms, err);
         goto out;
     }
@@ -188,10 +222,9 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
         goto out;
     }
     age = age_of(fd);
-    rc = lxe__undo_all(xch, xsh, lxe__xs_own_domid(xsh), fd, &j,
-                       lxe__now_ms() + LXE_THAW_MS, NULL, err);
+    rc = undo(xch, xsh, fd, &j, stop, err);
     if (!rc && resumer && j.ours && !j.whole)
-        rc = let_run(xch, &j, age, resumer, err);
+        rc = let_run(xch, &j, age, resumer, stop, err);
     if (!rc)
         rc = lxe__journal_remove(domid, err);
 
@@ -204,6 +237,7 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
 int lxe__guard_thaw(xc_interface *xch, struct xs_handle *xsh,
                     uint32_t domid, bool force,
                     const struct lxe__resumer *resumer,
+                    const volatile sig_atomic_t *stop,
                     struct lxe__err *err)
 {
     struct lxe__journal j;
@@ -225,5 +259,5 @@ int lxe__guard_thaw(xc_interface *xch, struct xs_handle *xsh,
     if (rc)
         return -1;
     return lxe__guard_recover(xch, xsh, domid, held ? LXE_THAW_MS : 0,
-                              force, resumer, err);
+                              force, resumer, stop, err);
 }

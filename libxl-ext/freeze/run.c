@@ -224,7 +224,7 @@ int lxe__freeze_run(struct lxe__freeze *f, bool logdirty,
     lxe__err_init(&mine);
     run.start = run.lap = lxe__now_ms();
     run.deadline = run.start + f->policy.freeze_timeout;
-    if (!f->peek_open && lxe__freeze_arm(f, &mine))
+    if (!f->peek_open && lxe__freeze_arm(f, stop, &mine))
         rc = -1;
     else
         rc = run_steps(&run, logdirty, &mine);

@@ -47,7 +47,7 @@ static int undo(xc_interface *xch, struct xs_handle *xsh, uint32_t domid,
     lxe__err_init(&mine);
     /* With --resume it is not waited for anybody else. */
     if (!lxe__guard_recover(xch, xsh, domid, 0, force,
-                            resume ? NULL : &resumer, &mine))
+                            resume ? NULL : &resumer, NULL, &mine))
         return 0;
     /* A guardian that lives thaws as soon as the domain runs. */
     if (mine.code == EBUSY && force && resume)

@@ -200,8 +200,8 @@ static int prepare(struct save *s)
 
     if (lxe__freeze_plan(&s->freeze, h->xch, h->xsh, h->domid,
                          s->limits.hvm, &h->policy, LXE_FREEZE_FOR_SAVE,
-                         &h->proto.logger, &s->err) ||
-        lxe__freeze_arm(s->freeze, &s->err) || watch_page_state(s))
+                         &h->proto.logger, NULL, &s->err) ||
+        lxe__freeze_arm(s->freeze, NULL, &s->err) || watch_page_state(s))
         return -1;
     build_record(s, bytes);
     lxe__to_limits(&h->caller.result.limits_sent, &s->limits);

@@ -366,16 +366,16 @@ static void a_journal_outlives_a_call_that_fails(void)
     lxe__err_init(&err);
     fake_xen.getinfo_error = EFAULT;
     CU_ASSERT_EQUAL(lxe__guard_recover(NULL, NULL, 5, 0, false, NULL,
-                                       &err), -1);
+                                       NULL, &err), -1);
     CU_ASSERT_EQUAL(err.code, EFAULT);
     CU_ASSERT_TRUE(has_journal());
     fake_xen.getinfo_error = 0;
     CU_ASSERT_EQUAL(lxe__guard_recover(NULL, NULL, 6, 0, false, NULL,
-                                       NULL), 0);
+                                       NULL, NULL), 0);
     CU_ASSERT_TRUE(has_journal());
     fake_xen.nr_domains = 0;
     CU_ASSERT_EQUAL(lxe__guard_recover(NULL, NULL, 5, 0, false, NULL,
-                                       NULL), 0);
+                                       NULL, NULL), 0);
     CU_ASSERT_FALSE(has_journal());
     tear_down();
 }
@@ -394,7 +394,7 @@ static void a_damaged_journal_is_named(void)
     close(fd);
     lxe__err_init(&err);
     CU_ASSERT_EQUAL(lxe__guard_recover(NULL, NULL, 5, 0, false, NULL,
-                                       &err), -1);
+                                       NULL, &err), -1);
     snprintf(path, sizeof(path), "remove %s/5.journal", dir);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, path));
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "line 3"));

@@ -40,6 +40,10 @@
  * value first, and of the new one with the type's _dispose().  After a
  * failure it is as the type's _init() leaves it.
  *
+ * Waiting.  A call that may have to wait for more than Xen, xenstore and
+ * the policy file takes a libxl_ext_op, and libxl_ext_op_cancel() ends it,
+ * from another thread or a signal handler: libxl_ext_operation.h.
+ *
  * Threads.  A context is used by one thread at a time; several contexts
  * may be used at once, also for the same domain.  libxl_ext_freeze() and
  * libxl_ext_thaw() start child processes and wait for them: a program
@@ -84,6 +88,7 @@ struct libxl__ctx;              /* libxl.h has it as libxl_ctx */
 struct xentoollog_logger;       /* xentoollog.h */
 
 typedef struct libxl_ext_ctx libxl_ext_ctx;
+typedef struct libxl_ext_op libxl_ext_op;   /* libxl_ext_operation.h */
 
 /*
  * Makes a context.  @version is LIBXL_EXT_VERSION.  @libxl is used until
@@ -212,8 +217,16 @@ int libxl_ext_backends_list(libxl_ext_ctx *ctx, uint32_t domid,
  * After a failure, and if the caller is killed at any moment before
  * this returns, nothing stays frozen.  ERROR_LOCK_FAIL if the domain is
  * frozen already or is being saved.
+ *
+ * Of @op (which may be NULL) only the cancel is heard: within 5 s the call
+ * returns ERROR_ABORTED, or 0 if all was frozen by then.  Without a cancel
+ * the backends have the policy's freeze_timeout, and bringing back what an
+ * earlier operation left frozen takes 150 s at most.  The guest is as it
+ * was, suspended or paused.  A backend that hangs and is not back yet is
+ * named in the error line; the guardian brings it back as soon as it
+ * answers, and until then another freeze or save of the domain is refused.
  */
-int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid,
+int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid, libxl_ext_op *op,
                      libxl_ext_freeze_report *report_r);
 
 /*
@@ -229,8 +242,18 @@ int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid,
  *
  * If a guardian holds what is frozen, the guardian thaws it:
  * ERROR_TIMEDOUT if it has not done so within 150 s; it goes on trying.
+ *
+ * Of @op (which may be NULL) only the cancel is heard: within 5 s the call
+ * returns ERROR_ABORTED, or 0 if all was thawed by then.  The guest stays
+ * as it is.  What was brought back stays so; for the rest
+ *   - a guardian that was asked goes on by itself;
+ *   - without one it stays in the journal, for the next libxl_ext_thaw()
+ *     or the next save of the domain.
+ * The error line says which.  There is one exception to the 5 s: libxl,
+ * once it lets a guest run, is waited for; for a QEMU that hangs, 60 s.
  */
-int libxl_ext_thaw(libxl_ext_ctx *ctx, uint32_t domid, bool force);
+int libxl_ext_thaw(libxl_ext_ctx *ctx, uint32_t domid, bool force,
+                   libxl_ext_op *op);
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

@@ -21,7 +21,14 @@
  * that waits, of this library or of libxl, may use its libxl_ctx: libxl
  * cannot name one of several calls (libxl_ao_abort), and the cancel may end
  * the other one.  Another libxl_ctx, with its own libxl_ext_ctx, may be
- * used.
+ * used.  docs/cancel.md says why that cannot be narrowed.
+ *
+ * libxl_ext_freeze(), libxl_ext_thaw() and some calls below that move
+ * nothing take an operation only to be cancelled by it, and it may be
+ * NULL.  They do not count as its one call, and leave its result and its
+ * error alone: their line is libxl_ext_error()'s.  So a program has one
+ * operation for a header and the save that follows it, and a cancel ends
+ * whichever is under way, or the next.
  *
  * Descriptors may be files, pipes or sockets, and may have O_NONBLOCK.
  * When the other end of a pipe or socket is gone, writing raises SIGPIPE
@@ -47,10 +54,10 @@ extern "C" {
 struct libxl_domain_config;             /* of libxl.h */
 
 /*
- * One operation; used for one call, then freed.  A second call with it
- * fails with ERROR_INVAL and touches no guest.
+ * A libxl_ext_op (libxl_ext.h) is one operation: used for one call that
+ * moves a guest, then freed.  A second one with it fails with ERROR_INVAL
+ * and touches no guest.
  */
-typedef struct libxl_ext_op libxl_ext_op;
 
 /*
  * @progress (may be NULL) is called with @user from a thread that belongs
@@ -68,7 +75,8 @@ void libxl_ext_op_free(libxl_ext_op *op);
 
 /*
  * Asks the operation to end.  May be called from any thread or signal
- * handler, at any time, and more than once.  The operation then returns
+ * handler, at any time, and more than once.  Nothing takes it back: each
+ * later call with @op ends at once.  The operation then returns
  * ERROR_ABORTED, unless it is too far on to be cancelled, as a save is
  * whose image is complete.  A guest that was being saved runs again within
  * 5 s; one that was being restored is destroyed.

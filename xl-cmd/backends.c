@@ -101,7 +101,7 @@ static int freeze(const struct command_call *call)
     uint32_t domid;
 
     if (!ctx || command_domain(ctx, call->args[0], &domid) ||
-        libxl_ext_freeze(ctx, domid, &r))
+        libxl_ext_freeze(ctx, domid, NULL, &r))
         goto out;
     rc = r.unfrozen ? EXIT_NO : EXIT_WELL;
     if (!(call->options & FREEZE_JSON))
@@ -126,7 +126,7 @@ static int thaw(const struct command_call *call)
     uint32_t domid;
 
     if (!ctx || command_domain(ctx, call->args[0], &domid) ||
-        libxl_ext_thaw(ctx, domid, call->options & THAW_FORCE))
+        libxl_ext_thaw(ctx, domid, call->options & THAW_FORCE, NULL))
         goto out;
     rc = EXIT_WELL;
     if (!(call->options & THAW_JSON))

@@ -13,13 +13,43 @@
 
 #include "report/convert.h"
 #include "api/ctx.h"
+#include "api/op.h"
 #include "base/log.h"
 #include "base/resume.h"
 #include "freeze/guard.h"
 #include "session/lock.h"
 
+static const volatile sig_atomic_t *stop_of(const libxl_ext_op *op)
+{
+    return op ? &op->stop : NULL;
+}
+
+static int check_cancelled(const char *what, uint32_t domid,
+                           const libxl_ext_op *op, struct lxe__err *err)
+{
+    if (!op || !op->stop)
+        return 0;
+    return lxe__err_set(err, ECANCELED, "%s: domain %u: cancelled before"
+                        " it began", what, domid);
+}
+
+/* What the guest is left with is the line, not what was under way. */
+static void say_cancelled(uint32_t domid, const struct lxe__err *left,
+                          struct lxe__err *err)
+{
+    lxe__err_init(err);
+    if (left->code)
+        lxe__err_set(err, ECANCELED, "freeze: domain %u: cancelled, and"
+                     " the guest is as it was; %.400s", domid, left->msg);
+    else
+        lxe__err_set(err, ECANCELED, "freeze: domain %u: cancelled: none"
+                     " of its backends is frozen, and the guest is as it"
+                     " was", domid);
+}
+
 static int freeze(libxl_ext_ctx *ctx, uint32_t domid,
                   const struct lxe__policy *policy, bool hvm,
+                  const volatile sig_atomic_t *stop,
                   struct lxe__freeze_report *report)
 {
     struct lxe__freeze *f = NULL;
@@ -27,18 +57,23 @@ static int freeze(libxl_ext_ctx *ctx, uint32_t domid,
     int r;
 
     r = lxe__freeze_plan(&f, ctx->xch, ctx->xsh, domid, hvm, policy,
-                         LXE_FREEZE_BY_HAND, ctx->lg, NULL, &ctx->err) ||
-        lxe__freeze_arm(f, NULL, &ctx->err) ||
-        lxe__freeze_run(f, false, NULL, report, &ctx->err) ||
+                         LXE_FREEZE_BY_HAND, ctx->lg, stop, &ctx->err) ||
+        lxe__freeze_arm(f, stop, &ctx->err) ||
+        lxe__freeze_run(f, false, stop, report, &ctx->err) ||
         lxe__freeze_hold(f, &ctx->err);
     lxe__err_init(&thaw_err);
-    if (r && f && lxe__freeze_thaw(f, NULL, &thaw_err))
-        LXE_ERROR(ctx->lg, "%s", thaw_err.msg);
+    if (r && f) {
+        lxe__freeze_thaw(f, stop, &thaw_err);
+        if (ctx->err.code == EINTR)
+            say_cancelled(domid, &thaw_err, &ctx->err);
+        else if (thaw_err.code)
+            LXE_ERROR(ctx->lg, "%s", thaw_err.msg);
+    }
     lxe__freeze_free(f);
     return r;
 }
 
-int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid,
+int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid, libxl_ext_op *op,
                      libxl_ext_freeze_report *report_r)
 {
     struct lxe__freeze_report report;
@@ -51,13 +86,15 @@ int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid,
     memset(&report, 0, sizeof(report));
     lxe__policy_init(&policy);
     lxe__ctx_begin(ctx);
-    r = lxe__ctx_domid(ctx, "freeze", domid) || lxe__ctx_open(ctx) ||
+    r = lxe__ctx_domid(ctx, "freeze", domid) ||
+        check_cancelled("freeze", domid, op, &ctx->err) ||
+        lxe__ctx_open(ctx) ||
         lxe__limits_read(ctx->xch, NULL, domid, &l, &ctx->err);
     if (!r) {
         name = lxe__domain_name(ctx->xsh, domid);
         lxe__policy_guest_name(name);
         r = lxe__policy_load(&policy, NULL, name, &ctx->err) ||
-            freeze(ctx, domid, &policy, l.hvm, &report);
+            freeze(ctx, domid, &policy, l.hvm, stop_of(op), &report);
     }
     if (!r)
         lxe__to_freeze_report(report_r, &report);
@@ -83,14 +120,17 @@ static int resume_left(void *user, uint32_t domid, struct lxe__err *err)
                              " let it run (rc %d)", domid, rc) : 0;
 }
 
-int libxl_ext_thaw(libxl_ext_ctx *ctx, uint32_t domid, bool force)
+int libxl_ext_thaw(libxl_ext_ctx *ctx, uint32_t domid, bool force,
+                   libxl_ext_op *op)
 {
     struct lxe__resumer resumer = { resume_left, ctx };
     struct lxe__domstate st;
     int r, lock = -1;
 
     lxe__ctx_begin(ctx);
-    r = lxe__ctx_domid(ctx, "thaw", domid) || lxe__ctx_open(ctx);
+    r = lxe__ctx_domid(ctx, "thaw", domid) ||
+        check_cancelled("thaw", domid, op, &ctx->err) ||
+        lxe__ctx_open(ctx);
     if (!r && lxe__domstate_read(ctx->xch, domid, &st))
         r = lxe__err_set(&ctx->err, errno, "thaw: domain %u: %s", domid,
                          errno == ESRCH ? "there is no such domain"
@@ -101,7 +141,7 @@ int libxl_ext_thaw(libxl_ext_ctx *ctx, uint32_t domid, bool force)
     }
     if (!r)
         r = lxe__guard_thaw(ctx->xch, ctx->xsh, domid, force, &resumer,
-                            NULL, &ctx->err);
+                            stop_of(op), &ctx->err);
     lxe__operation_unlock(lock, domid);
     return lxe__ctx_end(ctx, r);
 }

@@ -519,6 +519,7 @@ void libxl_ext_op_free(libxl_ext_op *op)
 void libxl_ext_op_cancel(libxl_ext_op *op)
 {
     atomic_store(&op->cancelled, true);
+    op->stop = 1;
     set(op->cancel_fd);
 }
 

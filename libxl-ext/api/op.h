@@ -18,6 +18,7 @@
 
 #include <libxl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,6 +36,7 @@ struct libxl_ext_op {
     void *user;
     int cancel_fd;              /* eventfd: readable once cancelled */
     atomic_bool cancelled;
+    volatile sig_atomic_t stop; /* the same, for code that polls it */
 
     /* of the run under way */
     libxl_ctx *ctx;

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <libxl.h>
 #include <libxl_ext.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,7 +96,38 @@ static int freeze_childless(void)
     libxl_ext_freeze_report report;
 
     signal(SIGCHLD, SIG_IGN);
-    return libxl_ext_freeze(ctx, DOMID, &report);
+    return libxl_ext_freeze(ctx, DOMID, NULL, &report);
+}
+
+/* Another thread cancels what is under way by then. */
+#define SOON_MS 500
+
+static void *cancel_soon(void *arg)
+{
+    (void)arg;
+    usleep(SOON_MS * 1000);
+    libxl_ext_op_cancel(op);
+    return NULL;
+}
+
+static int start_cancel(void)
+{
+    pthread_t thread;
+
+    return pthread_create(&thread, NULL, cancel_soon, NULL) ||
+        pthread_detach(thread);
+}
+
+static int freeze_cancelled(void)
+{
+    libxl_ext_freeze_report report;
+
+    return start_cancel() ? 1 : libxl_ext_freeze(ctx, DOMID, op, &report);
+}
+
+static int thaw_cancelled(void)
+{
+    return start_cancel() ? 1 : libxl_ext_thaw(ctx, DOMID, false, op);
 }
 
 /* A libxl_ext_op that has served already. */
@@ -144,6 +176,8 @@ static const struct {
     { "migrate-impatient", migrate_impatient },
     { "migrate-nobody", migrate_nobody },
     { "freeze-childless", freeze_childless },
+    { "freeze-cancelled", freeze_cancelled },
+    { "thaw-cancelled", thaw_cancelled },
     { "header", header },
 };
 

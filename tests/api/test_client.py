@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 """Calls of the library that xl-ext does not make: cancelled ahead of
-their start, descriptors that are none or do not wait, values out of
-bounds."""
+their start or by another thread, descriptors that are none or do not
+wait, values out of bounds."""
 
+import struct
 import subprocess
 
 import pytest
 
-from world import BUILD
+from world import BUILD, DISK
 from xl_ext import TOP
 
 ABORTED, NOTFOUND, INVAL, FAIL = -22, -21, -6, -3   # of libxl.h
@@ -45,11 +46,70 @@ def program(tmp_path_factory, preload):
 def test_a_call(short_world, program, name, rc, words):
     if name.startswith("freeze"):
         short_world.put("state", "paused")
-    env = short_world.env | {
+    got, line, ms = call(short_world, program, name)
+    assert got == rc and words in line, line
+    assert ms < 10000           # less than any time-out
+
+
+def call(world, program, name):
+    env = world.env | {
         "LIBXL_SAVE_HELPER": str(BUILD / "libxl-ext-save-helper")}
     p = subprocess.run([program, name], env=env, check=True, text=True,
-                       timeout=60, stdin=subprocess.DEVNULL,
+                       timeout=90, stdin=subprocess.DEVNULL,
                        stdout=subprocess.PIPE)
-    got, line, ms = p.stdout.split("|")
-    assert int(got) == rc and words in line, p.stdout
-    assert int(ms) < 10000      # less than any time-out
+    rc, line, ms = p.stdout.split("|")
+    return int(rc), line, int(ms)
+
+
+def test_a_freeze_whose_device_hangs_is_cancelled(short_world, program):
+    """Its time is a minute.  What hangs comes back when it answers."""
+    w = short_world
+    w.put("conf", "freeze_timeout = 60000\n")
+    w.put("state", "paused")
+    w.put("stuck", DISK)
+    rc, line, ms = call(w, program, "freeze-cancelled")
+    assert rc == ABORTED and 500 <= ms < 5000, (rc, line, ms)
+    assert "domain 5: cancelled, and the guest is as it was" in line
+    assert f"{DISK}: what was begun with it" in line, line
+    assert line.endswith("the guardian of domain 5 goes on trying")
+    assert (w.path / "state").read_text() == "paused"
+    (w.path / "stuck").unlink()
+    w.nothing_left(30)
+    assert w.state() == "connected"
+
+
+def test_a_freeze_whose_requests_stay_is_cancelled(short_world, program):
+    """No device hangs: all is as it was when the call returns."""
+    w = short_world
+    w.put("conf", "freeze_timeout = 60000\nfreeze_method = \"prove\"\n")
+    w.put("state", "suspended")
+    w.put("ring", struct.pack("<I", 3) + bytes(4092))   # req_prod
+    rc, line, ms = call(w, program, "freeze-cancelled")
+    assert rc == ABORTED and 500 <= ms < 2000, (rc, line, ms)
+    assert "cancelled: none of its backends is frozen" in line
+    assert w.bound and w.state() == "connected"
+    w.nothing_left(5)
+    assert (w.path / "state").read_text() == "suspended"
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_thaw_whose_device_hangs_is_cancelled(short_world, program,
+                                                guarded):
+    """Its guardian goes on; without one the journal has what is left."""
+    w = short_world
+    w.put("state", "paused")
+    w.report()
+    if not guarded:
+        w.kill(w.guardians())
+    w.put("stuck_bind", DISK)
+    rc, line, ms = call(w, program, "thaw-cancelled")
+    assert rc == ABORTED and 500 <= ms < 5000, (rc, line, ms)
+    assert w.state() == "frozen"
+    assert (w.path / "state").read_text() == "paused"
+    assert ("its guardian goes on" if guarded else
+            "it stays in the journal: xl-ext thaw 5 goes on") in line
+    (w.path / "stuck_bind").unlink()
+    if not guarded:
+        w.xl_ext("thaw", "5")
+    w.nothing_left(30)
+    assert w.state() == "connected"

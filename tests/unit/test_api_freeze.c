@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libxl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,7 +176,7 @@ static void refused(uint32_t flags, int code, const char *words)
 
     set_up(flags);
     memset(&r, 0xff, sizeof(r));
-    CU_ASSERT_EQUAL(libxl_ext_freeze(ctx, 5, &r), code);
+    CU_ASSERT_EQUAL(libxl_ext_freeze(ctx, 5, NULL, &r), code);
     CU_ASSERT_PTR_NOT_NULL(strstr(libxl_ext_error(ctx), words));
     CU_ASSERT_EQUAL(r.backends, 0);
     CU_ASSERT_FALSE(has_journal());
@@ -196,7 +197,8 @@ static void a_guest_that_runs_is_not_frozen(void)
     refused(XEN_DOMINF_dying | SUSPENDED, ERROR_DOMAIN_NOTFOUND,
             "being destroyed");
     set_up(0);
-    CU_ASSERT_EQUAL(libxl_ext_freeze(ctx, 6, &r), ERROR_DOMAIN_NOTFOUND);
+    CU_ASSERT_EQUAL(libxl_ext_freeze(ctx, 6, NULL, &r),
+                    ERROR_DOMAIN_NOTFOUND);
     tear_down();
 }
 
@@ -211,7 +213,7 @@ static void what_is_held_is_not_frozen_again(void)
     CU_ASSERT_EQUAL(lxe__journal_hold(fd, NULL), 0);
     /* The guardian. */
     CU_ASSERT_EQUAL(flock(fd, LOCK_EX | LOCK_NB), 0);
-    CU_ASSERT_EQUAL(libxl_ext_freeze(ctx, 5, &r), ERROR_LOCK_FAIL);
+    CU_ASSERT_EQUAL(libxl_ext_freeze(ctx, 5, NULL, &r), ERROR_LOCK_FAIL);
     CU_ASSERT_PTR_NOT_NULL(strstr(libxl_ext_error(ctx),
                                   "was frozen by hand"));
     CU_ASSERT_TRUE(has_journal());
@@ -224,8 +226,9 @@ static void what_is_held_is_not_frozen_again(void)
 static void nothing_frozen_is_no_error(void)
 {
     set_up(0);
-    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false), 0);
-    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 6, false), ERROR_DOMAIN_NOTFOUND);
+    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false, NULL), 0);
+    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 6, false, NULL),
+                    ERROR_DOMAIN_NOTFOUND);
     CU_ASSERT_PTR_NOT_NULL(strstr(libxl_ext_error(ctx), "domain 6"));
     tear_down();
 }
@@ -238,8 +241,8 @@ static void an_operation_under_way_is_not_disturbed(void)
     fd = lxe__journal_create(5, uuid, NULL);
     CU_ASSERT_FATAL(fd >= 0);
     CU_ASSERT_EQUAL(flock(fd, LOCK_EX | LOCK_NB), 0);
-    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false), ERROR_LOCK_FAIL);
-    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, true), ERROR_LOCK_FAIL);
+    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false, NULL), ERROR_LOCK_FAIL);
+    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, true, NULL), ERROR_LOCK_FAIL);
     CU_ASSERT_PTR_NOT_NULL(strstr(libxl_ext_error(ctx),
                                   "has not ended"));
     close(fd);
@@ -258,11 +261,12 @@ static void a_complete_image_needs_force(void)
         CU_ASSERT_EQUAL(i ? lxe__journal_whole(fd, NULL)
                           : lxe__journal_commit(fd, NULL), 0);
         close(fd);
-        CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false), ERROR_LOCK_FAIL);
+        CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false, NULL),
+                        ERROR_LOCK_FAIL);
         CU_ASSERT_PTR_NOT_NULL(strstr(libxl_ext_error(ctx),
                                       "image is complete"));
         CU_ASSERT_TRUE(has_journal());
-        CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, true), 0);
+        CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, true, NULL), 0);
         CU_ASSERT_FALSE(has_journal());
         tear_down();
     }
@@ -279,11 +283,11 @@ static void a_toolstack_that_lives_is_not_disturbed(void)
     close(fd);
     lock = lxe__operation_lock(5, "migrate", getpid(), NULL);
     CU_ASSERT_FATAL(lock >= 0);
-    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false), ERROR_LOCK_FAIL);
+    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false, NULL), ERROR_LOCK_FAIL);
     CU_ASSERT_PTR_NOT_NULL(strstr(libxl_ext_error(ctx), "a migrate by"));
     CU_ASSERT_TRUE(has_journal());
     lxe__operation_unlock(lock, 5);
-    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false), 0);
+    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false, NULL), 0);
     CU_ASSERT_FALSE(has_journal());
     tear_down();
 }
@@ -300,7 +304,7 @@ static void what_is_held_by_nobody_is_thawed_here(void)
     CU_ASSERT_EQUAL(lxe__journal_intent(fd, 5, &disk, NULL), 0);
     CU_ASSERT_EQUAL(lxe__journal_hold(fd, NULL), 0);
     close(fd);
-    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false), 0);
+    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false, NULL), 0);
     CU_ASSERT_FALSE(has_journal());
     tear_down();
 }
@@ -343,12 +347,94 @@ static void a_guardian_that_holds_is_asked(void)
     if (!pid)
         act_as_guardian(ready[1]);
     CU_ASSERT_EQUAL_FATAL(read(ready[0], &c, 1), 1);
-    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false), 0);
+    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false, NULL), 0);
     CU_ASSERT_FALSE(has_journal());
     CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
     CU_ASSERT_EQUAL(status, 0);
     close(ready[0]);
     close(ready[1]);
+    tear_down();
+}
+
+/*----- cancelling -----*/
+
+#define SOON_MS 200
+
+static void *cancel_soon(void *op)
+{
+    lxe__sleep_ms(SOON_MS);
+    libxl_ext_op_cancel(op);
+    return NULL;
+}
+
+/* A thaw that another thread cancels; it was under way, and ends then. */
+static void thaw_cancelled(const char *words)
+{
+    libxl_ext_op *op = libxl_ext_op_alloc(NULL, NULL);
+    double start = lxe__now_ms(), ms;
+    pthread_t thread;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(op);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, cancel_soon, op),
+                          0);
+    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false, op), ERROR_ABORTED);
+    ms = lxe__now_ms() - start;
+    CU_ASSERT_TRUE(ms >= SOON_MS && ms < 5000);
+    CU_ASSERT_PTR_NOT_NULL(strstr(libxl_ext_error(ctx), words));
+    CU_ASSERT_TRUE(has_journal());
+    pthread_join(thread, NULL);
+    /* It stays cancelled; its own result is another matter. */
+    CU_ASSERT_EQUAL(libxl_ext_thaw(ctx, 5, false, op), ERROR_ABORTED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(libxl_ext_error(ctx), "before it"));
+    CU_ASSERT_PTR_NULL(libxl_ext_op_error(op));
+    libxl_ext_op_free(op);
+}
+
+/* The word is there: the guardian thaws when it can. */
+static void a_thaw_that_waits_for_a_guardian_is_cancelled(void)
+{
+    struct lxe__journal j;
+    int fd;
+
+    set_up(SUSPENDED);
+    fd = lxe__journal_create(5, uuid, NULL);
+    CU_ASSERT_FATAL(fd >= 0);
+    CU_ASSERT_EQUAL(lxe__journal_hold(fd, NULL), 0);
+    CU_ASSERT_EQUAL(flock(fd, LOCK_EX | LOCK_NB), 0);
+    thaw_cancelled("told to stop; its guardian goes on");
+    CU_ASSERT_EQUAL(lxe__journal_read(&j, fd, NULL), 0);
+    CU_ASSERT_TRUE(j.thaw);
+    lxe__journal_dispose(&j);
+    close(fd);
+    tear_down();
+}
+
+/* Nobody lets it run before its time is up. */
+static void a_thaw_that_waits_for_a_toolstack_is_cancelled(void)
+{
+    int fd;
+
+    set_up(SUSPENDED);
+    fd = lxe__journal_create(5, uuid, NULL);
+    CU_ASSERT_FATAL(fd >= 0);
+    CU_ASSERT_EQUAL(lxe__journal_suspend(fd, NULL), 0);
+    close(fd);
+    thaw_cancelled("still suspended: xl-ext thaw 5");
+    tear_down();
+}
+
+static void a_freeze_that_was_cancelled_does_not_begin(void)
+{
+    libxl_ext_op *op = libxl_ext_op_alloc(NULL, NULL);
+    libxl_ext_freeze_report r;
+
+    set_up(XEN_DOMINF_paused);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(op);
+    libxl_ext_op_cancel(op);
+    CU_ASSERT_EQUAL(libxl_ext_freeze(ctx, 5, op, &r), ERROR_ABORTED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(libxl_ext_error(ctx), "before it"));
+    CU_ASSERT_FALSE(has_journal());
+    libxl_ext_op_free(op);
     tear_down();
 }
 
@@ -421,4 +507,10 @@ LXE_SUITE(api_freeze,
       a_toolstack_that_lives_is_not_disturbed },
     { "what is held by nobody is thawed here",
       what_is_held_by_nobody_is_thawed_here },
-    { "a guardian that holds is asked", a_guardian_that_holds_is_asked })
+    { "a guardian that holds is asked", a_guardian_that_holds_is_asked },
+    { "a thaw that waits for a guardian is cancelled",
+      a_thaw_that_waits_for_a_guardian_is_cancelled },
+    { "a thaw that waits for a toolstack is cancelled",
+      a_thaw_that_waits_for_a_toolstack_is_cancelled },
+    { "a freeze that was cancelled does not begin",
+      a_freeze_that_was_cancelled_does_not_begin })

@@ -3,11 +3,13 @@
  * xl-ext backends, freeze and thaw: who serves a guest's devices, and
  * freezing these by hand.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "domain.h"
+#include "guest.h"
 
 /*----- backends -----*/
 
@@ -79,6 +81,27 @@ static int backends(const struct command_call *call)
     return rc;
 }
 
+/*----- cancelling -----*/
+
+/* Signals cancel what is called with it; NULL with a line. */
+static libxl_ext_op *open_op(const struct command_call *call)
+{
+    libxl_ext_op *op = libxl_ext_op_alloc(NULL, NULL);
+
+    if (op)
+        guest_cancel_by(op);
+    else
+        command_error(call, "no operation: %s", strerror(errno));
+    return op;
+}
+
+/* They end the process again: what is left is to say what was done. */
+static void close_op(libxl_ext_op *op)
+{
+    guest_no_cancel();
+    libxl_ext_op_free(op);
+}
+
 /*----- freeze -----*/
 
 enum { FREEZE_JSON = 1 << 0 };
@@ -97,11 +120,16 @@ static int freeze(const struct command_call *call)
 {
     libxl_ext_ctx *ctx = command_open(call);
     libxl_ext_freeze_report r;
-    int rc = EXIT_CANNOT;
+    libxl_ext_op *op = NULL;
+    int rc = EXIT_CANNOT, frozen;
     uint32_t domid;
 
     if (!ctx || command_domain(ctx, call->args[0], &domid) ||
-        libxl_ext_freeze(ctx, domid, NULL, &r))
+        !(op = open_op(call)))
+        goto out;
+    frozen = !libxl_ext_freeze(ctx, domid, op, &r);
+    close_op(op);
+    if (!frozen)
         goto out;
     rc = r.unfrozen ? EXIT_NO : EXIT_WELL;
     if (!(call->options & FREEZE_JSON))
@@ -122,11 +150,16 @@ enum { THAW_FORCE = 1 << 0, THAW_JSON = 1 << 1 };
 static int thaw(const struct command_call *call)
 {
     libxl_ext_ctx *ctx = command_open(call);
-    int rc = EXIT_CANNOT;
+    libxl_ext_op *op = NULL;
+    int rc = EXIT_CANNOT, thawed;
     uint32_t domid;
 
     if (!ctx || command_domain(ctx, call->args[0], &domid) ||
-        libxl_ext_thaw(ctx, domid, call->options & THAW_FORCE, NULL))
+        !(op = open_op(call)))
+        goto out;
+    thawed = !libxl_ext_thaw(ctx, domid, call->options & THAW_FORCE, op);
+    close_op(op);
+    if (!thawed)
         goto out;
     rc = EXIT_WELL;
     if (!(call->options & THAW_JSON))

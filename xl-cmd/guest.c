@@ -52,11 +52,16 @@ void guest_can_cancel(void)
     handle_signals(on_signal);
 }
 
+void guest_cancel_by(libxl_ext_op *op)
+{
+    to_cancel = op;
+    guest_can_cancel();
+}
+
 /* An output that takes no more (ulimit -f, too) is an error to clear up. */
 static int take_signals(struct guest *g)
 {
-    to_cancel = g->op;
-    guest_can_cancel();
+    guest_cancel_by(g->op);
     return signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
         signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? -1 : 0;
 }

@@ -44,6 +44,8 @@ int guest_open(struct guest *g, const struct command_call *call,
 void guest_no_cancel(void);
 /* From here on they cancel again. */
 void guest_can_cancel(void);
+/* From here on they cancel @op, of a command without a struct guest. */
+void guest_cancel_by(libxl_ext_op *op);
 
 /* Raised by each of these signals; for waits that are no operation. */
 extern volatile sig_atomic_t guest_signalled;

@@ -401,3 +401,78 @@ def test_a_state_that_cannot_be_read_is_not_taken_for_none(world):
     assert "backend vbd-5-51712 of domain 5 cannot be frozen: its nodes" \
         " in xenstore cannot be read" in line
     world.nothing_left()
+
+
+def until(done):
+    end = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def signalled(world, command, sig, begun, ignored=False):
+    """The one line of a command that a signal ends in its time, when it
+    has @begun; @ignored as in the background of a shell script."""
+    def before():
+        signal.signal(sig, signal.SIG_IGN if ignored else signal.SIG_DFL)
+
+    p = subprocess.Popen([BUILD / "xl-ext", command, "5"], env=world.env,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True, preexec_fn=before)
+    until(begun)
+    start = time.monotonic()
+    p.send_signal(sig)
+    out, err = p.communicate(timeout=30)
+    assert time.monotonic() - start < 5
+    assert p.returncode == 2 and out == "" and err.count("\n") == 1, err
+    return err
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM,
+                                 signal.SIGHUP])
+def test_a_signal_cancels_a_freeze(world, sig):
+    world.put("conf", "freeze_timeout = 60000\n")
+    world.put("state", "paused")
+    world.put("stuck", DISK)
+    line = signalled(world, "freeze", sig,
+                     lambda: f"intent unbind {DISK}" in
+                     (world.journal or ""), ignored=sig == signal.SIGINT)
+    assert line.startswith("xl-ext freeze: freeze: domain 5: cancelled,"
+                           " and the guest is as it was; ")
+    assert line.endswith("the guardian of domain 5 goes on trying\n")
+    (world.path / "stuck").unlink()
+    world.nothing_left(30)
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_signal_cancels_a_thaw(world, guarded):
+    frozen(world)
+    if not guarded:
+        world.kill(world.guardians())
+    world.put("stuck_bind", DISK)
+    line = signalled(world, "thaw", signal.SIGTERM,
+                     lambda: guarded and "thaw\n" in world.journal or
+                     any(name.startswith("libxl-ext-task")
+                         for name in tasks(world)))
+    assert ("its guardian goes on with what is frozen: xl-ext backends 5"
+            if guarded else "it stays in the journal: xl-ext thaw 5 goes"
+            " on with it") in line
+    (world.path / "stuck_bind").unlink()
+    if not guarded:
+        world.xl_ext("thaw", "5")
+    world.nothing_left(30)
+
+
+def tasks(world):
+    """What processes of this world are called."""
+    mine, names = f"FAKE_WORLD={world.path}".encode(), []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as f:
+                if mine not in f.read().split(b"\0"):
+                    continue
+            with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+                names.append(f.read())
+        except OSError:
+            pass
+    return names

@@ -94,17 +94,21 @@ const char *libxl_ext_op_error(const libxl_ext_op *op);
  * Writes the header that "xl save" puts before libxl's stream, with the
  * domain's configuration: @config is the text that
  * libxl_domain_config_to_json() returns.  @ctx needs no libxl_ctx.
- * ERROR_INVAL if it has more than 16 MiB.
+ * ERROR_INVAL if it has more than 16 MiB.  @fd is waited for as long as it
+ * takes nothing, or until @op (which may be NULL) is cancelled:
+ * ERROR_ABORTED, and @fd may have a part of the header.
  */
 int libxl_ext_header_write(libxl_ext_ctx *ctx, int fd,
-                           const char *config);
+                           const char *config, libxl_ext_op *op);
 
 /*
  * Reads that header; @fd then stands at libxl's stream.  *@config_r is the
  * text, to be free(3)'d by the caller.  After a failure it is NULL:
  * ERROR_FAIL with a line that names the field, its value and its bound.
+ * @fd is waited for as long as it gives nothing, or until @op (which may
+ * be NULL) is cancelled: ERROR_ABORTED, and a part may have been read.
  */
-int libxl_ext_header_read(libxl_ext_ctx *ctx, int fd,
+int libxl_ext_header_read(libxl_ext_ctx *ctx, int fd, libxl_ext_op *op,
                           char **config_r);
 
 /*
@@ -206,11 +210,13 @@ int libxl_ext_domain_migrate(libxl_ext_ctx *ctx, uint32_t domid,
 /*
  * Asks the peer whether it would take @domid, and moves nothing; the
  * guest is not touched.  *@answer_r is its answer; for a stock peer, what
- * is known without asking.
+ * is known without asking.  @op (which may be NULL) ends the wait for the
+ * peer, of @params->timeout, when it is cancelled: ERROR_ABORTED.
  */
 int libxl_ext_domain_precheck(libxl_ext_ctx *ctx, uint32_t domid,
                               const char *config, int out_fd, int in_fd,
                               const libxl_ext_migrate_params *params,
+                              libxl_ext_op *op,
                               libxl_ext_peer_kind *peer_r,
                               libxl_ext_migrate_answer *answer_r);
 
@@ -237,11 +243,12 @@ int libxl_ext_domain_receive(libxl_ext_ctx *ctx, int in_fd,
  * permission is ended first, so that the answer stays true.  It is not
  * known after this host was booted.  A guest that was given permission to
  * run, and that nobody ever let run, is unpaused.  ERROR_LOCK_FAIL if the
- * receiver does not end within @timeout_ms.
+ * receiver does not end within @timeout_ms; ERROR_ABORTED if @op (which
+ * may be NULL) is cancelled before: it was told to end, so ask again.
  */
 int libxl_ext_domain_ask(libxl_ext_ctx *ctx,
                          const uint8_t uuid[16], uint32_t timeout_ms,
-                         bool *runs_r);
+                         libxl_ext_op *op, bool *runs_r);
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

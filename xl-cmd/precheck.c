@@ -154,7 +154,7 @@ static int precheck(struct guest *g, uint32_t domid,
         goto out;
     p.host = strdup(w->host);
     if (libxl_ext_domain_precheck(g->ctx, domid, config, t.to, t.from,
-                                  &params, &p.peer, &p.answer) ||
+                                  &params, NULL, &p.peer, &p.answer) ||
         judge_limit(g, domid, &p.answer) || judge_backends(g, domid, &p)) {
         guest_error(g, "%s", libxl_ext_error(g->ctx));
     } else {

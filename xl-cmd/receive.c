@@ -73,7 +73,7 @@ static int ask(struct guest *g, const char *text)
         return EXIT_CANNOT;
     }
     if (libxl_ext_domain_ask(g->ctx, libxl_uuid_bytearray(&uuid), ASK_MS,
-                             &runs)) {
+                             NULL, &runs)) {
         guest_error(g, "%s", libxl_ext_error(g->ctx));
         return EXIT_CANNOT;
     }

@@ -44,10 +44,11 @@ static int read_config(struct guest *g, int fd, const char *file,
                        const char *own, libxl_domain_config *config)
 {
     char *json;
-    int rc = libxl_ext_header_read(g->ctx, fd, &json);
+    int rc = libxl_ext_header_read(g->ctx, fd, g->op, &json);
 
     if (rc) {
-        guest_error(g, "%s: %s", file, libxl_ext_error(g->ctx));
+        guest_error(g, "%s: %s%s", file, libxl_ext_error(g->ctx),
+                    rc == ERROR_ABORTED ? ": no guest was made" : "");
         return -1;
     }
     if (libxl_ext_config_check(g->ctx, json)) {
@@ -132,12 +133,12 @@ static int restore(struct guest *g, const char *file, int fd,
     int r = -1;
 
     libxl_domain_config_init(&config);
+    guest_can_cancel();
     if (!read_config(g, fd, file, own, &config)) {
         g->outcome.state = LIBXL_EXT_GUEST_STATE_GONE;
         g->outcome.file = strdup(file);
         g->outcome.guest = strdup(config.c_info.name ? config.c_info.name
                                                      : "(no name)");
-        guest_can_cancel();
         r = libxl_ext_domain_restore(g->ctx, &config, fd, &domid, g->op);
         if (r) {
             guest_error(g, "%s", libxl_ext_op_error(g->op));

@@ -32,7 +32,7 @@ enum {
 static int write_header(struct guest *g, struct save_file *im,
                         const char *json)
 {
-    int rc = libxl_ext_header_write(g->ctx, im->fd, json);
+    int rc = libxl_ext_header_write(g->ctx, im->fd, json, g->op);
 
     if (rc)
         guest_error(g, "%s: %s", im->file, libxl_ext_error(g->ctx));
@@ -94,9 +94,11 @@ static int save(struct guest *g, uint32_t domid, const char *file)
     config = guest_config(g, domid, g->call->options & SAVE_KEEP_DOMID,
                           g->call->args[2]);
     if (!config || carrier_of(g, &params) ||
-        save_file_open(g, &im, file) || write_header(g, &im, config))
+        save_file_open(g, &im, file))
         goto out;
     guest_can_cancel();
+    if (write_header(g, &im, config))
+        goto out;
     r = libxl_ext_domain_save(g->ctx, domid, im.fd, &params, g->op);
     if (r) {
         guest_error(g, "%s", libxl_ext_op_error(g->op));

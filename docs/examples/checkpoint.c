@@ -50,7 +50,7 @@ static int copy(libxl_ctx *libxl, libxl_ext_ctx *ctx, uint32_t domid,
     libxl_domain_config_dispose(&config);
     if (!json)
         return rc ? rc : ERROR_NOMEM;
-    rc = libxl_ext_header_write(ctx, fd, json);
+    rc = libxl_ext_header_write(ctx, fd, json, op);
     free(json);
     if (rc)
         return rc;

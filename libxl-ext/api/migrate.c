@@ -417,6 +417,7 @@ int libxl_ext_domain_migrate(struct libxl_ext_ctx *ctx, uint32_t domid,
 int libxl_ext_domain_precheck(struct libxl_ext_ctx *ctx, uint32_t domid,
                               const char *config, int out_fd, int in_fd,
                               const libxl_ext_migrate_params *params,
+                              libxl_ext_op *op,
                               libxl_ext_peer_kind *peer_r,
                               libxl_ext_migrate_answer *answer_r)
 {
@@ -427,6 +428,7 @@ int libxl_ext_domain_precheck(struct libxl_ext_ctx *ctx, uint32_t domid,
     lxe__ctx_begin(ctx);
     prepare(&m, ctx, domid, config, out_fd, in_fd, params);
     m.err = &ctx->err;
+    m.peer.stop_fd = lxe__op_stop_fd(op);
     r = lxe__ctx_libxl(ctx, "precheck", m.err) ||
         lxe__peer_check(m.params, "precheck", m.err) ||
         lxe__ctx_guest(ctx, "precheck", domid) ||

@@ -123,6 +123,12 @@ int lxe__op_restore(struct libxl_ext_ctx *ctx,
                     struct libxl_domain_config *config, int fd,
                     uint32_t *domid_r, struct libxl_ext_op *op);
 
+/* What ends a wait of a call that hears only the cancel of @op; or -1. */
+static inline int lxe__op_stop_fd(const struct libxl_ext_op *op)
+{
+    return op ? op->cancel_fd : -1;
+}
+
 /* A step of the caller's own thread, after those of the helper. */
 void lxe__op_phase(struct libxl_ext_op *op, libxl_ext_phase phase);
 

@@ -8,13 +8,13 @@
 #include <fcntl.h>
 #include <libxl.h>
 #include <libxl_utils.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api/ctx.h"
@@ -25,6 +25,8 @@
 #include "base/rundir.h"
 #include "base/uuid.h"
 #include "memory/policy.h"
+
+#define LOOK_MS 50      /* at the receiver's lock */
 
 static int path_of(const uint8_t uuid[16], const char *what, char *path,
                    size_t len, struct lxe__err *err)
@@ -168,9 +170,9 @@ static int signal_holder(int fd)
 }
 
 int lxe__receiver_end(const uint8_t uuid[16], unsigned timeout_ms,
-                      struct lxe__err *err)
+                      int stop_fd, struct lxe__err *err)
 {
-    struct timespec nap = { 0, 50 * 1000 * 1000 };
+    struct pollfd stop = { .fd = stop_fd, .events = POLLIN };
     uint64_t end = lxe__now_us() + timeout_ms * 1000ULL;
     char path[256];
     int fd, rc = 0;
@@ -193,7 +195,12 @@ int lxe__receiver_end(const uint8_t uuid[16], unsigned timeout_ms,
                               timeout_ms);
             break;
         }
-        nanosleep(&nap, NULL);
+        if (poll(&stop, 1, LOOK_MS) > 0) {
+            rc = lxe__err_set(err, ECANCELED, "receive: cancelled; the"
+                              " receiver that holds %s has been told to"
+                              " end: ask again", path);
+            break;
+        }
     }
     close(fd);
     return rc;
@@ -278,13 +285,14 @@ int lxe__receiver_sweep(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
 
 int libxl_ext_domain_ask(struct libxl_ext_ctx *ctx,
                          const uint8_t uuid[16], uint32_t timeout_ms,
-                         bool *runs_r)
+                         libxl_ext_op *op, bool *runs_r)
 {
     int r = -1;
 
     lxe__ctx_begin(ctx);
     if (!lxe__ctx_libxl(ctx, "receive", &ctx->err) &&
-        !lxe__receiver_end(uuid, timeout_ms, &ctx->err))
+        !lxe__receiver_end(uuid, timeout_ms, lxe__op_stop_fd(op),
+                           &ctx->err))
         r = runs_here(ctx, uuid, runs_r);
     return lxe__ctx_end(ctx, r);
 }

@@ -48,9 +48,10 @@ bool lxe__receiver_was_given(const uint8_t uuid[16]);
 
 /*
  * Ends the receiver of that guest, if there is one, and waits until it
- * has; EBUSY where it does not in @timeout_ms.
+ * has; EBUSY where it does not in @timeout_ms, ECANCELED where @stop_fd
+ * (-1: never) is readable before.
  */
 int lxe__receiver_end(const uint8_t uuid[16], unsigned timeout_ms,
-                      struct lxe__err *err);
+                      int stop_fd, struct lxe__err *err);
 
 #endif

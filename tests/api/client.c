@@ -151,16 +151,65 @@ static int header(void)
     config[MUCH] = '\0';
     if (!fork()) {
         usleep(200 * 1000);
-        rc = libxl_ext_header_write(ctx, fds[1], config);
+        rc = libxl_ext_header_write(ctx, fds[1], config, NULL);
         _exit(rc ? 1 : 0);
     }
     close(fds[1]);
-    rc = libxl_ext_header_read(ctx, fds[0], &got);
+    rc = libxl_ext_header_read(ctx, fds[0], NULL, &got);
     if (!rc && strcmp(got, config))
         rc = 1;
     free(config);
     free(got);
     return rc;
+}
+
+/* What stands in the pipe has no end, and no more comes. */
+static int header_read_cancelled(void)
+{
+    char *config;
+    int fds[2];
+
+    if (pipe(fds) || write(fds[1], "Xen save", 8) != 8 || start_cancel())
+        return 1;
+    return libxl_ext_header_read(ctx, fds[0], op, &config);
+}
+
+/* The same the other way round. */
+static int header_write_cancelled(void)
+{
+    char *config = malloc(MUCH + 1);
+    int fds[2], rc;
+
+    if (!config || pipe(fds) || start_cancel())
+        return 1;
+    memset(config, ' ', MUCH);
+    config[MUCH] = '\0';
+    rc = libxl_ext_header_write(ctx, fds[1], config, op);
+    free(config);
+    return rc;
+}
+
+/* A peer that does not even greet. */
+static int precheck_cancelled(void)
+{
+    libxl_ext_migrate_answer answer;
+    libxl_ext_peer_kind peer;
+    int fds[2];
+
+    if (pipe(fds) || start_cancel())
+        return 1;
+    return libxl_ext_domain_precheck(ctx, DOMID, "{}", fds[1], fds[0],
+                                     NULL, op, &peer, &answer);
+}
+
+/* Its receiver does not end; the test holds its lock. */
+static int ask_cancelled(void)
+{
+    static const uint8_t uuid[16] = { 1 };
+    bool runs;
+
+    return start_cancel() ? 1 : libxl_ext_domain_ask(ctx, uuid, 60000, op,
+                                                     &runs);
 }
 
 static const struct {
@@ -179,6 +228,10 @@ static const struct {
     { "freeze-cancelled", freeze_cancelled },
     { "thaw-cancelled", thaw_cancelled },
     { "header", header },
+    { "header-read-cancelled", header_read_cancelled },
+    { "header-write-cancelled", header_write_cancelled },
+    { "precheck-cancelled", precheck_cancelled },
+    { "ask-cancelled", ask_cancelled },
 };
 
 static long now_ms(void)

@@ -3,6 +3,7 @@
 their start or by another thread, descriptors that are none or do not
 wait, values out of bounds."""
 
+import fcntl
 import struct
 import subprocess
 
@@ -59,6 +60,23 @@ def call(world, program, name):
                        stdout=subprocess.PIPE)
     rc, line, ms = p.stdout.split("|")
     return int(rc), line, int(ms)
+
+
+@pytest.mark.parametrize("name, words", [
+    ("header-read-cancelled", "image header: cancelled while it was read"),
+    ("header-write-cancelled", "header: cancelled while it was written"),
+    ("precheck-cancelled", "cancelled while waiting for the greeting"),
+    ("ask-cancelled", "has been told to end: ask again"),
+])
+def test_what_moves_no_guest_is_cancelled(short_world, program, name,
+                                          words):
+    held = short_world.path / "run" / \
+        "01000000-0000-0000-0000-000000000000.receive"
+    with open(held, "w", encoding="ascii") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        rc, line, ms = call(short_world, program, name)
+    assert rc == ABORTED and 500 <= ms < 5000, (rc, line, ms)
+    assert words in line
 
 
 def test_a_freeze_whose_device_hangs_is_cancelled(short_world, program):

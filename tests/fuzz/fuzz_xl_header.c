@@ -45,7 +45,7 @@ static char *take(int fd)
 {
     char *config = NULL;
 
-    if (libxl_ext_header_read(ctx, fd, &config)) {
+    if (libxl_ext_header_read(ctx, fd, NULL, &config)) {
         must(!config && *libxl_ext_error(ctx));
         must(!strchr(libxl_ext_error(ctx), '\n'));
     } else {
@@ -60,7 +60,7 @@ static void put_and_take(const char *config)
     int fd = fuzz_file(NULL, 0);
     char *again;
 
-    must(!libxl_ext_header_write(ctx, fd, config));
+    must(!libxl_ext_header_write(ctx, fd, config, NULL));
     must(!lseek(fd, 0, SEEK_SET));
     again = take(fd);
     must(again && !strcmp(again, config));

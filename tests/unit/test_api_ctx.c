@@ -59,7 +59,8 @@ static void a_question_needs_a_libxl_ctx(void)
     libxl_ext_peer_kind peer;
 
     CU_ASSERT_EQUAL(libxl_ext_domain_precheck(ctx, 1, "{}", -1, -1, NULL,
-                                              &peer, &answer), ERROR_INVAL);
+                                              NULL, &peer, &answer),
+                    ERROR_INVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(said, "precheck: the context has no"
                                   " libxl_ctx"));
     CU_ASSERT_EQUAL(lines, 1);

@@ -14,6 +14,13 @@
  * (which may be NULL, and is always ended with a NUL); descriptors
  * stay the caller's and stay open, and may have O_NONBLOCK.  Pointers are
  * not NULL where nothing says that they may be.
+ *
+ * A pipe or a socket is waited for without a bound, and a large file takes
+ * its time.  @stop_fd, if it is above 0, is a descriptor that ends a call
+ * with ECANCELED as soon as it is readable, such as one of eventfd(2), to
+ * which another thread writes, or of signalfd(2).  Nothing is read from
+ * it.  A read(2) or fsync(2) of a file on storage that does not answer is
+ * not ended by it.
  */
 #ifndef LIBXL_EXT_IMAGE_H
 #define LIBXL_EXT_IMAGE_H
@@ -206,10 +213,11 @@ struct libxl_ext_image {
  * Reads the image at @fd, from where it stands to its end: a file (its
  * position is not moved) or anything that read(2) takes.  0 and
  * *@image_r, also for an image with faults; -1 with errno and one line
- * in @error (which may be NULL) where it could not be read at all, with
- * *@image_r untouched.  The caller owns *@image_r and frees it.
+ * in @error (which may be NULL) where it could not be read at all or
+ * @stop_fd became readable, with *@image_r untouched.  The caller owns
+ * *@image_r and frees it.
  */
-int libxl_ext_image_read(int fd, unsigned int flags,
+int libxl_ext_image_read(int fd, unsigned int flags, int stop_fd,
                          struct libxl_ext_image **image_r,
                          char *error, size_t error_len);
 
@@ -238,11 +246,7 @@ struct libxl_ext_image_conversion {
     bool drop_superseded;       /* each frame once, in its final state */
     bool page_state;            /* tables of P1 become plain pages */
     bool replace;               /* an output that exists is replaced */
-    /*
-     * Above 0: a descriptor that ends the conversion with ECANCELED as
-     * soon as it is readable, such as one of signalfd(2).
-     */
-    int stop_fd;
+    int stop_fd;                /* as @stop_fd of the other calls */
 };
 
 /* What was done. */
@@ -360,9 +364,9 @@ typedef int libxl_ext_image_difference_fn(
  * two restore the same guest.  -1 with errno, and *@sum_r not to be
  * used: EBADMSG, one of them breaks a rule; ESPIPE, one of them is no
  * file; EINVAL, they cannot be compared (byte order, PV against HVM);
- * ENOMEM, EIO; ECANCELED from @found.
+ * ENOMEM, EIO; ECANCELED from @found, or @stop_fd became readable.
  */
-int libxl_ext_image_diff(int fd_a, int fd_b,
+int libxl_ext_image_diff(int fd_a, int fd_b, int stop_fd,
                          libxl_ext_image_difference_fn *found, void *user,
                          struct libxl_ext_image_differences *sum_r,
                          char *error, size_t error_len);

@@ -39,7 +39,7 @@ static struct libxl_ext_image *read_image(const struct command_call *call,
 
     if (fd < 0)
         return NULL;
-    if (libxl_ext_image_read(fd, flags, &im, error, sizeof(error)))
+    if (libxl_ext_image_read(fd, flags, -1, &im, error, sizeof(error)))
         command_error(call, "cannot read %s: %s", path, error);
     image_close(fd);
     return im;

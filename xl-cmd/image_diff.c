@@ -229,7 +229,7 @@ static int compare(const struct command_call *call, int a, int b)
     }
     if (json)
         yajl_gen_map_open(j.g);
-    if (libxl_ext_image_diff(a, b, json ? print_json : print_text, &j,
+    if (libxl_ext_image_diff(a, b, -1, json ? print_json : print_text, &j,
                              &sum, error, sizeof(error))) {
         /* Where standard output failed main() says so. */
         if (errno != ECANCELED)

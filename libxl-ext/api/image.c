@@ -21,7 +21,7 @@ static int failed(const struct lxe__err *err, char *error,
     return -1;
 }
 
-int libxl_ext_image_read(int fd, unsigned int flags,
+int libxl_ext_image_read(int fd, unsigned int flags, int stop_fd,
                          struct libxl_ext_image **image_r, char *error,
                          size_t error_len)
 {
@@ -36,7 +36,7 @@ int libxl_ext_image_read(int fd, unsigned int flags,
     else if (!image)
         rc = lxe__err_set(&err, ENOMEM, "image: no memory");
     else
-        rc = lxe__image_read(fd, flags, image, &err);
+        rc = lxe__image_read(fd, flags, stop_fd, image, &err);
     if (!rc) {
         *image_r = image;
         return 0;
@@ -63,7 +63,7 @@ int libxl_ext_image_convert(int fd, const char *path,
            ? failed(&err, error, error_len) : 0;
 }
 
-int libxl_ext_image_diff(int fd_a, int fd_b,
+int libxl_ext_image_diff(int fd_a, int fd_b, int stop_fd,
                          libxl_ext_image_difference_fn *found, void *user,
                          struct libxl_ext_image_differences *sum_r,
                          char *error, size_t error_len)
@@ -71,6 +71,6 @@ int libxl_ext_image_diff(int fd_a, int fd_b,
     struct lxe__err err;
 
     lxe__err_init(&err);
-    return lxe__image_diff(fd_a, fd_b, found, user, sum_r, &err)
+    return lxe__image_diff(fd_a, fd_b, stop_fd, found, user, sum_r, &err)
            ? failed(&err, error, error_len) : 0;
 }

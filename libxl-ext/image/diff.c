@@ -119,7 +119,7 @@ static int compare_limits(struct lxe__diff *diff)
 /* ---- reading ---------------------------------------------------- */
 
 static int read_side(struct lxe__diff *diff, struct lxe__diff_side *s,
-                     int fd)
+                     int fd, int stop_fd)
 {
     const struct lxe__watch watch = {
         .user = s, .record = lxe__diff_note,
@@ -136,6 +136,7 @@ static int read_side(struct lxe__diff *diff, struct lxe__diff_side *s,
         return lxe__err_set(diff->err, ESPIPE, "image %s: its pages are"
                             " read twice, and it is no file: write it to a"
                             " file first", s->name);
+    s->r->src.stop_fd = stop_fd;
     s->r->locate = true;
     s->r->watch = &watch;
     if (lxe__reader_run(s->r))
@@ -167,7 +168,7 @@ static int check_comparable(struct lxe__diff *diff)
     return 0;
 }
 
-int lxe__image_diff(int fd_a, int fd_b,
+int lxe__image_diff(int fd_a, int fd_b, int stop_fd,
                     libxl_ext_image_difference_fn *found, void *user,
                     struct libxl_ext_image_differences *sum,
                     struct lxe__err *err)
@@ -179,9 +180,9 @@ int lxe__image_diff(int fd_a, int fd_b,
     int rc, i;
 
     memset(sum, 0, sizeof(*sum));
-    rc = read_side(&diff, &diff.side[0], fd_a);
+    rc = read_side(&diff, &diff.side[0], fd_a, stop_fd);
     if (!rc)
-        rc = read_side(&diff, &diff.side[1], fd_b);
+        rc = read_side(&diff, &diff.side[1], fd_b, stop_fd);
     if (!rc)
         rc = check_comparable(&diff);
     if (!rc)

@@ -145,12 +145,16 @@ void lxe__reader_free(struct lxe__reader *r)
     free(r);
 }
 
-int lxe__image_read(int fd, unsigned int flags,
+int lxe__image_read(int fd, unsigned int flags, int stop_fd,
                     struct libxl_ext_image *out, struct lxe__err *err)
 {
     struct lxe__reader *r = lxe__reader_new(fd, flags, out, err);
-    int rc = r ? lxe__reader_run(r) : -1;
+    int rc = -1;
 
+    if (r) {
+        r->src.stop_fd = stop_fd;
+        rc = lxe__reader_run(r);
+    }
     lxe__reader_free(r);
     return rc;
 }

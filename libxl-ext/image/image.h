@@ -16,7 +16,7 @@
  * image with faults; -1 where reading or memory failed, and *@out then
  * holds what was found up to there.
  */
-int lxe__image_read(int fd, unsigned int flags,
+int lxe__image_read(int fd, unsigned int flags, int stop_fd,
                     struct libxl_ext_image *out, struct lxe__err *err);
 
 /* As libxl_ext_image_convert(); *@done is overwritten. */
@@ -26,7 +26,7 @@ int lxe__image_convert(int fd, const char *path,
                        struct lxe__err *err);
 
 /* As libxl_ext_image_diff(); *@sum is overwritten. */
-int lxe__image_diff(int fd_a, int fd_b,
+int lxe__image_diff(int fd_a, int fd_b, int stop_fd,
                     libxl_ext_image_difference_fn *found, void *user,
                     struct libxl_ext_image_differences *sum,
                     struct lxe__err *err);

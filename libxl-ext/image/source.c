@@ -289,6 +289,8 @@ int lxe__source_again(struct lxe__source *s, uint64_t handle, void *data,
     int r;
 
     if (s->is_file) {
+        if (s->stop_fd > 0 && await(s, err))
+            return -1;
         *offset_r = handle;
         r = pread_full(s->fd, data, len, s->base + handle);
     } else {

@@ -43,7 +43,7 @@ static void same_guest(int fd, unsigned int facts)
 
     lxe__err_init(&err);
     must(other >= 0);
-    must(lxe__image_diff(fd, other, NULL, NULL, &sum, &err) == 0);
+    must(lxe__image_diff(fd, other, -1, NULL, NULL, &sum, &err) == 0);
     must(!sum.pages_only_a && !sum.pages_only_b && !sum.pages_type &&
          !sum.pages_contents && sum.facts <= facts && !sum.records);
     close(other);
@@ -75,7 +75,7 @@ static void plain_pages(const struct libxl_ext_image *was)
     struct lxe__err err;
 
     lxe__err_init(&err);
-    must(fd >= 0 && lxe__image_read(fd, 0, &im, &err) == 0);
+    must(fd >= 0 && lxe__image_read(fd, 0, -1, &im, &err) == 0);
     must(im.page_state_judged && !im.tables_stale && !im.nr_faults);
     must(im.tables == was->tables - was->tables_stale);
     must(im.tables_held == was->tables_held && im.size == was->size);
@@ -106,7 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         unlink(out);
     }
     lxe__err_init(&err);
-    must(lxe__image_read(fd, 0, &im, &err) == 0);
+    must(lxe__image_read(fd, 0, -1, &im, &err) == 0);
     code = convert(fd, &drop);
     must(im.nr_faults ? code == EBADMSG : !code || code == EINVAL);
     if (!code)

@@ -13,7 +13,7 @@ static void read_fd(int fd, unsigned int flags, struct libxl_ext_image *im)
     struct lxe__err err;
 
     lxe__err_init(&err);
-    must(lxe__image_read(fd, flags, im, &err) == 0);
+    must(lxe__image_read(fd, flags, -1, im, &err) == 0);
     close(fd);
 }
 

@@ -3,9 +3,14 @@
  * The public calls: who owns what, and what an error leaves behind.
  * What is said of images is tested in tests/image.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "libxl_ext_image.h"
@@ -19,7 +24,8 @@ static struct libxl_ext_image *read_bytes(const void *bytes, size_t len)
     CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
     CU_ASSERT_EQUAL(write(ends[1], bytes, len), (ssize_t)len);
     close(ends[1]);
-    CU_ASSERT_EQUAL(libxl_ext_image_read(ends[0], 0, &im, NULL, 0), 0);
+    CU_ASSERT_EQUAL(libxl_ext_image_read(ends[0], 0, -1, &im, NULL, 0),
+                    0);
     close(ends[0]);
     CU_ASSERT_PTR_NOT_NULL_FATAL(im);
     return im;
@@ -52,7 +58,7 @@ static void an_unreadable_descriptor_is_an_error(void)
     struct libxl_ext_image *im = (void *)&errno;
     char error[64];
 
-    CU_ASSERT_EQUAL(libxl_ext_image_read(-1, 0, &im, error,
+    CU_ASSERT_EQUAL(libxl_ext_image_read(-1, 0, -1, &im, error,
                                          sizeof(error)), -1);
     CU_ASSERT_EQUAL(errno, EBADF);
     CU_ASSERT_PTR_EQUAL(im, (void *)&errno);
@@ -64,8 +70,8 @@ static void an_unknown_flag_is_refused(void)
     struct libxl_ext_image *im = NULL;
     char error[8];
 
-    CU_ASSERT_EQUAL(libxl_ext_image_read(0, 4, &im, error, sizeof(error)),
-                    -1);
+    CU_ASSERT_EQUAL(libxl_ext_image_read(0, 4, -1, &im, error,
+                                         sizeof(error)), -1);
     CU_ASSERT_EQUAL(errno, EINVAL);
     /* Cut to the room that there is, and ended. */
     CU_ASSERT_STRING_EQUAL(error, "image: ");
@@ -123,7 +129,7 @@ static void only_files_are_compared(void)
     int ends[2];
 
     CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
-    CU_ASSERT_EQUAL(libxl_ext_image_diff(ends[0], ends[0], NULL, NULL,
+    CU_ASSERT_EQUAL(libxl_ext_image_diff(ends[0], ends[0], -1, NULL, NULL,
                                          &sum, error, sizeof(error)), -1);
     CU_ASSERT_EQUAL(errno, ESPIPE);
     CU_ASSERT_PTR_NOT_NULL(strstr(error, "image A"));
@@ -131,7 +137,80 @@ static void only_files_are_compared(void)
     close(ends[1]);
 }
 
+/*----- stop_fd -----*/
+
+#define SOON_MS 200
+
+static double now_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
+}
+
+static void *stop_soon(void *fd)
+{
+    uint64_t one = 1;
+
+    usleep(SOON_MS * 1000);
+    CU_ASSERT_EQUAL(write(*(int *)fd, &one, sizeof(one)), sizeof(one));
+    return NULL;
+}
+
+/* A pipe whose writer says so much and then nothing, and does not end. */
+static void stopped_in(const char *said, unsigned int flags, int fd_flags)
+{
+    int stop = eventfd(0, EFD_CLOEXEC), ends[2];
+    struct libxl_ext_image *im = NULL;
+    double start = now_ms(), ms;
+    pthread_t thread;
+    char error[128];
+
+    CU_ASSERT_FATAL(stop >= 0);
+    CU_ASSERT_EQUAL_FATAL(pipe2(ends, fd_flags), 0);
+    CU_ASSERT_EQUAL(write(ends[1], said, strlen(said)),
+                    (ssize_t)strlen(said));
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, stop_soon, &stop),
+                          0);
+    CU_ASSERT_EQUAL(libxl_ext_image_read(ends[0], flags, stop, &im, error,
+                                         sizeof(error)), -1);
+    CU_ASSERT_EQUAL(errno, ECANCELED);
+    ms = now_ms() - start;
+    CU_ASSERT_TRUE(ms >= SOON_MS && ms < 5000);
+    CU_ASSERT_PTR_NULL(im);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error, "stopped at byte 0"));
+    pthread_join(thread, NULL);
+    close(stop);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void a_silent_pipe_can_be_left(void)
+{
+    stopped_in("", 0, 0);
+    stopped_in("Xen s", 0, 0);
+    stopped_in("", LIBXL_EXT_IMAGE_QUICK, 0);
+    stopped_in("", LIBXL_EXT_IMAGE_RULES, O_NONBLOCK);
+}
+
+static void a_comparison_can_be_left(void)
+{
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), stop;
+    struct libxl_ext_image_differences sum;
+
+    stop = eventfd(1, EFD_CLOEXEC);
+    CU_ASSERT_FATAL(fd >= 0 && stop >= 0);
+    CU_ASSERT_EQUAL(libxl_ext_image_diff(fd, fd, stop, NULL, NULL, &sum,
+                                         NULL, 0), -1);
+    CU_ASSERT_EQUAL(errno, ECANCELED);
+    close(fd);
+    close(stop);
+}
+
 LXE_SUITE(image_api,
+    { "a silent pipe can be left", a_silent_pipe_can_be_left },
+    { "a comparison can be left", a_comparison_can_be_left },
     { "a conversion that asks for nothing is refused",
       a_conversion_that_asks_for_nothing_is_refused },
     { "the fault of an input is handed out",

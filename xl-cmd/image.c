@@ -4,11 +4,41 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "image.h"
+
+/*----- signals -----*/
+
+static char last_words[128];
+
+/* The signal is blocked here, and ends the program behind it. */
+static void on_signal(int sig)
+{
+    if (write(STDERR_FILENO, last_words, strlen(last_words)) < 0)
+        errno = 0;
+    raise(sig);
+}
+
+void image_take_signals(const struct command_call *call, bool say)
+{
+    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+    struct sigaction sa = { .sa_flags = SA_RESETHAND };
+    size_t i;
+
+    snprintf(last_words, sizeof(last_words), "xl-ext image %s: ended by a"
+             " signal: nothing was changed\n", call->command->name);
+    sa.sa_handler = say ? on_signal : SIG_DFL;
+    for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (!signal_stays_ignored(numbers[i]))
+            sigaction(numbers[i], &sa, NULL);
+}
+
+/*----- reading -----*/
 
 int image_open(const struct command_call *call, const char *path)
 {
@@ -55,12 +85,16 @@ static int show(const struct command_call *call, unsigned int flags,
                 bool json, const char *plot,
                 void (*text)(const struct libxl_ext_image *))
 {
-    struct libxl_ext_image *im = read_image(call, flags);
+    struct libxl_ext_image *im;
     int rc;
 
+    image_take_signals(call, true);
+    im = read_image(call, flags);
     if (!im)
         return EXIT_CANNOT;
     rc = answer(im);
+    /* From here on what is printed may be cut, or a picture made. */
+    image_take_signals(call, false);
     if (plot && image_plot(call, plot, im)) {
         rc = EXIT_CANNOT;
     } else if (!json) {

@@ -37,6 +37,13 @@ int image_convert(const struct command_call *call);
 int image_diff(const struct command_call *call);
 
 /*
+ * From here on SIGINT, SIGTERM and SIGHUP (but for a SIGHUP that the
+ * caller ignores) end the program at once, with a line which says that
+ * nothing was changed; with @say of false they do so without a line.
+ */
+void image_take_signals(const struct command_call *call, bool say);
+
+/*
  * Opens an image, or takes standard input for "-"; -1 with a line on
  * standard error.  To be given to image_close().
  */

@@ -202,9 +202,12 @@ int image_convert(const struct command_call *call)
                       " that is its name)");
         return EXIT_CANNOT;
     }
+    image_take_signals(call, true);
     fd = image_open(call, call->args[0]);
     if (fd < 0)
         return EXIT_CANNOT;
+    /* Without that line: what becomes of them is said here. */
+    image_take_signals(call, false);
     how.stop_fd = take_signals(call, &old);
     rc = how.stop_fd < 0 ? EXIT_CANNOT : convert(call, fd, &how);
     image_close(fd);

@@ -250,8 +250,10 @@ static int compare(const struct command_call *call, int a, int b)
 
 int image_diff(const struct command_call *call)
 {
-    int a = image_open(call, call->args[0]), b, rc;
+    int a, b, rc;
 
+    image_take_signals(call, true);
+    a = image_open(call, call->args[0]);
     if (a < 0)
         return EXIT_CANNOT;
     b = image_open(call, call->args[1]);

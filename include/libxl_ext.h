@@ -249,8 +249,7 @@ int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid, libxl_ext_op *op,
  *   - a guardian that was asked goes on by itself;
  *   - without one it stays in the journal, for the next libxl_ext_thaw()
  *     or the next save of the domain.
- * The error line says which.  There is one exception to the 5 s: libxl,
- * once it lets a guest run, is waited for; for a QEMU that hangs, 60 s.
+ * The error line says which.
  */
 int libxl_ext_thaw(libxl_ext_ctx *ctx, uint32_t domid, bool force,
                    libxl_ext_op *op);

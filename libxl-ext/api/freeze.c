@@ -6,8 +6,11 @@
  * to the guardian, which thaws.
  */
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <libxl.h>
 #include <unistd.h>
 
@@ -103,27 +106,89 @@ int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid, libxl_ext_op *op,
     return lxe__ctx_end(ctx, r);
 }
 
-/* The caller of a thaw need not have a libxl_ctx. */
+/*----- letting a guest run -----*/
+
+#define AGAIN_MS 200    /* what is to be ended may not have begun */
+
+/*
+ * A libxl_ctx of its own: an abort names its one call, and the caller of
+ * a thaw need not have one.
+ */
+struct resuming {
+    libxl_ext_ctx *ctx;
+    libxl_ext_op *op;
+    libxl_ctx *libxl;
+    int end_fd;
+};
+
+static void *abort_when_cancelled(void *arg)
+{
+    struct resuming *s = arg;
+    struct pollfd p[] = {
+        { .fd = s->end_fd, .events = POLLIN },
+        { .fd = lxe__op_stop_fd(s->op), .events = POLLIN },
+    };
+    int wait = -1, r;
+
+    for (;;) {
+        r = poll(p, 2, wait);
+        if (r < 0 && errno != EINTR)
+            return NULL;
+        if (r < 0)
+            continue;
+        if (p[0].revents)
+            return NULL;
+        libxl_ao_abort(s->libxl, NULL);
+        p[1].fd = -1;   /* it stays readable */
+        wait = AGAIN_MS;
+    }
+}
+
+/* 0, or a code of libxl. */
+static int resume_or_abort(struct resuming *s, uint32_t domid)
+{
+    uint64_t one = 1;
+    pthread_t thread;
+    int rc = ERROR_NOMEM;
+
+    s->end_fd = eventfd(0, EFD_CLOEXEC);
+    if (s->end_fd < 0)
+        return rc;
+    if (!pthread_create(&thread, NULL, abort_when_cancelled, s)) {
+        rc = lxe__resume(s->libxl, domid);
+        /* A counter of 0 always has room. */
+        if (write(s->end_fd, &one, sizeof(one)) == sizeof(one))
+            pthread_join(thread, NULL);
+    }
+    close(s->end_fd);
+    return rc;
+}
+
 static int resume_left(void *user, uint32_t domid, struct lxe__err *err)
 {
-    libxl_ext_ctx *ctx = user;
-    libxl_ctx *mine = NULL;
-    int rc = 0;
+    struct resuming *s = user;
+    int rc = libxl_ctx_alloc(&s->libxl, LIBXL_VERSION, 0, s->ctx->lg);
 
-    if (!ctx->libxl)
-        rc = libxl_ctx_alloc(&mine, LIBXL_VERSION, 0, ctx->lg);
-    if (!rc)
-        rc = lxe__resume(mine ? mine : ctx->libxl, domid);
-    if (mine)
-        libxl_ctx_free(mine);
+    if (!rc) {
+        rc = resume_or_abort(s, domid);
+        libxl_ctx_free(s->libxl);
+    }
+    if (rc == ERROR_ABORTED)
+        return lxe__err_set(err, ECANCELED, "thaw: domain %u: cancelled;"
+                            " its backends are back, and libxl has not let"
+                            " it run: xl-ext thaw %u tries again", domid,
+                            domid);
     return rc ? lxe__err_set(err, EIO, "thaw: domain %u: libxl could not"
                              " let it run (rc %d)", domid, rc) : 0;
 }
 
+/*----- thaw -----*/
+
 int libxl_ext_thaw(libxl_ext_ctx *ctx, uint32_t domid, bool force,
                    libxl_ext_op *op)
 {
-    struct lxe__resumer resumer = { resume_left, ctx };
+    struct resuming resuming = { .ctx = ctx, .op = op };
+    struct lxe__resumer resumer = { resume_left, &resuming };
     struct lxe__domstate st;
     int r, lock = -1;
 

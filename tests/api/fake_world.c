@@ -16,6 +16,8 @@
  *   undestroyable  where it is there, libxl cannot destroy the domain
  *   unpausable  where it is there, libxl cannot pause it
  *   unresumable  where it is there, libxl cannot resume it
+ *   resume_hangs  while it is there, its resuming does not end, unless it
+ *               is aborted
  *   chatty      where it is there, libxl says something when it suspends
  *   unsynced    where it is there, no directory can be synced (CIFS)
  *   capabilities   of Xen's physinfo, a number; without it: all
@@ -618,15 +620,32 @@ int libxl_domain_suspend(libxl_ctx *ctx, uint32_t domid, int fd, int flags,
     return write_text("state", "suspended") ? 0 : ERROR_FAIL;
 }
 
+static libxl_ctx *volatile aborted;
+
 int libxl_domain_resume(libxl_ctx *ctx, uint32_t domid,
                         int suspend_cancel, const libxl_asyncop_how *how)
 {
-    (void)ctx;
+    int i;
+
     (void)domid;
     (void)suspend_cancel;
     (void)how;
+    for (i = 0; i < 6000 && in_place("resume_hangs"); i++) {
+        if (aborted == ctx)
+            return ERROR_ABORTED;
+        usleep(10 * 1000);
+    }
     return is_state("suspended") && !in_place("unresumable") &&
         write_text("state", "running") ? 0 : ERROR_FAIL;
+}
+
+/* The only one that waits here. */
+int libxl_ao_abort(libxl_ctx *ctx, const libxl_asyncop_how *how)
+{
+    if (how)
+        return ERROR_NOTFOUND;
+    aborted = ctx;
+    return 0;
 }
 
 /* A suspended one, whose pausing is not to be seen. */

@@ -4,8 +4,10 @@ their start or by another thread, descriptors that are none or do not
 wait, values out of bounds."""
 
 import fcntl
+import os
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -131,3 +133,29 @@ def test_a_thaw_whose_device_hangs_is_cancelled(short_world, program,
         w.xl_ext("thaw", "5")
     w.nothing_left(30)
     assert w.state() == "connected"
+
+
+def test_a_thaw_whose_qemu_hangs_is_cancelled(short_world, program):
+    """A save died and so did its guardian, more than 20 s ago; libxl lets
+    the guest run, as soon as its QEMU answers."""
+    w = short_world
+    w.put("state", "suspended")
+    w.put("conf", "freeze_method = \"detach\"\n")
+    w.report()
+    w.kill(w.guardians())
+    journal = w.path / "run/5.journal"
+    journal.write_text(journal.read_text().replace("hold\n", "suspend\n"),
+                       encoding="ascii")
+    old = time.time() - 60
+    os.utime(journal, (old, old))
+    w.put("resume_hangs", "")
+    rc, line, ms = call(w, program, "thaw-cancelled")
+    assert rc == ABORTED and 500 <= ms < 5000, (rc, line, ms)
+    assert "cancelled; its backends are back, and libxl has not" in line
+    assert w.state() == "connected" and w.journal
+    assert (w.path / "state").read_text() == "suspended"
+    (w.path / "resume_hangs").unlink()
+    os.utime(journal, (old, old))
+    w.xl_ext("thaw", "5")
+    assert (w.path / "state").read_text() == "running"
+    assert w.journal is None

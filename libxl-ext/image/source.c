@@ -68,15 +68,19 @@ void lxe__source_dispose(struct lxe__source *s)
     s->kept_fd = -1;
 }
 
-/* ECANCELED where stop_fd is readable; of a pipe, waits for bytes. */
-static int await(struct lxe__source *s, struct lxe__err *err)
+/*
+ * ECANCELED where stop_fd is readable.  @bytes: waits for some, of a
+ * pipe.
+ */
+static int await(struct lxe__source *s, bool bytes, struct lxe__err *err)
 {
+    bool wait = bytes && !s->is_file;
     struct pollfd p[2] = {
         { .fd = s->stop_fd > 0 ? s->stop_fd : -1, .events = POLLIN },
         { .fd = s->fd, .events = POLLIN },
     };
 
-    while (poll(p, s->is_file ? 1 : 2, s->is_file ? 0 : -1) < 0)
+    while (poll(p, wait ? 2 : 1, wait ? -1 : 0) < 0)
         if (errno != EINTR)
             return lxe__err_set(err, errno, "image: poll: %s",
                                 strerror(errno));
@@ -112,7 +116,7 @@ static ssize_t fill(struct lxe__source *s, size_t len,
 
     if (s->is_file && at >= s->size)
         return 0;
-    if (s->stop_fd > 0 && await(s, err))
+    if (s->stop_fd > 0 && await(s, true, err))
         return -1;
     if (s->is_file && s->sparse)
         read_ahead(s, at);
@@ -122,7 +126,7 @@ static ssize_t fill(struct lxe__source *s, size_t len,
             : read(s->fd, s->buf + s->tail, len);
         /* A caller's descriptor may be one that does not wait. */
     } while (r < 0 && (errno == EINTR || (errno == EAGAIN &&
-                                          !await(s, err))));
+                                          !await(s, true, err))));
     if (r < 0)
         return lxe__err_set(err, errno, "image: read at byte %llu: %s",
                             (unsigned long long)at, strerror(errno));
@@ -288,9 +292,10 @@ int lxe__source_again(struct lxe__source *s, uint64_t handle, void *data,
 {
     int r;
 
+    /* What is kept of a pipe is there, whatever the pipe has. */
+    if (s->stop_fd > 0 && await(s, false, err))
+        return -1;
     if (s->is_file) {
-        if (s->stop_fd > 0 && await(s, err))
-            return -1;
         *offset_r = handle;
         r = pread_full(s->fd, data, len, s->base + handle);
     } else {

@@ -179,6 +179,38 @@ static void what_is_kept_can_be_read_again(void)
     on_both(keep, false);
 }
 
+static void stop(struct lxe__source *s)
+{
+    uint64_t handle = LXE_KEEP_NEW, at;
+    struct lxe__err err;
+    uint8_t got[4096];
+    const uint8_t *p;
+    int ends[2];
+    size_t have;
+
+    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+    s->stop_fd = ends[0];
+    lxe__err_init(&err);
+    p = lxe__source_peek(s, 4096, &have, &err);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+    CU_ASSERT_EQUAL(lxe__source_keep(s, p, 4096, 0, &handle, &err), 0);
+    lxe__source_advance(s, 4096);
+    CU_ASSERT_EQUAL(lxe__source_again(s, handle, got, 4096, &at, &err), 0);
+    CU_ASSERT_EQUAL(write(ends[1], "", 1), 1);
+    CU_ASSERT_EQUAL(lxe__source_again(s, handle, got, 4096, &at, &err),
+                    -1);
+    CU_ASSERT_EQUAL(err.code, ECANCELED);
+    s->stop_fd = 0;
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* The pages of two images are compared when both have been read. */
+static void reading_again_ends_when_it_is_told_to(void)
+{
+    on_both(stop, false);
+}
+
 static void a_read_error_is_named_with_its_place(void)
 {
     struct lxe__source s;
@@ -204,5 +236,7 @@ LXE_SUITE(image_source,
     { "a skip ends where the image ends",
       a_skip_ends_where_the_image_ends },
     { "what is kept can be read again", what_is_kept_can_be_read_again },
+    { "reading again ends when it is told to",
+      reading_again_ends_when_it_is_told_to },
     { "a read error is named with its place",
       a_read_error_is_named_with_its_place })

@@ -193,7 +193,7 @@ UNIT_EXTRA  := $(BUILD)/libxl-ext/helper/args.o \
                  $(filter-out %/main.c,$(qemu_SRCS) $(guardian_SRCS)))
 
 $(BUILD)/unit: $(UNIT_OBJS) $(UNIT_EXTRA) $(LIB)
-	$(CC) $(CFLAGS) $(LXE_LDFLAGS) -Wl,--wrap=calloc,--wrap=strdup \
+	$(CC) $(CFLAGS) $(LXE_LDFLAGS) -Wl,--wrap=calloc,--wrap=realloc,--wrap=strdup \
 	    -o $@ $^ -lcunit $(guardian_LIBS) $(XEN_LIBS) $(IMAGE_LIBS)
 
 check-unit: deps-build

@@ -183,9 +183,20 @@ static bool get_domain(struct lxe__journal *j, const char *domid,
     return true;
 }
 
+/* For one more entry: to find no room is no fault of the line. */
+static bool make_room(struct lxe__journal *j)
+{
+    struct lxe__jentry *list;
+
+    list = realloc(j->list, (j->nr + 1) * sizeof(*list));
+    if (list)
+        j->list = list;
+    return list;
+}
+
 static bool add_intent(struct lxe__journal *j, char **w)
 {
-    struct lxe__jentry e = { 0 }, *list;
+    struct lxe__jentry e = { 0 };
 
     if (!get_undo(w[1], &e.undo) ||
         !get_word(w[2], e.name, sizeof(e.name)) ||
@@ -194,11 +205,7 @@ static bool add_intent(struct lxe__journal *j, char **w)
         !get_word(w[5], e.script, sizeof(e.script)) ||
         !lxe__jentry_valid(&e, j->domid))
         return false;
-    list = realloc(j->list, (j->nr + 1) * sizeof(*list));
-    if (!list)
-        return false;
-    j->list = list;
-    list[j->nr++] = e;
+    j->list[j->nr++] = e;
     return true;
 }
 
@@ -275,6 +282,11 @@ int lxe__journal_parse(struct lxe__journal *j, const char *text,
             goto bad;
         memcpy(line, at, n);
         line[n] = '\0';
+        if (!make_room(j)) {
+            lxe__journal_dispose(j);
+            return lxe__err_set(err, ENOMEM, "freeze journal: no memory"
+                                " for line %u", lineno);
+        }
         if (!take_line(j, lineno, line))
             goto bad;
     }

@@ -30,7 +30,7 @@
  * with bytes outside of printable ASCII, blanks and '%' as %XX.  A line
  * is written with one write(2), before the act that it names.  A line
  * without its newline was cut and does not count: its act was never
- * begun.
+ * begun.  Whoever appends next takes it away; they do so one at a time.
  *
  * Pure code but for file calls; no Xen function is called.
  */
@@ -70,7 +70,10 @@ struct lxe__journal {
     size_t nr;
 };
 
-/* Pure: text in, journal out.  EPROTO names the line. */
+/*
+ * Pure: text in, journal out.  EPROTO names the line; ENODATA: it was cut
+ * in its head; ENOMEM.
+ */
 int lxe__journal_parse(struct lxe__journal *j, const char *text,
                        size_t len, struct lxe__err *err);
 void lxe__journal_dispose(struct lxe__journal *j);
@@ -101,7 +104,10 @@ int lxe__journal_create(uint32_t domid, const uint8_t uuid[16],
 /* Opens an existing one to append; -1 with ENOENT where there is none. */
 int lxe__journal_open(uint32_t domid, struct lxe__err *err);
 
-/* Reads all of it from the descriptor. */
+/*
+ * Reads all of it from the descriptor.  As lxe__journal_parse(), and EFBIG
+ * where it is too long for a journal; all else may pass.
+ */
 int lxe__journal_read(struct lxe__journal *j, int fd,
                       struct lxe__err *err);
 

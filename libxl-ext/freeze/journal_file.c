@@ -3,6 +3,7 @@
  * The journal as a file.  The run directory is on a tmpfs and the
  * journal must outlive processes, not the host, so nothing is synced.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,11 +11,17 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "freeze/journal.h"
 #include "freeze/journal_text.h"
+
+#define LINE_ROOM 1024
+/* A line takes microseconds; one who was stopped holds up nobody. */
+#define APPEND_MS 1000
 
 int lxe__journal_path(char *path, size_t len, uint32_t domid,
                       const char *suffix, struct lxe__err *err)
@@ -23,33 +30,109 @@ int lxe__journal_path(char *path, size_t len, uint32_t domid,
                             domid, suffix);
 }
 
+/*----- to append -----*/
+
+/*
+ * Helper, guardian, toolstack and who asks for a thaw may append at the
+ * same time, and only one who is alone with the file may cut something
+ * off it.  flock(2) is taken, by the save itself, and the helper and its
+ * guardian share one open file: so this lock is on an opening of its own.
+ * Returns that, or -1.
+ */
+static int lock_to_append(int fd)
+{
+    const struct timespec nap = { 0, 1000 * 1000 };
+    uint64_t until = lxe__now_us() + APPEND_MS * 1000;
+    struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    char self[32];
+    int mine, e;
+
+    snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+    mine = open(self, O_RDWR | O_APPEND | O_CLOEXEC);
+    if (mine < 0)
+        return -1;
+    while (fcntl(mine, F_OFD_SETLK, &fl)) {
+        e = errno == EACCES || errno == EAGAIN ? EBUSY : errno;
+        if (e != EBUSY || lxe__now_us() > until) {
+            close(mine);
+            errno = e;
+            return -1;
+        }
+        nanosleep(&nap, NULL);
+    }
+    return mine;
+}
+
+/*
+ * Where the last whole line ends.  What is behind it was cut: by a
+ * process that was killed before it could take it away.
+ */
+static off_t cut_to_whole(int fd)
+{
+    char tail[LINE_ROOM];
+    struct stat st;
+    ssize_t n;
+    off_t at;
+
+    if (fstat(fd, &st))
+        return -1;
+    at = st.st_size > LINE_ROOM ? st.st_size - LINE_ROOM : 0;
+    n = pread(fd, tail, sizeof(tail), at);
+    if (n < 0)
+        return -1;
+    while (n && tail[n - 1] != '\n')
+        n--;
+    at += n;
+    return at == st.st_size || !ftruncate(fd, at) ? at : -1;
+}
+
 /*
  * One write, so that a reader sees all of a line or a cut one.  Of a file
  * system that is full a line that was cut is taken away again: the next
  * one would stand after it, and neither make sense.
  */
+static int append(int fd, const char *text, int len)
+{
+    off_t end = cut_to_whole(fd);
+    int e;
+
+    if (end < 0)
+        return -1;
+    if (!lxe__write_full(fd, text, len))
+        return 0;
+    e = errno;
+    if (ftruncate(fd, end))
+        e = errno;
+    errno = e;
+    return -1;
+}
+
 static int put(int fd, const char *text, int len, struct lxe__err *err)
 {
-    struct stat st;
-    int e;
+    int mine, e;
 
     if (len < 0)
         return lxe__err_set(err, ENAMETOOLONG, "freeze journal: a line"
                             " would be too long");
-    if (fstat(fd, &st))
-        return lxe__err_set(err, errno, "freeze journal: %s",
-                            strerror(errno));
-    if (!lxe__write_full(fd, text, len))
+    mine = lock_to_append(fd);
+    e = mine < 0 || append(mine, text, len) ? errno : 0;
+    if (mine >= 0)
+        close(mine);
+    if (!e)
         return 0;
-    e = errno;
-    if (ftruncate(fd, st.st_size))
-        e = errno;
+    len = strcspn(text, "\n");
+    if (e == EBUSY)
+        return lxe__err_set(err, e, "freeze journal: cannot write \"%.*s\""
+                            " to a file in %s: another process has been"
+                            " writing to it for %d ms: try again", len,
+                            text, lxe__rundir(), APPEND_MS);
     return lxe__err_set(err, e, "freeze journal: cannot write \"%.*s\" to"
                         " a file in %s: %s: that file system must have"
-                        " room, and be writable",
-                        (int)strcspn(text, "\n"), text, lxe__rundir(),
-                        strerror(e));
+                        " room, and be writable", len, text,
+                        lxe__rundir(), strerror(e));
 }
+
+/*----- the file -----*/
 
 int lxe__journal_create(uint32_t domid, const uint8_t uuid[16],
                         struct lxe__err *err)
@@ -104,7 +187,12 @@ int lxe__journal_read(struct lxe__journal *j, int fd,
     int rc;
 
     memset(j, 0, sizeof(*j));
-    if (fstat(fd, &st) || st.st_size > LXE_JOURNAL_MAX) {
+    if (fstat(fd, &st)) {
+        rc = lxe__err_set(err, errno, "freeze journal: cannot read: %s",
+                          strerror(errno));
+        goto out;
+    }
+    if (st.st_size > LXE_JOURNAL_MAX) {
         rc = lxe__err_set(err, EFBIG, "freeze journal: longer than %d"
                           " bytes", LXE_JOURNAL_MAX);
         goto out;
@@ -127,7 +215,7 @@ int lxe__journal_intent(int fd, uint32_t domid,
                         const struct lxe__jentry *e,
                         struct lxe__err *err)
 {
-    char line[1024];
+    char line[LINE_ROOM];
 
     if (!lxe__jentry_valid(e, domid))
         return lxe__err_set(err, EINVAL, "freeze journal: backend %s of"

@@ -165,6 +165,27 @@ static int undo(xc_interface *xch, struct xs_handle *xsh, int fd,
                         " goes on with it", j->domid, mine.msg, j->domid);
 }
 
+/* What to do with a journal whose reading ended with @why. */
+static int unread(uint32_t domid, const struct lxe__err *why,
+                  struct lxe__err *err)
+{
+    switch (why->code) {
+    case ENODATA:
+        /* Cut in its head: no act was ever begun. */
+        return lxe__journal_remove(domid, err);
+    case EPROTO:
+    case EFBIG:
+        return lxe__err_set(err, why->code, "%s: see to the backends of"
+                            " domain %u, which it may name, then remove"
+                            " %s/%u.journal", why->msg, domid,
+                            lxe__rundir(), domid);
+    default:
+        return lxe__err_set(err, why->code, "%s: try again, and keep"
+                            " %s/%u.journal, which may name backends that"
+                            " are frozen", why->msg, lxe__rundir(), domid);
+    }
+}
+
 int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
                        uint32_t domid, unsigned wait_ms, bool force,
                        const struct lxe__resumer *resumer,
@@ -192,14 +213,7 @@ int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,
         goto out;
     }
     if (lxe__journal_read(&j, fd, &mine)) {
-        /* Cut in its head: no act was ever begun. */
-        if (mine.code == ENODATA)
-            rc = lxe__journal_remove(domid, err);
-        else
-            rc = lxe__err_set(err, mine.code, "%s: see to the backends"
-                              " of domain %u, which it may name, then"
-                              " remove %s/%u.journal", mine.msg, domid,
-                              lxe__rundir(), domid);
+        rc = unread(domid, &mine, err);
         goto out;
     }
     gone = lxe__domstate_read(xch, domid, &st);

@@ -71,10 +71,15 @@ char *lxe_fill_string(void)
     return s;
 }
 
-/* The linker sends calloc and strdup here: --wrap, see the Makefile. */
+/*
+ * The linker sends calloc, realloc and strdup here: --wrap, see the
+ * Makefile.
+ */
 void *__real_calloc(size_t nr, size_t size);
+void *__real_realloc(void *old, size_t size);
 char *__real_strdup(const char *s);
 void *__wrap_calloc(size_t nr, size_t size);
+void *__wrap_realloc(void *old, size_t size);
 char *__wrap_strdup(const char *s);
 
 static int armed, left;
@@ -90,6 +95,11 @@ static int fails(void)
 void *__wrap_calloc(size_t nr, size_t size)
 {
     return fails() ? NULL : __real_calloc(nr, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return fails() ? NULL : __real_realloc(old, size);
 }
 
 char *__wrap_strdup(const char *s)

@@ -23,9 +23,9 @@ void lxe_fill_octets(void *to, size_t len);
 char *lxe_fill_string(void);
 
 /*
- * After @n more calls of calloc and strdup from what is linked into the
- * runner the next one fails; lxe_fill_failed() says whether it came to
- * that, and ends it.
+ * After @n more calls of calloc, realloc and strdup from what is linked
+ * into the runner the next one fails; lxe_fill_failed() says whether it
+ * came to that, and ends it.
  */
 void lxe_fill_fail_after(unsigned n);
 int lxe_fill_failed(void);

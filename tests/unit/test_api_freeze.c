@@ -488,10 +488,33 @@ static void a_damaged_journal_is_named(void)
     tear_down();
 }
 
+/* It says nothing against the journal, which may name what is frozen. */
+static void a_journal_that_cannot_be_read_is_kept(void)
+{
+    struct lxe__err err;
+    char path[128];
+
+    set_up(0);
+    /* Can be opened, and not be read at a place. */
+    snprintf(path, sizeof(path), "%s/5.journal", dir);
+    CU_ASSERT_EQUAL_FATAL(mkfifo(path, 0600), 0);
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__guard_recover(NULL, NULL, 5, 0, false, NULL,
+                                       NULL, &err), -1);
+    CU_ASSERT_EQUAL(err.code, ESPIPE);
+    CU_ASSERT_PTR_NULL(strstr(err.msg, "remove"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "try again"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, path));
+    CU_ASSERT_TRUE(has_journal());
+    tear_down();
+}
+
 LXE_SUITE(api_freeze,
     { "a journal outlives a call that fails",
       a_journal_outlives_a_call_that_fails },
     { "a damaged journal is named", a_damaged_journal_is_named },
+    { "a journal that cannot be read is kept",
+      a_journal_that_cannot_be_read_is_kept },
     { "log-dirty is switched off", logdirty_is_switched_off },
     { "backends with method and state", backends_with_method_and_state },
     { "what the journal names is frozen",

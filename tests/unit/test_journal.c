@@ -2,7 +2,9 @@
 /*
  * The journal of what is frozen (freeze/journal.c, journal_file.c).
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +12,12 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "freeze/journal.h"
 #include "freeze/journal_text.h"
+#include "fill.h"
 #include "unit.h"
 
 static const uint8_t uuid[16] = { 0xde, 0xad, 0, 1, 2, 3, [15] = 0xff };
@@ -346,6 +350,114 @@ static void a_full_disk_leaves_no_cut_line(void)
     unsetenv(LXE_RUNDIR_ENV);
 }
 
+/* As what kills a process in the midst of its write leaves it. */
+static void a_line_of_one_who_was_killed(void)
+{
+    char dir[] = "/tmp/lxe-journal-XXXXXX";
+    int fd;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    setenv(LXE_RUNDIR_ENV, dir, 1);
+    fd = lxe__journal_create(7, uuid, NULL);
+    CU_ASSERT_FATAL(fd >= 0);
+    CU_ASSERT_EQUAL(write(fd, "undone unb", 10), 10);
+    CU_ASSERT_EQUAL(lxe__journal_commit(fd, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(lxe__journal_read(&j, fd, NULL), 0);
+    CU_ASSERT_TRUE(j.committed);
+    lxe__journal_dispose(&j);
+    CU_ASSERT_EQUAL(lxe__journal_remove(7, NULL), 0);
+    close(fd);
+    rmdir(dir);
+    unsetenv(LXE_RUNDIR_ENV);
+}
+
+#define LINES 3000
+
+/* Until it is ended; each of its lines finds no room. */
+static void __attribute__((noreturn)) write_without_room(int fd)
+{
+    struct rlimit full = { 1, 1 };
+
+    signal(SIGXFSZ, SIG_IGN);
+    if (setrlimit(RLIMIT_FSIZE, &full))
+        _exit(1);
+    for (;;)
+        if (!lxe__journal_ran(fd, NULL))
+            _exit(1);
+}
+
+/* Of a quota, say, that is only one's: the other's lines stay. */
+static void a_full_disk_cuts_no_line_of_another(void)
+{
+    char dir[] = "/tmp/lxe-journal-XXXXXX";
+    struct stat before, after;
+    int fd, other, i, status;
+    pid_t pid;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    setenv(LXE_RUNDIR_ENV, dir, 1);
+    fd = lxe__journal_create(7, uuid, NULL);
+    CU_ASSERT_FATAL(fd >= 0);
+    other = lxe__journal_open(7, NULL);
+    CU_ASSERT_FATAL(other >= 0);
+    CU_ASSERT_EQUAL(fstat(fd, &before), 0);
+    pid = fork();
+    if (!pid)
+        write_without_room(fd);
+    CU_ASSERT_FATAL(pid > 0);
+    for (i = 0; i < LINES; i++)
+        CU_ASSERT_EQUAL(lxe__journal_hold(other, NULL), 0);
+    CU_ASSERT_EQUAL(kill(pid, SIGKILL), 0);
+    CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+    CU_ASSERT_TRUE(WIFSIGNALED(status));
+    CU_ASSERT_EQUAL(fstat(fd, &after), 0);
+    CU_ASSERT_EQUAL(after.st_size - before.st_size, LINES * 5);
+    CU_ASSERT_EQUAL(lxe__journal_remove(7, NULL), 0);
+    close(other);
+    close(fd);
+    rmdir(dir);
+    unsetenv(LXE_RUNDIR_ENV);
+}
+
+/* Stopped in the midst of it, say. */
+static void one_who_writes_for_ever_holds_up_nobody(void)
+{
+    struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    char dir[] = "/tmp/lxe-journal-XXXXXX";
+    int fd, other;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    setenv(LXE_RUNDIR_ENV, dir, 1);
+    fd = lxe__journal_create(7, uuid, NULL);
+    CU_ASSERT_FATAL(fd >= 0);
+    other = lxe__journal_open(7, NULL);
+    CU_ASSERT_FATAL(other >= 0);
+    CU_ASSERT_EQUAL(fcntl(other, F_OFD_SETLK, &fl), 0);
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__journal_commit(fd, &err), -1);
+    CU_ASSERT_EQUAL(err.code, EBUSY);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "\"commit\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "try again"));
+    close(other);
+    CU_ASSERT_EQUAL(lxe__journal_commit(fd, NULL), 0);
+    CU_ASSERT_EQUAL(lxe__journal_remove(7, NULL), 0);
+    close(fd);
+    rmdir(dir);
+    unsetenv(LXE_RUNDIR_ENV);
+}
+
+/* It would be taken for a journal that is to be removed. */
+static void without_memory_no_line_is_blamed(void)
+{
+    int r;
+
+    lxe_fill_fail_after(0);
+    r = parse(HEAD "intent unbind vbd-7-51712 vbd - -\n");
+    CU_ASSERT_TRUE(lxe_fill_failed());
+    CU_ASSERT_EQUAL(r, -1);
+    CU_ASSERT_EQUAL(err.code, ENOMEM);
+}
+
 static void no_run_directory(const char *dir, const char *says)
 {
     setenv(LXE_RUNDIR_ENV, dir, 1);
@@ -385,6 +497,13 @@ LXE_SUITE(journal,
     { "a run directory that is none", a_run_directory_that_is_none },
     { "a path that is too long", a_path_that_is_too_long },
     { "a full disk leaves no cut line", a_full_disk_leaves_no_cut_line },
+    { "a line of one who was killed", a_line_of_one_who_was_killed },
+    { "a full disk cuts no line of another",
+      a_full_disk_cuts_no_line_of_another },
+    { "one who writes for ever holds up nobody",
+      one_who_writes_for_ever_holds_up_nobody },
+    { "without memory no line is blamed",
+      without_memory_no_line_is_blamed },
     { "locked from its first moment", locked_from_its_first_moment },
     { "written and read", written_and_read },
     { "committed", committed },

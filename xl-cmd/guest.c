@@ -61,7 +61,8 @@ void guest_cancel_by(libxl_ext_op *op)
 /* An output that takes no more (ulimit -f, too) is an error to clear up. */
 static int take_signals(struct guest *g)
 {
-    guest_cancel_by(g->op);
+    to_cancel = g->op;
+    guest_no_cancel();
     return signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
         signal(SIGXFSZ, SIG_IGN) == SIG_ERR ? -1 : 0;
 }

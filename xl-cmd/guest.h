@@ -30,20 +30,23 @@ struct guest {
 };
 
 /*
- * 0, or -1 with a line said.  From here on SIGINT, SIGTERM and SIGHUP
- * cancel the operation, but for a SIGHUP that the caller ignores.
+ * 0, or -1 with a line said.  SIGINT, SIGTERM and SIGHUP, but for a SIGHUP
+ * that the caller ignores, end the process: what is asked ahead of the
+ * operation can wait without a bound (libxl, for a lock on the guest's
+ * configuration), and nothing was changed.  Behind guest_can_cancel() they
+ * cancel.
  * @verbose: libxl's own lines are shown, too.
  */
 int guest_open(struct guest *g, const struct command_call *call,
                bool verbose, bool json);
 
 /*
- * For what cannot be cancelled and need not be, because it moves nothing:
- * signals end the process, as they did before guest_open().
+ * The operation begins: from here on these signals cancel it.  Called
+ * ahead of the first thing that would be left behind.
  */
-void guest_no_cancel(void);
-/* From here on they cancel again. */
 void guest_can_cancel(void);
+/* They end the process again. */
+void guest_no_cancel(void);
 /* From here on they cancel @op, of a command without a struct guest. */
 void guest_cancel_by(libxl_ext_op *op);
 

@@ -315,6 +315,7 @@ static void settle_late(struct guest *g, uint32_t domid, const char *host)
 
     if (check_sent(g, domid, host))
         return;
+    guest_can_cancel();
     end = settle(g, host, domid);
     if (end == LIBXL_EXT_MIGRATE_END_HERE)
         guest_error(g, "an earlier call did not bring the guest to %s: it"
@@ -338,6 +339,7 @@ static void migrate(struct guest *g, uint32_t domid,
     config = migrate_prepare(g, domid, w, &params, &t);
     if (!config)
         goto out;
+    guest_can_cancel();
     params.peer = sent_text(g, host);
     if (!params.peer) {
         transport_close(&t, MIGRATE_CLOSE_MS);

@@ -192,7 +192,6 @@ static int run_precheck(const struct command_call *call)
         return EXIT_CANNOT;
     }
     if (!guest_open(&g, call, false, false)) {
-        guest_no_cancel();
         if (!guest_find(&g, call->args[0], &domid))
             rc = precheck(&g, domid, &way);
     }

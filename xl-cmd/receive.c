@@ -67,7 +67,6 @@ static int ask(struct guest *g, const char *text)
     libxl_uuid uuid;
     bool runs;
 
-    guest_no_cancel();
     if (libxl_uuid_from_string(&uuid, text)) {
         guest_error(g, "--ask is \"%.40s\", which is no uuid", text);
         return EXIT_CANNOT;
@@ -113,6 +112,7 @@ static int receive(struct guest *g)
     }
     if (guest_timeout(g, g->call->values[OPT_TIMEOUT], &params.timeout))
         goto out;
+    guest_can_cancel();
     rc = libxl_ext_domain_receive(g->ctx, STDIN_FILENO, out, &params,
                                   g->op, &domid, &config);
     /* With a monitor that has it the link would not end. */

@@ -188,8 +188,6 @@ static int run_restore(const struct command_call *call)
     if (guest_open(&g, call, call->options & RESTORE_VERBOSE,
                    call->options & RESTORE_JSON))
         return guest_close(&g);
-    /* Who is to write into a pipe may never come. */
-    guest_no_cancel();
     if (strcmp(file, "-"))
         fd = open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0)

@@ -117,12 +117,11 @@ int save_file_open(struct guest *g, struct save_file *im, const char *file)
     im->part[0] = '\0';
     im->fd = -1;
     if (!strcmp(file, "-")) {
-        guest_no_cancel();
         im->fd = dup(STDOUT_FILENO);
     } else if (!stat(file, &st) && !S_ISREG(st.st_mode)) {
-        guest_no_cancel();
         im->fd = open(file, O_WRONLY | O_CLOEXEC);
     } else {
+        guest_can_cancel();     /* the part is to be removed */
         open_part(im, file);
     }
     if (im->fd >= 0 && isatty(im->fd)) {

@@ -20,7 +20,8 @@ struct save_file {
  * Where @file leads, through links; "-" is standard output.  0, or -1
  * with a line said and im->fd of -1.  A device, a FIFO or standard output
  * has no name to be given later, and may take nothing for ever: signals
- * end the process then, until guest_can_cancel().
+ * end the process meanwhile.  Ahead of all else guest_can_cancel() is
+ * called, because something is to be removed.
  */
 int save_file_open(struct guest *g, struct save_file *im,
                    const char *file);

@@ -18,6 +18,8 @@
  *   unresumable  where it is there, libxl cannot resume it
  *   resume_hangs  while it is there, its resuming does not end, unless it
  *               is aborted
+ *   config_hangs  while it is there, its configuration is not told: as
+ *               while another holds libxl's lock on it
  *   chatty      where it is there, libxl says something when it suspends
  *   unsynced    where it is there, no directory can be synced (CIFS)
  *   capabilities   of Xen's physinfo, a number; without it: all
@@ -595,6 +597,8 @@ int libxl_retrieve_domain_configuration(libxl_ctx *ctx, uint32_t domid,
                                         const libxl_asyncop_how *how)
 {
     (void)how;
+    while (in_place("config_hangs"))
+        usleep(10 * 1000);
     config->c_info.name = libxl_domid_to_name(ctx, domid);
     config->c_info.type = LIBXL_DOMAIN_TYPE_PVH;
     config->c_info.uuid.uuid[15] = 5;

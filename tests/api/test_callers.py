@@ -196,6 +196,26 @@ def test_a_fifo_with_nobody_behind_it_can_be_left(calls, args):
     assert calls.state == "running"
 
 
+@pytest.mark.parametrize("sig", ENDING)
+@pytest.mark.parametrize("args", [
+    ["save", "web", "image"], ["save", "web", "image", "config"],
+    ["migrate", "web", "beta", "-s", "true"],
+    ["precheck", "web", "--to=beta", "-s", "true"],
+], ids=["save", "save with CONFIG", "migrate", "precheck"])
+def test_libxl_that_waits_ahead_of_the_operation_can_be_left(
+        calls, args, sig):
+    """For its lock on the guest's configuration: nothing was changed."""
+    calls.world.put("config_hangs", "")
+    p = calls.start(*args, cwd=calls.world.path, stderr=subprocess.PIPE)
+    time.sleep(1)
+    assert p.poll() is None
+    p.send_signal(sig)
+    assert p.wait(PATIENCE) == -sig
+    assert p.stderr.read() == b""
+    assert calls.state == "running"
+    assert not list(calls.world.path.glob("image*"))
+
+
 def test_a_full_pipe_can_be_left(calls):
     """Ahead of the operation, too."""
     out, into = full_pipe()

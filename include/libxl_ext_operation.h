@@ -79,7 +79,8 @@ void libxl_ext_op_free(libxl_ext_op *op);
  * later call with @op ends at once.  The operation then returns
  * ERROR_ABORTED, unless it is too far on to be cancelled, as a save is
  * whose image is complete.  A guest that was being saved runs again within
- * 5 s; one that was being restored is destroyed.
+ * 5 s, unless it is an HVM guest whose QEMU hangs (docs/cancel.md); one
+ * that was being restored is destroyed.
  */
 void libxl_ext_op_cancel(libxl_ext_op *op);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * The bodies of libxc's records but PAGE_DATA; rules B9 to B21.
+ * The bodies of libxc's records but PAGE_DATA and HVM_CONTEXT; rules B9
+ * to B21.
  *
  * Sizes of what Xen's domctls hand out are from Xen's public headers
- * (struct vcpu_guest_context of either width, hvm_save_descriptor) and
- * do not change: they are in images of every release.
+ * (struct vcpu_guest_context of either width) and do not change: they are
+ * in images of every release.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -280,133 +281,6 @@ static int read_tsc_info(struct lxe__reader *r, const struct lxe__rec *rec)
     return 0;
 }
 
-/* Of descriptors, in Xen's public/arch-x86/hvm/save.h. */
-#define HVM_HEADER   1U
-#define HVM_HEADER_LEN 24U
-#define HVM_MAGIC    0x54381286U
-#define HVM_VERSION  1U
-#define HVM_CODE_MAX 20U        /* no Xen has had a greater one */
-
-/* Those of which each vcpu has one. */
-#define HVM_VCPU     (1U << 2 | 1U << 5 | 1U << 6 | 1U << 14 | 1U << 16 | \
-                      1U << 17 | 1U << 18 | 1U << 19 | 1U << 20)
-
-/* What Xen looks at before it reads what is in a descriptor at @at. */
-static bool check_descriptor(struct lxe__reader *r, uint64_t at,
-                             uint32_t type, uint32_t instance,
-                             uint32_t len, bool first)
-{
-    if (first && type != HVM_HEADER)
-        lxe__fault_note(r, LXE_RULE_B16, at, "HVM_CONTEXT: its first"
-                        " descriptor is of type %u, not HEADER (1)", type);
-    else if (first && len != HVM_HEADER_LEN)
-        lxe__fault_note(r, LXE_RULE_B16, at + 4, "HVM_CONTEXT: %u octets"
-                        " of HEADER are not %u", len, HVM_HEADER_LEN);
-    else if (!first && type == HVM_HEADER)
-        lxe__fault_note(r, LXE_RULE_B16, at, "HVM_CONTEXT: a second"
-                        " descriptor of type HEADER (1)");
-    else if (type <= HVM_CODE_MAX && HVM_VCPU & 1U << type &&
-             lxe__vcpu_none(r, instance))
-        lxe__fault_note(r, LXE_RULE_B16, at + 2, "HVM_CONTEXT: a"
-                        " descriptor of type %u of vcpu %u, which is not"
-                        " below %llu, the configuration's max_vcpus", type,
-                        instance, (unsigned long long)r->config_vcpus);
-    else
-        return true;
-    return false;
-}
-
-/* Xen looks at no more of it; the rest is what the old host was like. */
-static int read_header(struct lxe__reader *r)
-{
-    uint64_t at = r->src.offset;
-    const uint8_t *p = lxe__take(r, HVM_HEADER_LEN, "HVM_CONTEXT");
-    uint32_t magic, version;
-
-    if (!p)
-        return -1;
-    magic = lxe__get32(p, false);
-    version = lxe__get32(p + 4, false);
-    if (magic != HVM_MAGIC)
-        lxe__fault_note(r, LXE_RULE_B16, at, "HVM_CONTEXT: the magic"
-                        " 0x%08x of HEADER is not 0x%08x", magic,
-                        HVM_MAGIC);
-    else if (version != HVM_VERSION)
-        lxe__fault_note(r, LXE_RULE_B16, at + 4, "HVM_CONTEXT: version %u"
-                        " of HEADER is not %u", version, HVM_VERSION);
-    return 0;
-}
-
-/* Xen's own format: descriptors, each with its data, up to END. */
-static int read_descriptors(struct lxe__reader *r,
-                            const struct lxe__rec *rec)
-{
-    uint64_t end = rec->body + rec->length;
-    bool first = true;
-
-    for (;;) {
-        uint64_t at = r->src.offset;
-        uint32_t type, len;
-        const uint8_t *p;
-
-        if (end - at < 8)
-            return lxe__fault_note(r, LXE_RULE_B16, at, "HVM_CONTEXT: ends"
-                                   " without its END descriptor");
-        p = lxe__take(r, 8, "HVM_CONTEXT");
-        if (!p)
-            return -1;
-        type = lxe__get16(p, false);
-        len = lxe__get32(p + 4, false);
-        if (!check_descriptor(r, at, type, lxe__get16(p + 2, false), len,
-                              first))
-            return 0;
-        /* A Xen to come may have it. */
-        if (type > HVM_CODE_MAX && !r->context_new) {
-            r->context_new = at;
-            r->context_new_type = type;
-        }
-        if (!type)
-            return 0;
-        if (len > end - r->src.offset)
-            return lxe__fault_note(r, LXE_RULE_B16, at + 4, "HVM_CONTEXT:"
-                                   " %u octets of a descriptor of type %u"
-                                   " do not fit the %llu that are left",
-                                   len, type, (unsigned long long)
-                                   (end - r->src.offset));
-        if (first ? read_header(r)
-                  : lxe__pass_over(r, len, "HVM_CONTEXT"))
-            return -1;
-        first = false;
-    }
-}
-
-/* Of several a restore gives Xen the last. */
-static int read_hvm_context(struct lxe__reader *r,
-                            const struct lxe__rec *rec)
-{
-    uint64_t faults = r->out->nr_faults;
-
-    r->context_fault = r->context_new = 0;
-    if (read_descriptors(r, rec))
-        return -1;
-    if (r->out->nr_faults != faults)
-        r->context_fault = rec->body;
-    return 0;
-}
-
-void lxe__hvm_context_judge(struct lxe__reader *r)
-{
-    if (r->context_fault)
-        lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "B16: Xen refuses the"
-                       " HVM_CONTEXT at byte %llu",
-                       (unsigned long long)r->context_fault);
-    else if (r->context_new)
-        lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "HVM_CONTEXT at byte"
-                       " %llu: Xen has no descriptor of type %u",
-                       (unsigned long long)r->context_new,
-                       r->context_new_type);
-}
-
 /* Numbers of parameters, in Xen's public/hvm/params.h. */
 #define PARAM_STORE_PFN   1
 #define PARAM_CONSOLE_PFN 17
@@ -498,7 +372,7 @@ int lxe__libxc_body_read(struct lxe__reader *r,
     case LXE_LIBXC_REC_X86_TSC_INFO:
         return read_tsc_info(r, rec);
     case LXE_LIBXC_REC_HVM_CONTEXT:
-        return read_hvm_context(r, rec);
+        return lxe__hvm_context_read(r, rec);
     case LXE_LIBXC_REC_HVM_PARAMS:
         return read_hvm_params(r, rec);
     case LXE_LIBXC_REC_X86_CPUID_POLICY:

@@ -127,6 +127,7 @@ struct lxe__reader {
     uint64_t optional_at[LXE_LIBXC_NR_RECS];
     /* Of the last HVM_CONTEXT; 0: none */
     uint64_t context_fault;     /* where the body is that is broken */
+    enum libxl_ext_image_fate context_fate;     /* ... if there is one */
     uint64_t context_new;       /* where a descriptor of the future is */
     uint32_t context_new_type;
 
@@ -276,7 +277,12 @@ int lxe__libxc_body_read(struct lxe__reader *r,
 struct lxe__vcpu *lxe__vcpu_get(struct lxe__reader *r, uint32_t id);
 /* Is the domain that a restore makes without vcpu @id? */
 bool lxe__vcpu_none(const struct lxe__reader *r, uint32_t id);
-/* At END or CHECKPOINT: does Xen take the last HVM_CONTEXT? */
+
+/*
+ * hvm_context.c: its body; at END or CHECKPOINT: does Xen take the last?
+ */
+int lxe__hvm_context_read(struct lxe__reader *r,
+                          const struct lxe__rec *rec);
 void lxe__hvm_context_judge(struct lxe__reader *r);
 
 /*

@@ -90,8 +90,8 @@ def tables(width):
 def image(**kw):
     im = thin(b.build(**kw), (b.LEAF,))
     if kw.get("guest") != "pv":
-        im.part("HVM_CONTEXT").body = (
-            b"\1\0\0\0\x18\0\0\0" + b.hvm_header() + bytes(8))
+        im.part("HVM_CONTEXT").body = b.descriptors(
+            b.devices()[0], (2, 0, b""), (20, 0, b"\1" + bytes(23)))
     return im.bytes()
 
 

@@ -161,10 +161,29 @@ def hvm_header():
     return struct.pack("<IIQII", 0x54381286, 1, 0, 0x806ea, 2400000)
 
 
+def descriptors(*items):
+    """Each (type, instance, data); END is added."""
+    return b"".join(struct.pack("<HHI", kind, n, len(data)) + data
+                    for kind, n, data in (*items, (0, 0, b"")))
+
+
+# As Xen 4.20 writes it of a PVH guest with one vcpu; by type.
+DEVICES = {1: 24, 2: 1032, 5: 32, 6: 1024, 7: 16, 8: 8, 9: 8, 14: 240,
+           18: 32, 19: 8}
+
+
+def device_offset(kind):
+    """Of its descriptor, in hvm_context()."""
+    return sum(8 + size for k, size in DEVICES.items() if k < kind)
+
+
+def devices():
+    return [(kind, 0, hvm_header() if kind == 1 else b"c" * size)
+            for kind, size in DEVICES.items()]
+
+
 def hvm_context():
-    def desc(kind, data):
-        return struct.pack("<HHI", kind, 0, len(data)) + data
-    return desc(1, hvm_header()) + desc(2, b"c" * 1000) + desc(0, b"")
+    return descriptors(*devices())
 
 
 HVM_FRAMES = 40

@@ -411,11 +411,13 @@ poke("X86_TSC_INFO mode", "B15", "mode 4 is above 3", "TSC_INFO", 0, b"\4")
 body("HVM_CONTEXT empty", "B16", "without its END", "HVM_CONTEXT", b"", at=0)
 poke("HVM_CONTEXT begins with another descriptor", "B16", "of type 2",
      "HVM_CONTEXT", 0, b"\2")
-poke("HVM_CONTEXT descriptor runs over", "B16", "do not fit", "HVM_CONTEXT",
-     32 + 7, b"\1", at=32 + 4)
-poke("HVM_CONTEXT descriptor an octet too long", "B16",
-     "1009 octets of a descriptor of type 2 do not fit the 1008",
-     "HVM_CONTEXT", 32 + 4, struct.pack("<I", 1009))
+poke("HVM_CONTEXT descriptor runs over", "B16", "16778248 octets of CPU",
+     "HVM_CONTEXT", 32 + 7, b"\1", at=32 + 4)
+body("HVM_CONTEXT descriptor an octet too long", "B16",
+     "609 octets of a descriptor of type 16 do not fit the 608",
+     "HVM_CONTEXT", b.descriptors(*b.devices()[:2], (16, 0, bytes(600)))
+     .replace(struct.pack("<I", 600), struct.pack("<I", 609)),
+     at=32 + 1040 + 4)
 poke("HVM_CONTEXT length of HEADER", "B16", "25 octets of HEADER are not 24",
      "HVM_CONTEXT", 4, b"\x19")
 poke("HVM_CONTEXT length of HEADER beyond the record", "B16",
@@ -428,6 +430,44 @@ poke("HVM_CONTEXT with a second HEADER", "B16", "a second descriptor of",
      "HVM_CONTEXT", 32, b"\1")
 poke("HVM_CONTEXT of a vcpu that the configuration has not", "B16",
      "vcpu 1, which is not below 1", "HVM_CONTEXT", 34, b"\1")
+
+
+def device(what, words, kind, where, data, at=None):
+    """Octets of the descriptor of a type, or of its data, overwritten."""
+    start = b.device_offset(kind)
+    poke(f"HVM_CONTEXT {what}", "B16", words, "HVM_CONTEXT", start + where,
+         data, start + (where if at is None else at))
+
+
+def devices(what, words, at, *items, **build):
+    body(f"HVM_CONTEXT {what}", "B16", words, "HVM_CONTEXT",
+         b.descriptors(*items), at, **build)
+
+
+ALL = b.devices()
+device("CPU longer than any", "1033 octets of CPU are above 1032", 2, 4,
+       struct.pack("<I", 1033))
+device("LAPIC as IOAPIC", "32 octets of IOAPIC are not 400", 5, 0, b"\4", 4)
+device("MTRR as VIRIDIAN_DOMAIN", "240 octets of VIRIDIAN_DOMAIN are above",
+       14, 0, b"\17", 4)
+device("VMCE_VCPU as CPU_XSAVE", "32 octets of CPU_XSAVE are below 600", 18,
+       0, b"\20", 4)
+device("CPU as END", "1032 octets of END are not 0", 2, 0, b"\0", 4)
+device("LAPIC_REGS as CPU", "type 2, instance 0 behind type 5, instance 0",
+       6, 0, b"\2")
+device("TSC_ADJUST as VMCE_VCPU", "type 18, instance 0 behind type 18", 19,
+       0, b"\22")
+device("PCI_LINK instance", "instance 3 of type 9 (PCI_LINK) is not below 1",
+       9, 2, b"\3")
+devices("PIC instance", "instance 2 of type 3 (PIC) is not below 2",
+        b.device_offset(5) + 2, *ALL[:2], (3, 2, bytes(8)), *ALL[2:],
+        guest="hvm")
+devices("CPU_MSR count", "2 MSRs are not what 24 octets hold",
+        len(b.hvm_context()), *ALL, (20, 0, b"\2" + bytes(23)))
+devices("CPU missing", "none of the vcpus would run",
+        b.device_offset(99) - 1040, ALL[0], *ALL[2:])
+devices("LAPIC_REGS missing", "1 descriptors of type LAPIC (5) and 0 of",
+        b.device_offset(99) - 1032, *(d for d in ALL if d[0] != 6))
 body("HVM_PARAMS without its header", "B17", "length 4", "HVM_PARAMS", b"1234")
 poke("HVM_PARAMS count", "B17", "count 3 needs", "HVM_PARAMS", 0, b"\3")
 poke("HVM_PARAMS of a parameter that Xen has not", "B17",

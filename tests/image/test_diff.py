@@ -238,24 +238,19 @@ def test_registers_by_the_number_of_the_vcpu(diff):
         "record X86_PV_VCPU_BASIC, vcpu 3: only in A, 5168 octets")
 
 
-def descriptors(*items):
-    return b"".join(struct.pack("<HHI", kind, n, len(data)) + data
-                    for kind, n, data in (*items, (0, 0, b"")))
-
-
 def test_devices_of_an_hvm_guest_by_descriptor(diff):
     def with_context(*items):
         im = b.build("pvh")
         im.parts[0] = b.xl_header(b.config("pvh", 4096, max_vcpus=2))
-        im.part("HVM_CONTEXT").body = descriptors(
+        im.part("HVM_CONTEXT").body = b.descriptors(
             (1, 0, b.hvm_header()), *items)
         return im.bytes()
 
     cpu0, cpu1 = (2, 0, b"0" * 1000), (2, 1, b"1" * 1000)
-    a = with_context(cpu0, cpu1, (11, 0, b"rtc" * 4))
-    assert diff(a, with_context(cpu0, cpu1, (11, 0, b"rtc" * 4)))["same"]
-    out = diff(a, with_context((11, 0, b"rtd" * 4), cpu0,
-                               (2, 1, b"1" * 999 + b"2"), (77, 5, b"new")))
+    a = with_context(cpu0, cpu1, (11, 0, b"rtc." * 4))
+    assert diff(a, with_context(cpu0, cpu1, (11, 0, b"rtc." * 4)))["same"]
+    out = diff(a, with_context(cpu0, (2, 1, b"1" * 999 + b"2"),
+                               (11, 0, b"rtd." * 4), (77, 5, b"new")))
     assert [(r["name"], r["part"], r.get("differ"), r.get("only"))
             for r in out["records"]] == [
         ("HVM_CONTEXT", "CPU 1", 1, None), ("HVM_CONTEXT", "RTC 0", 4, None),

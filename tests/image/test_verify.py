@@ -462,15 +462,68 @@ def test_a_tsc_mode_that_is_gone_is_refused_and_no_fault(guest):
 
 
 def test_a_descriptor_to_come_is_refused_and_no_fault():
-    for kind, fate in ((20, "restored"), (21, "refused")):
-        im = b.build("pvh")
-        im.poke("HVM_CONTEXT", 32, bytes([kind]))
-        status, out = run("verify", im.bytes())
-        assert (status, out["faults"]) == (int(kind > 20), [])
-        for who in out["restores"].values():
-            assert who["fate"] == fate
-            assert (f"byte {im.body_offset('HVM_CONTEXT') + 32}:" in
-                    who["reason"]) == (kind > 20)
+    im = b.build("pvh")
+    im.part("HVM_CONTEXT").body = b.descriptors(
+        *b.devices(), (21, 0, b"new"))
+    status, out = run("verify", im.bytes())
+    assert (status, out["faults"]) == (1, [])
+    at = im.body_offset("HVM_CONTEXT") + len(b.hvm_context()) - 8
+    for who in out["restores"].values():
+        assert who["fate"] == "refused"
+        assert f"byte {at}:" in who["reason"]
+
+
+# Types that have grown, as each Xen wrote them; all that has an end.
+XENS = {
+    "4.6": {2: 1024, 5: 24, 11: 16, 15: 32, 17: 8, 18: 24},
+    "4.7": {2: 1032, 5: 24, 11: 16, 15: 32, 17: 16, 18: 24},
+    "4.10": {2: 1032, 5: 24, 11: 16, 15: 32, 17: 16, 18: 32},
+    "4.13": {2: 1032, 5: 24, 11: 16, 15: 32, 17: 216, 18: 32},
+    "4.14": {2: 1032, 5: 24, 11: 24, 15: 32, 17: 216, 18: 32},
+    "4.18": {2: 1032, 5: 32, 11: 24, 15: 32, 17: 216, 18: 32},
+}
+SAME = {3: 8, 4: 400, 6: 1024, 7: 16, 8: 8, 9: 8, 10: 56, 12: 1048, 13: 8,
+        14: 240, 16: 856, 19: 8, 20: 8 + 16 * 3}
+PER_DOMAIN = (4, 7, 8, 9, 10, 11, 12, 13, 15)
+
+
+@pytest.mark.parametrize("xen", XENS)
+def test_all_that_a_xen_writes_is_taken(xen):
+    """Of three vcpus, of which the first is offline."""
+    items = [(1, 0, b.hvm_header())]
+    for kind, size in sorted((SAME | XENS[xen]).items()):
+        data = bytes(size) if kind != 20 else b"\3" + bytes(size - 1)
+        items += [(kind, n, data) for n in range(
+            1 if kind in PER_DOMAIN else 2 if kind == 3 else 3)
+            if kind != 2 or n]
+    im = b.build("hvm")
+    im.parts[0] = b.xl_header(b.config("hvm", 4096, max_vcpus=3))
+    im.part("HVM_CONTEXT").body = b.descriptors(*items)
+    status, out = run("verify", im.bytes())
+    assert (status, out["faults"]) == (0, [])
+
+
+def test_every_bit_of_a_descriptor_counts():
+    """But those of a vcpu's number where the configuration is not there,
+    and one that makes PCI_LINK a PMTIMER, which is as long."""
+    im = b.build("pvh", container="libxc")
+    im.part("HVM_CONTEXT").body = b.descriptors(
+        *b.devices()[:-2], (16, 0, bytes(600)), *b.devices()[-2:])
+    start, data = im.body_offset("HVM_CONTEXT"), bytearray(im.bytes())
+    at = start
+    while True:
+        kind, _, size = struct.unpack_from("<HHI", data, at)
+        for where in range(8):
+            for bit in range(8):
+                data[at + where] ^= 1 << bit
+                status = run("verify", bytes(data))[0]
+                data[at + where] ^= 1 << bit
+                vcpu = kind in (2, 5, 6, 14, 16, 18, 19) and where in (2, 3)
+                assert status == 1 or vcpu or (kind, where, bit) == (
+                    9, 0, 2), (kind, where, bit)
+        if not kind:
+            break
+        at += 8 + size
 
 
 @pytest.mark.parametrize("nth, fate", [(0, "restored"), (1, "refused")])
@@ -480,7 +533,11 @@ def test_of_two_contexts_xen_gets_the_last(nth, fate, kind, rules):
     im = b.build("pvh")
     k = im.at("HVM_CONTEXT")
     im.parts.insert(k, b.Part(**vars(im.parts[k])))
-    im.poke("HVM_CONTEXT", 0 if rules else 32, bytes([kind]), nth)
+    if rules:
+        im.poke("HVM_CONTEXT", 0, bytes([kind]), nth)
+    else:
+        im.part("HVM_CONTEXT", nth).body = b.descriptors(
+            *b.devices(), (kind, 0, b""))
     out = run("verify", im.bytes())[1]
     assert sorted(f["rule"] for f in out["faults"]) == rules + ["O9"]
     assert {who["fate"] for who in out["restores"].values()} == {fate}
@@ -503,9 +560,10 @@ def test_all_vcpus_of_the_configuration_are_taken(nr):
                 im, "VCPU_XSAVE", b.VCPU_XSAVE, nr, b""))
         else:
             p = im.part("HVM_CONTEXT")
-            p.body = p.body[:-8] + b"".join(
-                struct.pack("<HHI", kind, n, 8) + bytes(8)
-                for n in ids for kind in (2, 5, 20)) + bytes(8)
+            p.body = b.descriptors(b.devices()[0], *(
+                (kind, n, bytes(size))
+                for kind, size in ((2, 1032), (5, 32), (6, 1024), (19, 8))
+                for n in (0, *ids)))
         assert run("verify", im.bytes())[0] == 0, guest
 
 
@@ -592,6 +650,18 @@ FATES = {
     "PAGE_DATA marked as optional in a later pass": "damaged",
     "xenstore frame not named": "damaged",
     "HVM_CONTEXT of a vcpu that the configuration has not": "refused",
+    "HVM_CONTEXT CPU longer than any": "refused",
+    "HVM_CONTEXT LAPIC as IOAPIC": "refused",
+    "HVM_CONTEXT MTRR as VIRIDIAN_DOMAIN": "refused",
+    "HVM_CONTEXT VMCE_VCPU as CPU_XSAVE": "refused",
+    "HVM_CONTEXT CPU as END": "damaged",
+    "HVM_CONTEXT LAPIC_REGS as CPU": "damaged",
+    "HVM_CONTEXT TSC_ADJUST as VMCE_VCPU": "damaged",
+    "HVM_CONTEXT PCI_LINK instance": "restored",
+    "HVM_CONTEXT PIC instance": "refused",
+    "HVM_CONTEXT CPU_MSR count": "refused",
+    "HVM_CONTEXT CPU missing": "damaged",
+    "HVM_CONTEXT LAPIC_REGS missing": "damaged",
     "VERIFY ahead of the pages": "damaged",
     "X86_PV_INFO too long": "restored",
     "version 3 stream marked as 2": "restored",
@@ -829,8 +899,8 @@ def tiny(**kw):
     im.parts = [p for p in im.parts if p.name != "PAGE_DATA"]
     im.parts.insert(im.at("TSC_INFO"), b.page_data(
         im, [(n, b.XALLOC if n > 3 else b.XTAB, None) for n in range(40)]))
-    im.part("HVM_CONTEXT").body = (b"\1\0\0\0\x18\0\0\0" +
-                                   b.hvm_header() + bytes(8))
+    im.part("HVM_CONTEXT").body = b.descriptors(
+        b.devices()[0], (2, 0, b""))
     return im
 
 

@@ -24,8 +24,12 @@
 static void restore(const uint8_t *data, size_t size)
 {
     const struct lxe__bound never = { -1, 0, 0 };
+    /*
+     * On the stack, what is written past it would take away what the
+     * sanitizer needs to report that.
+     */
+    static struct lxe__op_stream s;
     int fd = fuzz_file(data, size);
-    struct lxe__op_stream s;
     struct lxe__record r;
     struct lxe__err err;
     uint8_t seen[HEAD];

@@ -10,9 +10,7 @@
  */
 #include "image/reader.h"
 
-#define BIT(name) (1U << LXE_LIBXC_REC_##name)
-#define VCPUS    (BIT(X86_PV_VCPU_BASIC) | BIT(X86_PV_VCPU_EXTENDED) |  \
-                  BIT(X86_PV_VCPU_XSAVE) | BIT(X86_PV_VCPU_MSRS))
+#define BIT LXE_LIBXC_BIT
 
 static void skipped(struct lxe__reader *r, uint64_t offset, uint32_t type)
 {
@@ -74,7 +72,7 @@ int lxe__libxc_optional_read(struct lxe__reader *r,
 
     if (type == LXE_LIBXC_REC_PAGE_DATA)
         return read_pages(r, rec);
-    if (1U << type & VCPUS)
+    if (1U << type & LXE_LIBXC_VCPU_BITS)
         return read_vcpu(r, rec, 1U << type);
     if (!r->optional_at[type])
         r->optional_at[type] = rec->offset;

@@ -141,27 +141,29 @@ static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
            ? r->watch->record(r->watch->user, r, true, rec) : 0;
 }
 
-#define BIT(name) (1U << LXE_LIBXC_REC_##name)
+#define BIT LXE_LIBXC_BIT
 
 /* Types of libxc's stream that only guests of one kind have. */
 #define PV_ONLY  (BIT(X86_PV_INFO) | BIT(X86_PV_P2M_FRAMES) |           \
-                  BIT(X86_PV_VCPU_BASIC) | BIT(X86_PV_VCPU_EXTENDED) |  \
-                  BIT(X86_PV_VCPU_XSAVE) | BIT(X86_PV_VCPU_MSRS) |      \
-                  BIT(SHARED_INFO))
+                  LXE_LIBXC_VCPU_BITS | BIT(SHARED_INFO))
 #define HVM_ONLY (BIT(HVM_CONTEXT) | BIT(HVM_PARAMS))
-#define VCPUS    (BIT(X86_PV_VCPU_BASIC) | BIT(X86_PV_VCPU_EXTENDED) |  \
-                  BIT(X86_PV_VCPU_XSAVE) | BIT(X86_PV_VCPU_MSRS))
 #define STATIC   (BIT(X86_PV_INFO) | BIT(X86_CPUID_POLICY) |            \
                   BIT(X86_MSR_POLICY) | BIT(STATIC_DATA_END) | BIT(END))
 #define POLICIES (BIT(X86_CPUID_POLICY) | BIT(X86_MSR_POLICY))
+
+static void second(struct lxe__reader *r, const struct lxe__rec *rec,
+                   enum lxe__rule rule)
+{
+    lxe__fault_note(r, rule, rec->offset, "libxc record %s: a second one",
+                    lxe__libxc_name(rec->type));
+}
 
 /* Notes a record that must be the only one of its kind. */
 static void once(struct lxe__reader *r, const struct lxe__rec *rec,
                  bool *seen, enum lxe__rule rule)
 {
     if (*seen)
-        lxe__fault_note(r, rule, rec->offset, "libxc record %s: a second"
-                        " one", lxe__libxc_name(rec->type));
+        second(r, rec, rule);
     *seen = true;
 }
 
@@ -239,7 +241,7 @@ static void check_pv_order(struct lxe__reader *r,
             lxe__fault_note(r, LXE_RULE_O4, rec->offset, "libxc record %s:"
                             " ahead of X86_PV_INFO", name);
         r->said_pv_info = true;
-        if (!(bit & VCPUS))
+        if (!(bit & LXE_LIBXC_VCPU_BITS))
             refuse(r, rec, "O4", "ahead of X86_PV_INFO");
     }
     if ((bit & BIT(PAGE_DATA)) && !r->seen_p2m) {
@@ -248,30 +250,36 @@ static void check_pv_order(struct lxe__reader *r,
         r->max_pfn = UINT32_MAX;        /* no frame is judged by it */
         r->seen_p2m = true;
     }
-    if ((bit & VCPUS) && !r->seen_pages)
+    if ((bit & LXE_LIBXC_VCPU_BITS) && !r->seen_pages)
         lxe__fault_note(r, LXE_RULE_O6, rec->offset, "libxc record %s:"
                         " ahead of PAGE_DATA", name);
 }
 
 static void check_once(struct lxe__reader *r, const struct lxe__rec *rec)
 {
-    bool *seen;
-
     switch (rec->type) {
-    case LXE_LIBXC_REC_X86_PV_P2M_FRAMES: seen = &r->seen_p2m; break;
-    case LXE_LIBXC_REC_X86_CPUID_POLICY: seen = &r->seen_cpuid; break;
-    case LXE_LIBXC_REC_X86_MSR_POLICY: seen = &r->seen_msr; break;
-    case LXE_LIBXC_REC_X86_TSC_INFO: seen = &r->seen_tsc; break;
-    case LXE_LIBXC_REC_SHARED_INFO: seen = &r->seen_shared_info; break;
-    case LXE_LIBXC_REC_HVM_CONTEXT: seen = &r->seen_hvm_context; break;
-    case LXE_LIBXC_REC_HVM_PARAMS: seen = &r->seen_hvm_params; break;
-    default: return;
+    case LXE_LIBXC_REC_X86_PV_P2M_FRAMES:
+        once(r, rec, &r->seen_p2m, LXE_RULE_O9);
+        break;
+    case LXE_LIBXC_REC_X86_CPUID_POLICY:
+        once(r, rec, &r->seen_cpuid, LXE_RULE_O9);
+        break;
+    case LXE_LIBXC_REC_X86_MSR_POLICY:
+        once(r, rec, &r->seen_msr, LXE_RULE_O9);
+        break;
+    case LXE_LIBXC_REC_HVM_PARAMS:
+        /* What converts a legacy stream writes two. */
+        if (!r->out->xen_major)
+            break;
+        /* fall through */
+    case LXE_LIBXC_REC_X86_TSC_INFO:
+    case LXE_LIBXC_REC_SHARED_INFO:
+    case LXE_LIBXC_REC_HVM_CONTEXT:
+        /* Between checkpoints. */
+        if (r->seen_types & 1U << rec->type)
+            second(r, rec, LXE_RULE_O9);
+        break;
     }
-    /* What converts a legacy stream writes two of these. */
-    if (rec->type == LXE_LIBXC_REC_HVM_PARAMS && !r->out->xen_major)
-        *seen = true;
-    else
-        once(r, rec, seen, LXE_RULE_O9);
 }
 
 static void check_verify(struct lxe__reader *r, const struct lxe__rec *rec)
@@ -302,7 +310,6 @@ static void check_order(struct lxe__reader *r, const struct lxe__rec *rec)
 {
     uint32_t bit = 1U << rec->type;
 
-    r->seen_types |= bit;
     if (bit & (r->out->hvm ? PV_ONLY : HVM_ONLY))
         lxe__fault_note(r, LXE_RULE_C12, rec->offset, "libxc record %s: in"
                         " the image of an x86 %s guest",
@@ -312,6 +319,7 @@ static void check_order(struct lxe__reader *r, const struct lxe__rec *rec)
     if (!r->out->hvm)
         check_pv_order(r, rec);
     check_once(r, rec);
+    r->seen_types |= bit;
     check_verify(r, rec);
     if (rec->length && (bit & (BIT(END) | BIT(VERIFY) | BIT(CHECKPOINT) |
                                BIT(STATIC_DATA_END))))
@@ -379,16 +387,16 @@ static void check_whole(struct lxe__reader *r, const struct lxe__rec *rec)
     }
     if (!r->seen_pages)
         missing(r, rec, "PAGE_DATA", true);
-    if (!r->seen_tsc)
+    if (!(r->seen_types & BIT(X86_TSC_INFO)))
         missing(r, rec, "X86_TSC_INFO", false);
     if (r->out->hvm) {
-        if (!r->seen_hvm_context)
+        if (!(r->seen_types & BIT(HVM_CONTEXT)))
             missing(r, rec, "HVM_CONTEXT", true);
         lxe__hvm_context_judge(r);
-        if (!r->seen_hvm_params)
+        if (!(r->seen_types & BIT(HVM_PARAMS)))
             missing(r, rec, "HVM_PARAMS", false);
     } else {
-        if (!r->seen_shared_info)
+        if (!(r->seen_types & BIT(SHARED_INFO)))
             missing(r, rec, "SHARED_INFO", false);
         check_vcpus(r, rec);
     }
@@ -401,8 +409,6 @@ static void begin_checkpoint(struct lxe__reader *r)
     if (!r->out->checkpoints++)
         lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "a checkpointed stream,"
                        " which only a Remus or COLO receiver takes");
-    r->seen_tsc = r->seen_shared_info = false;
-    r->seen_hvm_context = r->seen_hvm_params = false;
     r->seen_types = 0;
     memset(r->optional_at, 0, sizeof(r->optional_at));
     for (i = 0; i < r->nr_vcpus; i++)

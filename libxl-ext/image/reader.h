@@ -121,7 +121,6 @@ struct lxe__reader {
     bool said_static, said_pv_info;     /* that records are ahead of it */
     bool seen_cpuid, seen_msr, seen_pages;
     /* ... and since the last checkpoint */
-    bool seen_tsc, seen_shared_info, seen_hvm_context, seen_hvm_params;
     uint32_t seen_types;        /* bits */
     /* The first that but for the optional bit is of a type; 0: none */
     uint64_t optional_at[LXE_LIBXC_NR_RECS];
@@ -257,6 +256,12 @@ static inline uint64_t lxe__get64(const uint8_t *p, bool big)
 /* xl_header.c, config.c */
 int lxe__xl_header_read(struct lxe__reader *r);
 int lxe__config_read(struct lxe__reader *r, uint64_t len);
+
+/* Records of one vcpu of a PV guest. */
+#define LXE_LIBXC_VCPU_BITS                                             \
+    (LXE_LIBXC_BIT(X86_PV_VCPU_BASIC) |                                 \
+     LXE_LIBXC_BIT(X86_PV_VCPU_EXTENDED) |                              \
+     LXE_LIBXC_BIT(X86_PV_VCPU_XSAVE) | LXE_LIBXC_BIT(X86_PV_VCPU_MSRS))
 
 /* libxl_stream.c, libxc_stream.c */
 int lxe__libxl_stream_read(struct lxe__reader *r);

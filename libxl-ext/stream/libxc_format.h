@@ -49,6 +49,9 @@ enum lxe__libxc_rec {
     LXE_LIBXC_NR_RECS
 };
 
+/* For sets of types. */
+#define LXE_LIBXC_BIT(name) (1U << LXE_LIBXC_REC_##name)
+
 #define LXE_LIBXC_REC_OPTIONAL        0x80000000U
 
 struct lxe__libxc_headers {

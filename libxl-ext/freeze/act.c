@@ -28,11 +28,6 @@ static int give_up(struct lxe__run *run, struct lxe__backend *b,
     return lxe__err_set(err, why->code, "%s", why->msg);
 }
 
-static bool is_stopped(const struct lxe__run *run)
-{
-    return run->stop && *run->stop;
-}
-
 /* Unplugged since the guest was suspended, and its frames let go of. */
 static bool is_gone(const struct lxe__run *run,
                     const struct lxe__view_item *item)
@@ -68,7 +63,7 @@ static int detach(struct lxe__run *run, struct lxe__backend *b,
      * stay mapped until the last one has been answered.
      */
     while (lxe__ringset_in_use(&item->rings, &f->view.gmap.t)) {
-        if (is_stopped(run))
+        if (lxe__told_to_stop(run->stop))
             return lxe__err_set(err, EINTR, "freeze: %s: unbound, but its"
                                 " ring is still in use: told to stop",
                                 b->name);
@@ -171,7 +166,7 @@ int lxe__freeze_one(struct lxe__run *run, struct lxe__backend *b,
                      b->verdict.why);
         return give_up(run, b, &why, err);
     }
-    if (is_stopped(run))
+    if (lxe__told_to_stop(run->stop))
         r = lxe__err_set(&why, EINTR, "freeze: %s: not begun: told to"
                          " stop", b->name);
     else if (act == LXE_ACT_DETACH)

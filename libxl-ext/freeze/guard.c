@@ -27,7 +27,6 @@
 #include "freeze/guard.h"
 
 #define START_MS 20000
-#define LOOK_MS  20      /* how late a word to stop is seen */
 
 /* In the grandchild: only calls that are safe after a fork of threads. */
 static void __attribute__((noreturn))
@@ -63,11 +62,11 @@ static int wait_ready(int fd, const volatile sig_atomic_t *stop,
     ssize_t n;
     int r;
 
-    while ((r = poll(&p, 1, LOOK_MS)) <= 0) {
+    while ((r = poll(&p, 1, LXE_LOOK_MS)) <= 0) {
         if (r < 0 && errno != EINTR)
             return lxe__err_set(err, errno, "freeze: waiting for %s: %s",
                                 LXE_GUARD_PROGRAM, strerror(errno));
-        if (stop && *stop)
+        if (lxe__told_to_stop(stop))
             return lxe__err_set(err, EINTR, "freeze: told to stop before"
                                 " %s was ready", LXE_GUARD_PROGRAM);
         if (lxe__now_ms() > end)

@@ -91,7 +91,7 @@ void lxe__ringset_close(struct lxe__ringset *rs,
 static int nap(double *ms, double deadline,
                const volatile sig_atomic_t *stop)
 {
-    if (stop && *stop) {
+    if (lxe__told_to_stop(stop)) {
         errno = EINTR;
         return -1;
     }

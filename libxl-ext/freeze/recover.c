@@ -36,11 +36,6 @@ int lxe__domstate_read(xc_interface *xch, uint32_t domid,
     return 0;
 }
 
-static bool is_stopped(const volatile sig_atomic_t *stop)
-{
-    return stop && *stop;
-}
-
 /* 0 with the lock held; the lock goes with the descriptor. */
 static int take_lock(int fd, unsigned wait_ms,
                      const volatile sig_atomic_t *stop)
@@ -50,8 +45,8 @@ static int take_lock(int fd, unsigned wait_ms,
     while (flock(fd, LOCK_EX | LOCK_NB)) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return -1;
-        if (lxe__now_ms() > end || is_stopped(stop)) {
-            errno = is_stopped(stop) ? EINTR : EBUSY;
+        if (lxe__now_ms() > end || lxe__told_to_stop(stop)) {
+            errno = lxe__told_to_stop(stop) ? EINTR : EBUSY;
             return -1;
         }
         lxe__sleep_ms(10);
@@ -127,7 +122,7 @@ static int let_run(xc_interface *xch, const struct lxe__journal *j,
             return 0;
         if (lxe__now_ms() >= end)
             return resumer->resume(resumer->user, j->domid, err);
-        if (is_stopped(stop))
+        if (lxe__told_to_stop(stop))
             return lxe__err_set(err, EINTR, "freeze: domain %u: told to"
                                 " stop; its backends are back, and it is"
                                 " still suspended: xl-ext thaw %u lets it"
@@ -158,7 +153,7 @@ static int undo(xc_interface *xch, struct xs_handle *xsh, int fd,
     if (!lxe__undo_all(xch, xsh, lxe__xs_own_domid(xsh), fd, j,
                        lxe__now_ms() + LXE_THAW_MS, stop, &mine))
         return 0;
-    if (!is_stopped(stop))
+    if (!lxe__told_to_stop(stop))
         return lxe__err_set(err, mine.code, "%s", mine.msg);
     return lxe__err_set(err, EINTR, "freeze: domain %u: told to stop;"
                         " %.300s; it stays in the journal: xl-ext thaw %u"

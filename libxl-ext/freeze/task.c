@@ -19,7 +19,6 @@
 #include "freeze/task.h"
 
 #define LOCKS   ".devices"
-#define LOOK_MS 20      /* how late a word to stop is seen */
 
 #define FD_RESULT 3
 #define FD_LOCK   4
@@ -162,11 +161,11 @@ bool lxe__task_ended(struct lxe__task *t, unsigned ms, int *result_r)
 int lxe__task_wait(struct lxe__task *t, double deadline,
                    const volatile sig_atomic_t *stop, int *result_r)
 {
-    while (!lxe__task_ended(t, LOOK_MS, result_r)) {
-        if ((!stop || !*stop) && lxe__now_ms() <= deadline)
+    while (!lxe__task_ended(t, LXE_LOOK_MS, result_r)) {
+        if (!lxe__told_to_stop(stop) && lxe__now_ms() <= deadline)
             continue;
         lxe__task_leave(t);
-        errno = stop && *stop ? EINTR : ETIMEDOUT;
+        errno = lxe__told_to_stop(stop) ? EINTR : ETIMEDOUT;
         return -1;
     }
     return 0;

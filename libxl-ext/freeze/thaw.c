@@ -346,7 +346,7 @@ int lxe__undo_all(xc_interface *xch, struct xs_handle *xsh,
         nr++;
     }
     while (step_all(list, nr, fd, err)) {
-        if (stop && *stop && !stopped) {
+        if (lxe__told_to_stop(stop) && !stopped) {
             stopped = true;
             if (deadline > lxe__now_ms() + LXE_UNDO_STOPPED_MS)
                 deadline = lxe__now_ms() + LXE_UNDO_STOPPED_MS;

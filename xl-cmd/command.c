@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -323,13 +324,41 @@ static int take_descriptors(void)
     return 0;
 }
 
-bool signal_stays_ignored(int sig)
+/*----- signals -----*/
+
+static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
+#define NR_ENDING (sizeof(ending) / sizeof(ending[0]))
+
+static bool stays_ignored(int sig)
 {
     struct sigaction was;
 
     return sig == SIGHUP && !sigaction(sig, NULL, &was) &&
         was.sa_handler == SIG_IGN;
 }
+
+void signals_fill(sigset_t *set)
+{
+    size_t i;
+
+    sigemptyset(set);
+    for (i = 0; i < NR_ENDING; i++)
+        if (!stays_ignored(ending[i]))
+            sigaddset(set, ending[i]);
+}
+
+void signals_handle(void (*handler)(int), int flags)
+{
+    struct sigaction sa = { .sa_flags = flags };
+    size_t i;
+
+    sa.sa_handler = handler;
+    for (i = 0; i < NR_ENDING; i++)
+        if (!stays_ignored(ending[i]))
+            sigaction(ending[i], &sa, NULL);
+}
+
+/*----- the program -----*/
 
 int command_main(int argc, char **argv)
 {

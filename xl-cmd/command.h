@@ -22,7 +22,7 @@
 #ifndef XL_CMD_COMMAND_H
 #define XL_CMD_COMMAND_H
 
-#include <stdbool.h>
+#include <signal.h>
 #include <stddef.h>
 
 enum { EXIT_WELL, EXIT_NO, EXIT_CANNOT };
@@ -93,12 +93,15 @@ void command_error(const struct command_call *call, const char *fmt, ...)
 void print_clean(const char *text);
 
 /*
- * A hangup that the caller ignores, as nohup(1) does, is no reason to
- * cancel.  SIGINT is one also where it was ignored, since a shell without
- * job control starts everything in the background like that, and somebody
- * may want to end it all the same.
+ * The signals that end or cancel a command: SIGINT, SIGTERM and SIGHUP.
+ * A hangup that the caller ignores, as nohup(1) does, is none of them.
+ * SIGINT is one also where it was ignored, since a shell without job
+ * control starts everything in the background like that, and somebody may
+ * want to end it all the same.
  */
-bool signal_stays_ignored(int sig);
+void signals_fill(sigset_t *set);
+/* @flags: of sigaction(2). */
+void signals_handle(void (*handler)(int), int flags);
 
 /* Prints the completion for bash, made from the table. */
 void command_completion(void);

@@ -16,7 +16,6 @@
 
 /*----- signals -----*/
 
-static const int cancelling[] = { SIGINT, SIGTERM, SIGHUP };
 static libxl_ext_op *to_cancel;
 volatile sig_atomic_t guest_signalled;
 
@@ -27,20 +26,9 @@ static void on_signal(int sig)
     libxl_ext_op_cancel(to_cancel);
 }
 
-static void handle_signals(void (*handler)(int))
-{
-    struct sigaction sa = { .sa_flags = SA_RESTART };
-    size_t i;
-
-    sa.sa_handler = handler;
-    for (i = 0; i < sizeof(cancelling) / sizeof(cancelling[0]); i++)
-        if (!signal_stays_ignored(cancelling[i]))
-            sigaction(cancelling[i], &sa, NULL);
-}
-
 void guest_no_cancel(void)
 {
-    handle_signals(SIG_DFL);
+    signals_handle(SIG_DFL, SA_RESTART);
 }
 
 /*
@@ -49,7 +37,7 @@ void guest_no_cancel(void)
  */
 void guest_can_cancel(void)
 {
-    handle_signals(on_signal);
+    signals_handle(on_signal, SA_RESTART);
 }
 
 void guest_cancel_by(libxl_ext_op *op)

@@ -26,16 +26,9 @@ static void on_signal(int sig)
 
 void image_take_signals(const struct command_call *call, bool say)
 {
-    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-    struct sigaction sa = { .sa_flags = SA_RESETHAND };
-    size_t i;
-
     snprintf(last_words, sizeof(last_words), "xl-ext image %s: ended by a"
              " signal: nothing was changed\n", call->command->name);
-    sa.sa_handler = say ? on_signal : SIG_DFL;
-    for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        if (!signal_stays_ignored(numbers[i]))
-            sigaction(numbers[i], &sa, NULL);
+    signals_handle(say ? on_signal : SIG_DFL, SA_RESETHAND);
 }
 
 /*----- reading -----*/

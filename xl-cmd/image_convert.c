@@ -81,15 +81,10 @@ static int parse_carrier(const struct command_call *call,
  */
 static int take_signals(const struct command_call *call, sigset_t *old)
 {
-    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
     sigset_t set;
-    unsigned int i;
     int fd;
 
-    sigemptyset(&set);
-    for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        if (!signal_stays_ignored(numbers[i]))
-            sigaddset(&set, numbers[i]);
+    signals_fill(&set);
     sigprocmask(SIG_BLOCK, &set, old);
     /* Above the file size limit is an error of write(2), said as one. */
     signal(SIGXFSZ, SIG_IGN);

@@ -228,6 +228,17 @@ def test_what_is_unplugged_while_the_guest_stands_still(world, helper,
     wait_for(lambda: not world.guardians() and world.journal is None)
 
 
+def cancelled_behind(act, world, helper):
+    """A save that is cancelled when it has begun this act, and hangs."""
+    h = helper()
+    h.suspend()
+    wait_for(lambda: f"intent {act}" in world.journal)
+    time.sleep(0.3)
+    assert h.cancel() < CANCELLED
+    assert "told to stop" in "".join(h.said)
+    return h
+
+
 @pytest.mark.parametrize("freeze", ["require", "try"])
 @pytest.mark.parametrize("where", ["unbind", "flight"])
 def test_a_cancel_does_not_wait_for_a_disk_that_is_stuck(world, helper,
@@ -240,12 +251,7 @@ def test_a_cancel_does_not_wait_for_a_disk_that_is_stuck(world, helper,
     else:
         world.put("store/local/domain/5/device/vbd/51712/ring-ref", "30")
         use_grant(world, 30)
-    h = helper()
-    h.suspend()
-    wait_for(lambda: "intent unbind" in world.journal)
-    time.sleep(0.3)
-    assert h.cancel() < CANCELLED
-    assert "told to stop" in "".join(h.said)
+    h = cancelled_behind("unbind", world, helper)
     assert "guardian of domain 5 goes on" in "".join(h.said)
     assert len(world.guardians()) == 2
     world.put("stuck", "")
@@ -257,12 +263,7 @@ def test_a_cancel_does_not_wait_for_a_link_that_hangs(world, helper):
     card(world, 0, connect(world, 0))
     world.put("net/vif5.0", "up")
     world.put("stuck_link", "vif5.0")
-    h = helper()
-    h.suspend()
-    wait_for(lambda: "intent link" in world.journal)
-    time.sleep(0.3)
-    assert h.cancel() < CANCELLED
-    assert "told to stop" in "".join(h.said)
+    cancelled_behind("link", world, helper)
     assert len(world.guardians()) == 2
     (world.path / "stuck_link").unlink()
     world.nothing_left(30)

@@ -288,18 +288,40 @@ static void through_a_file(void)
     rmdir(dir);
 }
 
+/* A journal in a run directory of its own, of which @dir is the pattern. */
+static int begin(char *dir)
+{
+    int fd;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    setenv(LXE_RUNDIR_ENV, dir, 1);
+    fd = lxe__journal_create(7, uuid, NULL);
+    CU_ASSERT_FATAL(fd >= 0);
+    return fd;
+}
+
+static int open_again(void)
+{
+    int fd = lxe__journal_open(7, NULL);
+
+    CU_ASSERT_FATAL(fd >= 0);
+    return fd;
+}
+
+static void end(const char *dir)
+{
+    rmdir(dir);
+    unsetenv(LXE_RUNDIR_ENV);
+}
+
 /* Or somebody would take it for a leftover, and remove it. */
 static void locked_from_its_first_moment(void)
 {
     char dir[] = "/tmp/lxe-journal-XXXXXX";
     int fd, other;
 
-    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
-    setenv(LXE_RUNDIR_ENV, dir, 1);
-    fd = lxe__journal_create(7, uuid, NULL);
-    CU_ASSERT_FATAL(fd >= 0);
-    other = lxe__journal_open(7, NULL);
-    CU_ASSERT_FATAL(other >= 0);
+    fd = begin(dir);
+    other = open_again();
     CU_ASSERT_EQUAL(flock(other, LOCK_EX | LOCK_NB), -1);
     CU_ASSERT_EQUAL(errno, EWOULDBLOCK);
     CU_ASSERT_FALSE(lxe__journal_removed(other));
@@ -308,8 +330,7 @@ static void locked_from_its_first_moment(void)
     close(fd);
     CU_ASSERT_EQUAL(flock(other, LOCK_EX | LOCK_NB), 0);
     close(other);
-    rmdir(dir);
-    unsetenv(LXE_RUNDIR_ENV);
+    end(dir);
 }
 
 /* What comes after it must not stand in one line with it. */
@@ -320,10 +341,7 @@ static void a_full_disk_leaves_no_cut_line(void)
     struct stat st;
     int fd;
 
-    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
-    setenv(LXE_RUNDIR_ENV, dir, 1);
-    fd = lxe__journal_create(7, uuid, NULL);
-    CU_ASSERT_FATAL(fd >= 0);
+    fd = begin(dir);
     CU_ASSERT_EQUAL(lxe__journal_suspend(fd, NULL), 0);
     CU_ASSERT_EQUAL(fstat(fd, &st), 0);
     signal(SIGXFSZ, SIG_IGN);
@@ -346,8 +364,7 @@ static void a_full_disk_leaves_no_cut_line(void)
     lxe__journal_dispose(&j);
     CU_ASSERT_EQUAL(lxe__journal_remove(7, NULL), 0);
     close(fd);
-    rmdir(dir);
-    unsetenv(LXE_RUNDIR_ENV);
+    end(dir);
 }
 
 /* As what kills a process in the midst of its write leaves it. */
@@ -356,10 +373,7 @@ static void a_line_of_one_who_was_killed(void)
     char dir[] = "/tmp/lxe-journal-XXXXXX";
     int fd;
 
-    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
-    setenv(LXE_RUNDIR_ENV, dir, 1);
-    fd = lxe__journal_create(7, uuid, NULL);
-    CU_ASSERT_FATAL(fd >= 0);
+    fd = begin(dir);
     CU_ASSERT_EQUAL(write(fd, "undone unb", 10), 10);
     CU_ASSERT_EQUAL(lxe__journal_commit(fd, NULL), 0);
     CU_ASSERT_EQUAL_FATAL(lxe__journal_read(&j, fd, NULL), 0);
@@ -367,8 +381,7 @@ static void a_line_of_one_who_was_killed(void)
     lxe__journal_dispose(&j);
     CU_ASSERT_EQUAL(lxe__journal_remove(7, NULL), 0);
     close(fd);
-    rmdir(dir);
-    unsetenv(LXE_RUNDIR_ENV);
+    end(dir);
 }
 
 #define LINES 3000
@@ -394,12 +407,8 @@ static void a_full_disk_cuts_no_line_of_another(void)
     int fd, other, i, status;
     pid_t pid;
 
-    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
-    setenv(LXE_RUNDIR_ENV, dir, 1);
-    fd = lxe__journal_create(7, uuid, NULL);
-    CU_ASSERT_FATAL(fd >= 0);
-    other = lxe__journal_open(7, NULL);
-    CU_ASSERT_FATAL(other >= 0);
+    fd = begin(dir);
+    other = open_again();
     CU_ASSERT_EQUAL(fstat(fd, &before), 0);
     pid = fork();
     if (!pid)
@@ -415,8 +424,7 @@ static void a_full_disk_cuts_no_line_of_another(void)
     CU_ASSERT_EQUAL(lxe__journal_remove(7, NULL), 0);
     close(other);
     close(fd);
-    rmdir(dir);
-    unsetenv(LXE_RUNDIR_ENV);
+    end(dir);
 }
 
 /* Stopped in the midst of it, say. */
@@ -426,12 +434,8 @@ static void one_who_writes_for_ever_holds_up_nobody(void)
     char dir[] = "/tmp/lxe-journal-XXXXXX";
     int fd, other;
 
-    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
-    setenv(LXE_RUNDIR_ENV, dir, 1);
-    fd = lxe__journal_create(7, uuid, NULL);
-    CU_ASSERT_FATAL(fd >= 0);
-    other = lxe__journal_open(7, NULL);
-    CU_ASSERT_FATAL(other >= 0);
+    fd = begin(dir);
+    other = open_again();
     CU_ASSERT_EQUAL(fcntl(other, F_OFD_SETLK, &fl), 0);
     lxe__err_init(&err);
     CU_ASSERT_EQUAL(lxe__journal_commit(fd, &err), -1);
@@ -442,8 +446,7 @@ static void one_who_writes_for_ever_holds_up_nobody(void)
     CU_ASSERT_EQUAL(lxe__journal_commit(fd, NULL), 0);
     CU_ASSERT_EQUAL(lxe__journal_remove(7, NULL), 0);
     close(fd);
-    rmdir(dir);
-    unsetenv(LXE_RUNDIR_ENV);
+    end(dir);
 }
 
 /* It would be taken for a journal that is to be removed. */

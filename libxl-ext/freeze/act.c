@@ -51,8 +51,8 @@ static int detach(struct lxe__run *run, struct lxe__backend *b,
     f->acted = true;
     if (LXE_FAULT(FREEZE_BEFORE_UNBIND, err))
         return -1;
-    if (lxe__sysfs_unbind(item->entry.driver, b->name, run->deadline,
-                          run->stop, err)) {
+    if (lxe__sysfs_unbind(&item->unbind, item->entry.driver, b->name,
+                          run->deadline, run->stop, err)) {
         if (!is_gone(run, item))
             return -1;
         b->done = LXE_ACT_NOTHING;
@@ -101,7 +101,8 @@ static int link_down(struct lxe__run *run, struct lxe__backend *b,
             return -1;
         f->acted = true;
         if (LXE_FAULT(FREEZE_BEFORE_LINK, err) ||
-            lxe__vif_down(&item->entry, run->deadline, run->stop, err))
+            lxe__vif_down(&item->down, &item->entry, run->deadline,
+                          run->stop, err))
             return -1;
         lxe__run_lap(run, "link");
     }

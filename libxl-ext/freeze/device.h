@@ -27,13 +27,19 @@ bool lxe__sysfs_bound(const char *name);
 /* True where that cannot be told: what is gone needs no thaw. */
 bool lxe__sysfs_exists(const char *name);
 
+/* Makes a task for lxe__sysfs_unbind() ready. */
+int lxe__sysfs_ready(struct lxe__task *t, const char *driver,
+                     const char *name, struct lxe__err *err);
+
 /*
  * Writes @name to the driver's unbind file, in a task, so that a device
  * that hangs does not hang us: ETIMEDOUT at @deadline (lxe__now_ms()),
- * EINTR where *stop is set.  It may yet succeed.
+ * EINTR where *stop is set.  It may yet succeed.  @t is the one made ready
+ * for this, or none.
  */
-int lxe__sysfs_unbind(const char *driver, const char *name,
-                      double deadline, const volatile sig_atomic_t *stop,
+int lxe__sysfs_unbind(struct lxe__task *t, const char *driver,
+                      const char *name, double deadline,
+                      const volatile sig_atomic_t *stop,
                       struct lxe__err *err);
 
 /* Begins to write it to the bind file; the result is an errno value. */
@@ -76,9 +82,14 @@ int lxe__vif_link(struct lxe__task *t, const struct lxe__jentry *e,
 int lxe__vif_link_failed(const struct lxe__jentry *e, bool up, int result,
                          struct lxe__err *err);
 
-/* Sets it down, with bounds as lxe__sysfs_unbind()'s. */
-int lxe__vif_down(const struct lxe__jentry *e, double deadline,
-                  const volatile sig_atomic_t *stop, struct lxe__err *err);
+/* Makes a task for lxe__vif_down() ready. */
+int lxe__vif_ready(struct lxe__task *t, const struct lxe__jentry *e,
+                   struct lxe__err *err);
+
+/* Sets it down, with bounds and @t as lxe__sysfs_unbind()'s. */
+int lxe__vif_down(struct lxe__task *t, const struct lxe__jentry *e,
+                  double deadline, const volatile sig_atomic_t *stop,
+                  struct lxe__err *err);
 
 /*
  * Begins to run the hotplug script, as libxl does when the device is

@@ -4,7 +4,7 @@
  * is in run.c.  Functions stand in the order in which they run.
  *
  *   plan     recover leftovers, find backends, judge each
- *   arm      journal, guardian, memory for the peek
+ *   arm      memory for the peek, tasks, journal, guardian
  *   (run     wait for rings -> links down -> detach -> mark -> peek)
  *   commit   tell the guardian that the image is whole (also whole), or
  *   hold     tell it to keep what was frozen by hand
@@ -172,8 +172,11 @@ int lxe__freeze_arm(struct lxe__freeze *f,
             return -1;
         f->peek_open = true;
     }
-    if (!f->view.complete && lxe__view_map(&f->view, err))
-        return -1;
+    if (!f->view.complete) {
+        if (lxe__view_map(&f->view, err))
+            return -1;
+        lxe__view_ready(&f->view);
+    }
     return start_guardian(f, stop, err);
 }
 

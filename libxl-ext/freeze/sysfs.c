@@ -77,18 +77,27 @@ static int word_failed(const struct word *w, int e, struct lxe__err *err)
                         w->name, w->path, strerror(e));
 }
 
-int lxe__sysfs_unbind(const char *driver, const char *name,
-                      double deadline, const volatile sig_atomic_t *stop,
+int lxe__sysfs_ready(struct lxe__task *t, const char *driver,
+                     const char *name, struct lxe__err *err)
+{
+    struct word w = word_to(driver, name, "unbind");
+
+    return lxe__task_ready(t, name, write_name, &w, err);
+}
+
+int lxe__sysfs_unbind(struct lxe__task *t, const char *driver,
+                      const char *name, double deadline,
+                      const volatile sig_atomic_t *stop,
                       struct lxe__err *err)
 {
     struct word w = word_to(driver, name, "unbind");
     double start = lxe__now_ms();
-    struct lxe__task t;
     int e;
 
-    if (lxe__task_start(&t, name, write_name, &w, err))
+    if (!lxe__task_go(t, name) &&
+        lxe__task_start(t, name, write_name, &w, err))
         return -1;
-    if (lxe__task_wait(&t, deadline, stop, &e))
+    if (lxe__task_wait(t, deadline, stop, &e))
         return lxe__err_set(err, errno, "freeze: unbind %s: not done"
                             " within %.0f ms%s", name,
                             lxe__now_ms() - start, errno == EINTR ?

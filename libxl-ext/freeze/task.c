@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,26 +21,29 @@
 
 #define LOCKS   ".devices"
 
-#define FD_RESULT 3
-#define FD_LOCK   4
+#define FD_STARTER 3
+#define FD_LOCK    4
 
 static void __attribute__((noreturn))
-become_task(int result, int lock, lxe__task_fn *work, const void *data)
+become_task(int starter, int lock, lxe__task_fn *work, const void *data)
 {
-    const int fds[] = { result, lock };
+    const int fds[] = { starter, lock };
     int value;
+    char word;
 
     /* What a script leaves running is to hold neither. */
     if (lxe__program_clean(fds, 2) || chdir("/") ||
-        fcntl(FD_RESULT, F_SETFD, FD_CLOEXEC) ||
+        fcntl(FD_STARTER, F_SETFD, FD_CLOEXEC) ||
         fcntl(FD_LOCK, F_SETFD, FD_CLOEXEC))
         _exit(1);
     /* Not to be taken for its parent. */
     prctl(PR_SET_NAME, "libxl-ext-task");
+    if (read(FD_STARTER, &word, 1) != 1)
+        _exit(0);
     value = work(data);
     /* First: who reads the result may begin the next at once. */
     close(FD_LOCK);
-    _exit(write(FD_RESULT, &value, sizeof(value)) != sizeof(value));
+    _exit(write(FD_STARTER, &value, sizeof(value)) != sizeof(value));
 }
 
 /*
@@ -82,68 +86,112 @@ static int open_locks(int flags, struct lxe__err *err)
 }
 
 /*
- * Ahead of the fork: no moment is without it.  It belongs to the open
- * file, so it goes to the child and ends with the last descriptor.
+ * Ahead of its word: no moment is without it.  It belongs to the open
+ * file, so it is the task's as well and ends with the last descriptor.
  */
-static int take_lock(const char *device, struct lxe__err *err)
+static int take_lock(int fd, const char *device, struct lxe__err *err)
 {
     struct flock fl;
-    int fd, e;
+    int e;
 
     if (place_of(device, &fl, err))
         return -1;
-    fd = open_locks(O_CREAT, err);
-    if (fd < 0 || !fcntl(fd, F_OFD_SETLK, &fl))
-        return fd;
+    if (!fcntl(fd, F_OFD_SETLK, &fl))
+        return 0;
     e = errno == EAGAIN || errno == EACCES ? EBUSY : errno;
-    close(fd);
     return lxe__err_set(err, e, "freeze: %s: %s", device, e == EBUSY ?
                         "what was begun with this device earlier has not"
                         " ended" : strerror(e));
+}
+
+/* Makes the process; the ends of @t are open. */
+static int make(struct lxe__task *t, int its_fd, const char *device,
+                lxe__task_fn *work, const void *data,
+                struct lxe__err *err)
+{
+    pid_t pid = fork();
+
+    if (pid < 0)
+        return lxe__err_set(err, errno, "freeze: %s: cannot fork: %s",
+                            device, strerror(errno));
+    if (!pid) {
+        setsid();
+        pid = fork();
+        if (!pid)
+            become_task(its_fd, t->lock_fd, work, data);
+        _exit(pid < 0);
+    }
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return 0;
+}
+
+/* @locked: with the lock from the first. */
+static int prepare(struct lxe__task *t, const char *device, bool locked,
+                   lxe__task_fn *work, const void *data,
+                   struct lxe__err *err)
+{
+    int fds[2], rc;
+
+    *t = LXE_TASK_NONE;
+    t->lock_fd = open_locks(O_CREAT, err);
+    if (t->lock_fd < 0)
+        return -1;
+    if (locked && take_lock(t->lock_fd, device, err)) {
+        lxe__task_leave(t);
+        return -1;
+    }
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds)) {
+        rc = lxe__err_set(err, errno, "freeze: %s: no pipe: %s", device,
+                          strerror(errno));
+        lxe__task_leave(t);
+        return rc;
+    }
+    t->fd = fds[0];
+    rc = make(t, fds[1], device, work, data, err);
+    close(fds[1]);
+    if (rc)
+        lxe__task_leave(t);
+    return rc;
+}
+
+/* It has the lock. */
+static bool give_word(struct lxe__task *t)
+{
+    if (send(t->fd, "", 1, MSG_NOSIGNAL) != 1) {
+        lxe__task_leave(t);
+        return false;
+    }
+    close(t->lock_fd);
+    t->lock_fd = -1;
+    return true;
+}
+
+int lxe__task_ready(struct lxe__task *t, const char *device,
+                    lxe__task_fn *work, const void *data,
+                    struct lxe__err *err)
+{
+    return prepare(t, device, false, work, data, err);
+}
+
+bool lxe__task_go(struct lxe__task *t, const char *device)
+{
+    if (t->fd < 0 || t->lock_fd < 0)
+        return false;
+    if (!take_lock(t->lock_fd, device, NULL))
+        return give_word(t);
+    lxe__task_leave(t);
+    return false;
 }
 
 int lxe__task_start(struct lxe__task *t, const char *device,
                     lxe__task_fn *work, const void *data,
                     struct lxe__err *err)
 {
-    int result[2] = { -1, -1 }, lock_fd, rc;
-    pid_t pid;
-
-    t->fd = -1;
-    lock_fd = take_lock(device, err);
-    if (lock_fd < 0)
+    if (prepare(t, device, true, work, data, err))
         return -1;
-    if (pipe2(result, O_CLOEXEC)) {
-        rc = lxe__err_set(err, errno, "freeze: %s: no pipe: %s", device,
-                          strerror(errno));
-        goto out;
-    }
-    pid = fork();
-    if (pid < 0) {
-        rc = lxe__err_set(err, errno, "freeze: %s: cannot fork: %s",
-                          device, strerror(errno));
-        goto out;
-    }
-    if (!pid) {
-        setsid();
-        pid = fork();
-        if (!pid)
-            become_task(result[1], lock_fd, work, data);
-        _exit(pid < 0);
-    }
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    t->fd = result[0];
-    result[0] = -1;
-    rc = 0;
-
- out:
-    if (result[0] >= 0)
-        close(result[0]);
-    if (result[1] >= 0)
-        close(result[1]);
-    close(lock_fd);
-    return rc;
+    return give_word(t) ? 0 : lxe__err_set(err, ECHILD, "freeze: %s: its"
+                                           " process was killed", device);
 }
 
 bool lxe__task_ended(struct lxe__task *t, unsigned ms, int *result_r)
@@ -175,7 +223,9 @@ void lxe__task_leave(struct lxe__task *t)
 {
     if (t->fd >= 0)
         close(t->fd);
-    t->fd = -1;
+    if (t->lock_fd >= 0)
+        close(t->lock_fd);
+    *t = LXE_TASK_NONE;
 }
 
 bool lxe__task_busy(const char *device)

@@ -4,10 +4,14 @@
  *
  * Whoever starts it waits as long as it likes and then leaves it; a call
  * into the kernel that does not return, or a script, holds nobody but
- * that process.  As long as it lives it has the device's lock, so that
- * nothing is begun with a device twice, by whom ever; the lock of one
- * device says nothing of another.  It is nobody's child, and keeps
+ * that process.  From its word until it ends it has the device's lock, so
+ * that nothing is begun with a device twice, by whom ever; the lock of
+ * one device says nothing of another.  It is nobody's child, and keeps
  * nothing of ours: no descriptor, no lock, no terminal.
+ *
+ * A task can be made ready ahead of its time, since making a process
+ * takes long: while the guest still runs.  It ends when its word can come
+ * no more.
  *
  * The locks are of one octet each of a file in the run directory, which
  * only root can open.  The file is empty, and stays: a lock ends with its
@@ -22,8 +26,11 @@
 #include "base/err.h"
 
 struct lxe__task {
-    int fd;             /* its result comes here; -1: there is none */
+    int fd;             /* its word and its result; -1: there is none */
+    int lock_fd;        /* to take the lock by; -1: it has its word */
 };
+
+#define LXE_TASK_NONE ((struct lxe__task){ .fd = -1, .lock_fd = -1 })
 
 /*
  * In the task's process: only calls that are safe after a fork of
@@ -32,8 +39,22 @@ struct lxe__task {
 typedef int lxe__task_fn(const void *data);
 
 /*
- * @device is its name in sysfs (vbd-3-51712).  EBUSY where a task is
- * under way with it.
+ * Makes the process, which waits for its word.  @device is its name in
+ * sysfs (vbd-3-51712).  What @data leads to is copied by the fork.
+ */
+int lxe__task_ready(struct lxe__task *t, const char *device,
+                    lxe__task_fn *work, const void *data,
+                    struct lxe__err *err);
+
+/*
+ * Gives it its word.  False, and @t is as if left, where there is none
+ * that is ready, or the device is busy: lxe__task_start() knows which.
+ */
+bool lxe__task_go(struct lxe__task *t, const char *device);
+
+/*
+ * Both at once; @t need not be filled in.  EBUSY where a task is under
+ * way with @device.
  */
 int lxe__task_start(struct lxe__task *t, const char *device,
                     lxe__task_fn *work, const void *data,

@@ -341,7 +341,7 @@ int lxe__undo_all(xc_interface *xch, struct xs_handle *xsh,
         if (j->list[i].undone)
             continue;
         *u = (struct undoing){ .xch = xch, .xsh = xsh, .e = &j->list[i],
-                               .task = { -1 } };
+                               .task = LXE_TASK_NONE };
         settle(u, begin(u, own_domid, j->domid, err), fd, err);
         nr++;
     }

@@ -4,6 +4,7 @@
  *
  *   open  -> watch, find
  *   map   -> rings, interfaces, grant table
+ *   ready -> tasks
  *   refresh -> nothing, or watch, find and map again
  *
  * xenstored puts the events of a write on a connection before the answer
@@ -101,8 +102,11 @@ static void unmap(struct lxe__view *v)
 {
     size_t i;
 
-    for (i = 0; v->items && i < v->bs.nr; i++)
+    for (i = 0; v->items && i < v->bs.nr; i++) {
         lxe__ringset_close(&v->items[i].rings, v->fmem);
+        lxe__task_leave(&v->items[i].down);
+        lxe__task_leave(&v->items[i].unbind);
+    }
     free(v->items);
     v->items = NULL;
     if (v->gmap.shared)
@@ -144,10 +148,31 @@ int lxe__view_map(struct lxe__view *v, struct lxe__err *err)
     if (!v->items)
         return lxe__err_set(err, ENOMEM, "freeze: no memory for %zu"
                             " backends", v->bs.nr);
-    for (i = 0; i < v->bs.nr; i++)
+    for (i = 0; i < v->bs.nr; i++) {
+        v->items[i].down = v->items[i].unbind = LXE_TASK_NONE;
         map_one(v, &v->bs.list[i], &v->items[i]);
+    }
     v->complete = true;
     return 0;
+}
+
+/* What fails here is tried again, and told, when it is needed. */
+void lxe__view_ready(struct lxe__view *v)
+{
+    size_t i;
+
+    for (i = 0; i < v->bs.nr; i++) {
+        enum lxe__bk_act act = v->bs.list[i].verdict.act;
+        struct lxe__view_item *item = &v->items[i];
+
+        if (item->err.code)
+            continue;
+        if (act == LXE_ACT_LINK && item->linkable)
+            lxe__vif_ready(&item->down, &item->entry, NULL);
+        else if (act == LXE_ACT_DETACH)
+            lxe__sysfs_ready(&item->unbind, item->entry.driver,
+                             item->entry.name, NULL);
+    }
 }
 
 /* A backend that could not be understood then may be understood now. */

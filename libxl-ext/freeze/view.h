@@ -15,12 +15,14 @@
 #include "freeze/grants.h"
 #include "freeze/journal.h"
 #include "freeze/poll.h"
+#include "freeze/task.h"
 
 /* What belongs to the backend of the same index. */
 struct lxe__view_item {
     struct lxe__ringset rings;
     bool linkable;              /* see lxe__vif_describe() */
     struct lxe__jentry entry;   /* to write into the journal */
+    struct lxe__task down, unbind;      /* see lxe__view_ready() */
     struct lxe__err err;        /* why its rings could not be mapped */
 };
 
@@ -46,6 +48,12 @@ int lxe__view_open(struct lxe__view *v, xc_interface *xch, uint32_t domid,
  * is in its item; -1 is for what is wrong with all.
  */
 int lxe__view_map(struct lxe__view *v, struct lxe__err *err);
+
+/*
+ * Makes ready the task that will be needed for each, where it can.  They
+ * are gone when the view is made anew.
+ */
+void lxe__view_ready(struct lxe__view *v);
 
 /*
  * Takes the events that have come, which would pile up else: the guest

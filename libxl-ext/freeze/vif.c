@@ -101,12 +101,19 @@ static int set_link(const void *data)
     return ioctl(fd, SIOCSIFFLAGS, &ifr) ? errno : 0;
 }
 
-int lxe__vif_link(struct lxe__task *t, const struct lxe__jentry *e,
-                  bool up, struct lxe__err *err)
+static struct link link_of(const struct lxe__jentry *e, bool up)
 {
     struct link l = { .up = up };
 
     strcpy(l.vif, e->vif);
+    return l;
+}
+
+int lxe__vif_link(struct lxe__task *t, const struct lxe__jentry *e,
+                  bool up, struct lxe__err *err)
+{
+    struct link l = link_of(e, up);
+
     return lxe__task_start(t, e->name, set_link, &l, err);
 }
 
@@ -118,16 +125,24 @@ int lxe__vif_link_failed(const struct lxe__jentry *e, bool up, int result,
                         strerror(result));
 }
 
-int lxe__vif_down(const struct lxe__jentry *e, double deadline,
-                  const volatile sig_atomic_t *stop, struct lxe__err *err)
+int lxe__vif_ready(struct lxe__task *t, const struct lxe__jentry *e,
+                   struct lxe__err *err)
+{
+    struct link l = link_of(e, false);
+
+    return lxe__task_ready(t, e->name, set_link, &l, err);
+}
+
+int lxe__vif_down(struct lxe__task *t, const struct lxe__jentry *e,
+                  double deadline, const volatile sig_atomic_t *stop,
+                  struct lxe__err *err)
 {
     double start = lxe__now_ms();
-    struct lxe__task t;
     int result;
 
-    if (lxe__vif_link(&t, e, false, err))
+    if (!lxe__task_go(t, e->name) && lxe__vif_link(t, e, false, err))
         return -1;
-    if (lxe__task_wait(&t, deadline, stop, &result))
+    if (lxe__task_wait(t, deadline, stop, &result))
         return lxe__err_set(err, errno, "freeze: interface %s: not down"
                             " within %.0f ms%s", e->vif,
                             lxe__now_ms() - start, errno == EINTR ?

@@ -452,8 +452,7 @@ def test_a_signal_cancels_a_thaw(world, guarded):
     world.put("stuck_bind", DISK)
     line = signalled(world, "thaw", signal.SIGTERM,
                      lambda: guarded and "thaw\n" in world.journal or
-                     any(name.startswith("libxl-ext-task")
-                         for name in tasks(world)))
+                     world.tasks())
     assert ("its guardian goes on with what is frozen: xl-ext backends 5"
             if guarded else "it stays in the journal: xl-ext thaw 5 goes"
             " on with it") in line
@@ -461,18 +460,3 @@ def test_a_signal_cancels_a_thaw(world, guarded):
     if not guarded:
         world.xl_ext("thaw", "5")
     world.nothing_left(30)
-
-
-def tasks(world):
-    """What processes of this world are called."""
-    mine, names = f"FAKE_WORLD={world.path}".encode(), []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as f:
-                if mine not in f.read().split(b"\0"):
-                    continue
-            with open(f"/proc/{pid}/comm", encoding="ascii") as f:
-                names.append(f.read())
-        except OSError:
-            pass
-    return names

@@ -270,6 +270,65 @@ def test_a_cancel_does_not_wait_for_a_link_that_hangs(world, helper):
     assert (world.path / "net/vif5.0").read_text() == "up"
 
 
+@pytest.mark.parametrize("act", ["link", "unbind"])
+def test_what_may_hang_is_made_ready_while_the_guest_runs(world, helper,
+                                                          act):
+    """The process that was there does it: none is made meanwhile."""
+    if act == "link":
+        card(world, 0, connect(world, 0))
+        world.put("net/vif5.0", "up")
+        world.put("stuck_link", "vif5.0")
+    else:
+        world.put("conf", DETACH)
+        world.put("stuck", DISK)
+    h = helper()
+    assert h.hear() == SUSPEND, h.said
+    wait_for(world.tasks)
+    [ready] = world.tasks()
+    world.put("state", "suspended")
+    h.answer(1)
+    wait_for(lambda: f"intent {act}" in world.journal)
+    time.sleep(0.3)
+    assert world.tasks() == [ready]
+    (world.path / ("stuck_link" if act == "link" else "stuck")).unlink()
+    assert h.complete() == 0
+    assert not world.tasks()
+
+
+@pytest.mark.parametrize("how", ["cancel", "kill"])
+def test_what_was_made_ready_ends_with_the_helper(world, helper, how):
+    world.put("conf", DETACH)
+    h = helper()
+    assert h.hear() == SUSPEND, h.said
+    wait_for(world.tasks)
+    if how == "kill":
+        h.process.kill()
+    else:
+        h.answer(0)
+        assert h.complete() == -1
+    wait_for(lambda: not world.tasks())
+    world.nothing_left(60)      # the guest may yet be suspended: 20 s
+
+
+@pytest.mark.parametrize("when", ["killed", "another view"])
+def test_without_what_was_made_ready_it_is_done_as_well(world, helper,
+                                                        when):
+    world.put("conf", DETACH)
+    h = helper()
+    assert h.hear() == SUSPEND, h.said
+    wait_for(world.tasks)
+    if when == "killed":
+        world.kill(world.tasks())
+        wait_for(lambda: not world.tasks())
+    else:
+        world.put("store/local/domain/5/device/vbd/51712/event-channel",
+                  "7")
+    world.put("state", "suspended")
+    h.answer(1)
+    assert h.complete() == 0, h.said
+    assert not world.bound and not world.tasks()
+
+
 def test_a_cancel_counts_in_a_thaw_as_well(world, helper):
     world.put("conf", DETACH)
     world.put("stuck_bind", DISK)

@@ -109,9 +109,8 @@ class World:
         path = self.path / "run/5.journal"
         return path.read_text() if path.exists() else None
 
-    def guardians(self):
-        """Of this world: pids, the one that watches over the other
-        first."""
+    def processes(self, called):
+        """Of this world, whose name begins so: pids, in order."""
         mine, found = f"FAKE_WORLD={self.path}".encode(), []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
@@ -119,16 +118,24 @@ class World:
                     name = f.read()
                 with open(f"/proc/{pid}/environ", "rb") as f:
                     if mine in f.read().split(b"\0") and \
-                            name.startswith("libxl-ext-guard"):
+                            name.startswith(called):
                         found.append(int(pid))
             except OSError:
                 pass
         return sorted(found)
 
+    def guardians(self):
+        """The one that watches over the other first."""
+        return self.processes("libxl-ext-guard")
+
+    def tasks(self):
+        return self.processes("libxl-ext-task")
+
     def nothing_left(self, seconds=20):
         end = time.monotonic() + seconds
-        while self.guardians() or self.journal is not None:
-            assert time.monotonic() < end, (self.guardians(), self.journal)
+        while self.guardians() or self.tasks() or self.journal is not None:
+            assert time.monotonic() < end, (self.guardians(), self.tasks(),
+                                            self.journal)
             time.sleep(0.02)
         assert self.bound
 

@@ -3,6 +3,7 @@
  * What may hang, in a process of its own (freeze/task.c).
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -272,6 +273,98 @@ static void it_holds_nothing_and_is_nobodys_child(void)
     clean_up();
 }
 
+/* The process of a task that waits: it has the file of the locks open. */
+static pid_t waiting_task(void)
+{
+    char file[96], path[64], target[96];
+    struct dirent *d;
+    pid_t pid = 0;
+    ssize_t n;
+    DIR *proc;
+
+    lxe__sleep_ms(300);
+    snprintf(file, sizeof(file), "%s/.devices", rundir);
+    proc = opendir("/proc");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(proc);
+    while (!pid && (d = readdir(proc))) {
+        snprintf(path, sizeof(path), "/proc/%.16s/fd/4", d->d_name);
+        n = readlink(path, target, sizeof(target) - 1);
+        if (n < 0 || atoi(d->d_name) == getpid())
+            continue;
+        target[n] = '\0';
+        if (!strcmp(target, file))
+            pid = atoi(d->d_name);
+    }
+    closedir(proc);
+    CU_ASSERT_FATAL(pid > 0);
+    return pid;
+}
+
+static bool is_gone(pid_t pid)
+{
+    int ms;
+
+    for (ms = 0; ms < 5000; ms += 10) {
+        if (kill(pid, 0) && errno == ESRCH)
+            return true;
+        lxe__sleep_ms(10);
+    }
+    return false;
+}
+
+/* The lock is from the word on, and not before. */
+static void one_that_was_made_ready(void)
+{
+    int ms = 300, result = -1;
+    struct lxe__task t;
+
+    set_up();
+    CU_ASSERT_EQUAL_FATAL(lxe__task_ready(&t, device, last, &ms, NULL), 0);
+    ms = 0;     /* it has its own */
+    CU_ASSERT_FALSE(lxe__task_busy(device));
+    CU_ASSERT_FALSE(lxe__task_ended(&t, 500, &result));
+    CU_ASSERT_EQUAL(run(give, 0), 0);
+    CU_ASSERT_TRUE_FATAL(lxe__task_go(&t, device));
+    CU_ASSERT_TRUE(lxe__task_busy(device));
+    CU_ASSERT_FALSE(lxe__task_go(&t, device));
+    CU_ASSERT_TRUE(lxe__task_ended(&t, 10000, &result));
+    CU_ASSERT_EQUAL(result, 0);
+    CU_ASSERT_FALSE(lxe__task_busy(device));
+    CU_ASSERT_FALSE(lxe__task_go(&t, device));
+    clean_up();
+}
+
+static void one_that_gets_no_word(void)
+{
+    struct lxe__task t, other;
+    int ms = 300, result;
+    pid_t pid;
+
+    set_up();
+    CU_ASSERT_EQUAL_FATAL(lxe__task_ready(&t, device, last, &ms, NULL), 0);
+    pid = waiting_task();
+    lxe__task_leave(&t);
+    CU_ASSERT_TRUE(is_gone(pid));
+    /* The device is busy: it is not begun, and ends. */
+    CU_ASSERT_EQUAL_FATAL(lxe__task_ready(&t, device, last, &ms, NULL), 0);
+    pid = waiting_task();
+    CU_ASSERT_EQUAL_FATAL(lxe__task_start(&other, device, last, &ms, NULL),
+                          0);
+    CU_ASSERT_FALSE(lxe__task_go(&t, device));
+    CU_ASSERT_EQUAL(t.fd, -1);
+    CU_ASSERT_TRUE(is_gone(pid));
+    CU_ASSERT_TRUE(lxe__task_ended(&other, 10000, &result));
+    /* It was killed: another can be begun at once. */
+    CU_ASSERT_EQUAL_FATAL(lxe__task_ready(&t, device, last, &ms, NULL), 0);
+    pid = waiting_task();
+    kill(pid, SIGKILL);
+    CU_ASSERT_TRUE(is_gone(pid));
+    CU_ASSERT_FALSE(lxe__task_go(&t, device));
+    CU_ASSERT_FALSE(lxe__task_busy(device));
+    CU_ASSERT_EQUAL(run(give, 7), 7);
+    clean_up();
+}
+
 LXE_SUITE(task,
     { "its result is heard", its_result_is_heard },
     { "one is under way at a time", one_is_under_way_at_a_time },
@@ -283,5 +376,7 @@ LXE_SUITE(task,
     { "without descriptors all are busy",
       without_descriptors_all_are_busy },
     { "a wait that ends", a_wait_that_ends },
+    { "one that was made ready", one_that_was_made_ready },
+    { "one that gets no word", one_that_gets_no_word },
     { "it holds nothing and is nobody's child",
       it_holds_nothing_and_is_nobodys_child })

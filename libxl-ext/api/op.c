@@ -336,7 +336,7 @@ int lxe__op_return(struct libxl_ext_ctx *ctx, struct libxl_ext_op *op,
     /* A step that stands on the context has its line there. */
     if (!op->err.code)
         op->err = ctx->err;
-    if (atomic_load(&op->cancelled) && op->err.code == ECANCELED)
+    if (op->stop && op->err.code == ECANCELED)
         r = ERROR_ABORTED;
     else
         r = lxe__rc(op->err.code);
@@ -518,7 +518,6 @@ void libxl_ext_op_free(libxl_ext_op *op)
 
 void libxl_ext_op_cancel(libxl_ext_op *op)
 {
-    atomic_store(&op->cancelled, true);
     op->stop = 1;
     set(op->cancel_fd);
 }

@@ -19,7 +19,6 @@
 #include <libxl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/un.h>
@@ -35,8 +34,7 @@ struct libxl_ext_op {
     void (*progress)(const libxl_ext_progress *p, void *user);
     void *user;
     int cancel_fd;              /* eventfd: readable once cancelled */
-    atomic_bool cancelled;
-    volatile sig_atomic_t stop; /* the same, for code that polls it */
+    volatile sig_atomic_t stop; /* once cancelled: for code that polls */
 
     /* of the run under way */
     libxl_ctx *ctx;

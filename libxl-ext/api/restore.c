@@ -18,7 +18,7 @@
 /* What is left to say when neither libxl nor the helper said it to us. */
 static void fill_error(struct libxl_ext_op *op, const char *name, int rc)
 {
-    if (atomic_load(&op->cancelled)) {
+    if (op->stop) {
         lxe__err_init(&op->err);
         lxe__err_set(&op->err, ECANCELED, "restore: guest \"%s\":"
                      " cancelled", name);

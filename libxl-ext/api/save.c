@@ -131,7 +131,7 @@ static int make_it_run(struct libxl_ext_ctx *ctx, uint32_t domid,
 /* What is left to say when neither libxl nor the helper said it to us. */
 static void fill_error(struct libxl_ext_op *op, uint32_t domid, int rc)
 {
-    if (atomic_load(&op->cancelled)) {
+    if (op->stop) {
         lxe__err_init(&op->err);
         lxe__err_set(&op->err, ECANCELED, "save: dom %u: cancelled",
                      domid);

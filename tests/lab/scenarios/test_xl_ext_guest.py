@@ -430,7 +430,8 @@ def test_link_that_is_cut(guest, host):
 def test_peer_that_cannot_be_asked(guest, host):
     """DONE is lost and the host is gone: never two, and a way out."""
     g = guest("pvh", **SMALL)
-    host.write(f"{WORK}/ssh", FAKE_SSH.replace("exec sh -c", "exit 1 #"))
+    host.write(f"{WORK}/ssh",
+               FAKE_SSH.replace('exec sh -c "$2"', "exit 1"))
     host.write(f"{WORK}/cut", CUT)
     host.run(f"chmod 755 {WORK}/ssh")
     r = xl_ext(g, f"migrate --json -s {WORK}/ssh {g.name} other",

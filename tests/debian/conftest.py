@@ -54,8 +54,6 @@ def base(xen, tmp_path_factory):
             f' apt-get download xen-utils-{xen}')
     argv = ["mmdebstrap", "--mode=root", "--variant=minbase",
             "--format=tar", "--dpkgopt=force-unsafe-io",
-            *(f"--dpkgopt=path-exclude=/usr/share/{d}/*"
-              for d in ("doc", "locale")),
             "--include=" + ",".join(packages), f"--customize-hook={hook}",
             SUITE]
 

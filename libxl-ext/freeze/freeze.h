@@ -5,7 +5,7 @@
  *
  *   plan    before the first byte: which backends, which method each,
  *           what the policy says of those that cannot be frozen
- *   arm     before the guest suspends: guardian and journal
+ *   arm     before the guest suspends: tasks, journal, guardian
  *   run     after the guest suspended, before the last dirty bitmap
  *   commit  the image is whole: from here the guardian waits to see what
  *           becomes of the domain

@@ -94,7 +94,7 @@ int lxe__sysfs_unbind(struct lxe__task *t, const char *driver,
     double start = lxe__now_ms();
     int e;
 
-    if (!lxe__task_go(t, name) &&
+    if (!lxe__task_go(t) &&
         lxe__task_start(t, name, write_name, &w, err))
         return -1;
     if (lxe__task_wait(t, deadline, stop, &e))

@@ -23,11 +23,13 @@
 
 #define FD_STARTER 3
 #define FD_LOCK    4
+#define WORD       '\0'
 
 static void __attribute__((noreturn))
 become_task(int starter, int lock, lxe__task_fn *work, const void *data)
 {
     const int fds[] = { starter, lock };
+    struct flock all = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
     int value;
     char word;
 
@@ -38,11 +40,14 @@ become_task(int starter, int lock, lxe__task_fn *work, const void *data)
         _exit(1);
     /* Not to be taken for its parent. */
     prctl(PR_SET_NAME, "libxl-ext-task");
-    if (read(FD_STARTER, &word, 1) != 1)
+    if (read(FD_STARTER, &word, 1) != 1 || word != WORD)
         _exit(0);
     value = work(data);
-    /* First: who reads the result may begin the next at once. */
-    close(FD_LOCK);
+    /*
+     * First: who reads the result may begin the next at once.  To close
+     * it is not enough: a fork of our starter's may have it as well.
+     */
+    fcntl(FD_LOCK, F_OFD_SETLK, &all);
     _exit(write(FD_STARTER, &value, sizeof(value)) != sizeof(value));
 }
 
@@ -50,7 +55,7 @@ become_task(int starter, int lock, lxe__task_fn *work, const void *data)
  * Where @device has its octet: 17 bits for the domain, 34 for the device,
  * as many as the digits that are read can take.
  */
-static int place_of(const char *device, struct flock *fl,
+static int place_of(const char *device, int64_t *place_r,
                     struct lxe__err *err)
 {
     unsigned long long domid, devid;
@@ -62,12 +67,15 @@ static int place_of(const char *device, struct flock *fl,
         (strcmp(driver, "vbd") && strcmp(driver, "vif")))
         return lxe__err_set(err, EINVAL, "freeze: %s: not the name of a"
                             " disk's or network card's backend", device);
-    *fl = (struct flock){
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1,
-        .l_start = (off_t)(driver[1] == 'i') << 51 | (off_t)domid << 34 |
-                   (off_t)devid,
-    };
+    *place_r = (int64_t)(driver[1] == 'i') << 51 | (int64_t)domid << 34 |
+               (int64_t)devid;
     return 0;
+}
+
+static struct flock lock_at(int64_t place)
+{
+    return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET,
+                           .l_start = place, .l_len = 1 };
 }
 
 /* @flags: O_CREAT where the file is to be made. */
@@ -89,14 +97,13 @@ static int open_locks(int flags, struct lxe__err *err)
  * Ahead of its word: no moment is without it.  It belongs to the open
  * file, so it is the task's as well and ends with the last descriptor.
  */
-static int take_lock(int fd, const char *device, struct lxe__err *err)
+static int take_lock(const struct lxe__task *t, const char *device,
+                     struct lxe__err *err)
 {
-    struct flock fl;
+    struct flock fl = lock_at(t->place);
     int e;
 
-    if (place_of(device, &fl, err))
-        return -1;
-    if (!fcntl(fd, F_OFD_SETLK, &fl))
+    if (!fcntl(t->lock_fd, F_OFD_SETLK, &fl))
         return 0;
     e = errno == EAGAIN || errno == EACCES ? EBUSY : errno;
     return lxe__err_set(err, e, "freeze: %s: %s", device, e == EBUSY ?
@@ -110,20 +117,26 @@ static int make(struct lxe__task *t, int its_fd, const char *device,
                 struct lxe__err *err)
 {
     pid_t pid = fork();
+    int e = errno, status = 0;
 
-    if (pid < 0)
-        return lxe__err_set(err, errno, "freeze: %s: cannot fork: %s",
-                            device, strerror(errno));
     if (!pid) {
         setsid();
         pid = fork();
         if (!pid)
             become_task(its_fd, t->lock_fd, work, data);
-        _exit(pid < 0);
+        _exit(pid < 0 ? errno : 0);
     }
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+    /* Where the caller has children reaped, there is no status. */
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    return 0;
+    if (pid > 0 && !status)
+        return 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status))
+        e = WEXITSTATUS(status);
+    else if (status)
+        e = ECHILD;
+    return lxe__err_set(err, e, "freeze: %s: cannot fork: %s", device,
+                        strerror(e));
 }
 
 /* @locked: with the lock from the first. */
@@ -134,10 +147,12 @@ static int prepare(struct lxe__task *t, const char *device, bool locked,
     int fds[2], rc;
 
     *t = LXE_TASK_NONE;
+    if (place_of(device, &t->place, err))
+        return -1;
     t->lock_fd = open_locks(O_CREAT, err);
     if (t->lock_fd < 0)
         return -1;
-    if (locked && take_lock(t->lock_fd, device, err)) {
+    if (locked && take_lock(t, device, err)) {
         lxe__task_leave(t);
         return -1;
     }
@@ -158,7 +173,9 @@ static int prepare(struct lxe__task *t, const char *device, bool locked,
 /* It has the lock. */
 static bool give_word(struct lxe__task *t)
 {
-    if (send(t->fd, "", 1, MSG_NOSIGNAL) != 1) {
+    const char word = WORD;
+
+    if (send(t->fd, &word, 1, MSG_NOSIGNAL) != 1) {
         lxe__task_leave(t);
         return false;
     }
@@ -174,11 +191,11 @@ int lxe__task_ready(struct lxe__task *t, const char *device,
     return prepare(t, device, false, work, data, err);
 }
 
-bool lxe__task_go(struct lxe__task *t, const char *device)
+bool lxe__task_go(struct lxe__task *t)
 {
     if (t->fd < 0 || t->lock_fd < 0)
         return false;
-    if (!take_lock(t->lock_fd, device, NULL))
+    if (!take_lock(t, "", NULL))
         return give_word(t);
     lxe__task_leave(t);
     return false;
@@ -191,7 +208,7 @@ int lxe__task_start(struct lxe__task *t, const char *device,
     if (prepare(t, device, true, work, data, err))
         return -1;
     return give_word(t) ? 0 : lxe__err_set(err, ECHILD, "freeze: %s: its"
-                                           " process was killed", device);
+                                           " process ended", device);
 }
 
 bool lxe__task_ended(struct lxe__task *t, unsigned ms, int *result_r)
@@ -232,6 +249,7 @@ bool lxe__task_busy(const char *device)
 {
     struct lxe__err err;
     struct flock fl;
+    int64_t place;
     bool busy;
     int fd;
 
@@ -239,8 +257,11 @@ bool lxe__task_busy(const char *device)
     fd = open_locks(0, &err);
     if (fd < 0)
         return err.code != ENOENT;
-    busy = place_of(device, &fl, NULL) || fcntl(fd, F_OFD_GETLK, &fl) ||
-        fl.l_type != F_UNLCK;
+    busy = place_of(device, &place, NULL);
+    if (!busy) {
+        fl = lock_at(place);
+        busy = fcntl(fd, F_OFD_GETLK, &fl) || fl.l_type != F_UNLCK;
+    }
     close(fd);
     return busy;
 }

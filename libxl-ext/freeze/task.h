@@ -22,12 +22,14 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
 struct lxe__task {
     int fd;             /* its word and its result; -1: there is none */
     int lock_fd;        /* to take the lock by; -1: it has its word */
+    int64_t place;      /* of its device's lock */
 };
 
 #define LXE_TASK_NONE ((struct lxe__task){ .fd = -1, .lock_fd = -1 })
@@ -47,14 +49,14 @@ int lxe__task_ready(struct lxe__task *t, const char *device,
                     struct lxe__err *err);
 
 /*
- * Gives it its word.  False, and @t is as if left, where there is none
- * that is ready, or the device is busy: lxe__task_start() knows which.
+ * Gives it its word.  False where none is ready; or it was killed or the
+ * device is busy, and @t is as if left: lxe__task_start() says which.
  */
-bool lxe__task_go(struct lxe__task *t, const char *device);
+bool lxe__task_go(struct lxe__task *t);
 
 /*
- * Both at once; @t need not be filled in.  EBUSY where a task is under
- * way with @device.
+ * Both at once; @t has none, or is not filled in.  EBUSY where a task is
+ * under way with @device.
  */
 int lxe__task_start(struct lxe__task *t, const char *device,
                     lxe__task_fn *work, const void *data,

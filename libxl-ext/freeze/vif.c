@@ -140,7 +140,7 @@ int lxe__vif_down(struct lxe__task *t, const struct lxe__jentry *e,
     double start = lxe__now_ms();
     int result;
 
-    if (!lxe__task_go(t, e->name) && lxe__vif_link(t, e, false, err))
+    if (!lxe__task_go(t) && lxe__vif_link(t, e, false, err))
         return -1;
     if (lxe__task_wait(t, deadline, stop, &result))
         return lxe__err_set(err, errno, "freeze: interface %s: not down"

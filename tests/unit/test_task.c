@@ -196,7 +196,7 @@ static void what_has_no_lock(void)
     }
     /* Nor is there a place for locks; it is made by who takes one. */
     CU_ASSERT_FALSE(lxe__task_busy(device));
-    rmdir(rundir);
+    CU_ASSERT_EQUAL(rmdir(rundir), 0);
     CU_ASSERT_FALSE(lxe__task_busy(device));
     CU_ASSERT_EQUAL(run(give, 0), 0);
     clean_up();
@@ -324,13 +324,13 @@ static void one_that_was_made_ready(void)
     CU_ASSERT_FALSE(lxe__task_busy(device));
     CU_ASSERT_FALSE(lxe__task_ended(&t, 500, &result));
     CU_ASSERT_EQUAL(run(give, 0), 0);
-    CU_ASSERT_TRUE_FATAL(lxe__task_go(&t, device));
+    CU_ASSERT_TRUE_FATAL(lxe__task_go(&t));
     CU_ASSERT_TRUE(lxe__task_busy(device));
-    CU_ASSERT_FALSE(lxe__task_go(&t, device));
+    CU_ASSERT_FALSE(lxe__task_go(&t));
     CU_ASSERT_TRUE(lxe__task_ended(&t, 10000, &result));
     CU_ASSERT_EQUAL(result, 0);
     CU_ASSERT_FALSE(lxe__task_busy(device));
-    CU_ASSERT_FALSE(lxe__task_go(&t, device));
+    CU_ASSERT_FALSE(lxe__task_go(&t));
     clean_up();
 }
 
@@ -350,7 +350,7 @@ static void one_that_gets_no_word(void)
     pid = waiting_task();
     CU_ASSERT_EQUAL_FATAL(lxe__task_start(&other, device, last, &ms, NULL),
                           0);
-    CU_ASSERT_FALSE(lxe__task_go(&t, device));
+    CU_ASSERT_FALSE(lxe__task_go(&t));
     CU_ASSERT_EQUAL(t.fd, -1);
     CU_ASSERT_TRUE(is_gone(pid));
     CU_ASSERT_TRUE(lxe__task_ended(&other, 10000, &result));
@@ -359,9 +359,37 @@ static void one_that_gets_no_word(void)
     pid = waiting_task();
     kill(pid, SIGKILL);
     CU_ASSERT_TRUE(is_gone(pid));
-    CU_ASSERT_FALSE(lxe__task_go(&t, device));
+    CU_ASSERT_FALSE(lxe__task_go(&t));
     CU_ASSERT_FALSE(lxe__task_busy(device));
     CU_ASSERT_EQUAL(run(give, 7), 7);
+    clean_up();
+}
+
+/* A fork of its starter's has its descriptors, too: see take_lock(). */
+static void what_others_have_of_it(void)
+{
+    struct lxe__task t;
+    int ms = 1, result = -1;
+    pid_t pid;
+
+    set_up();
+    CU_ASSERT_EQUAL_FATAL(lxe__task_ready(&t, device, last, &ms, NULL), 0);
+    pid = fork();
+    if (!pid) {
+        pause();
+        _exit(0);
+    }
+    CU_ASSERT_TRUE_FATAL(lxe__task_go(&t));
+    CU_ASSERT_TRUE(lxe__task_ended(&t, 10000, &result));
+    CU_ASSERT_EQUAL(result, 0);
+    CU_ASSERT_FALSE(lxe__task_busy(device));
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    /* What is no word begins nothing. */
+    CU_ASSERT_EQUAL_FATAL(lxe__task_ready(&t, device, last, &ms, NULL), 0);
+    CU_ASSERT_EQUAL(write(t.fd, "freeze: ", 8), 8);
+    CU_ASSERT_TRUE(lxe__task_ended(&t, 10000, &result));
+    CU_ASSERT_EQUAL(result, ECHILD);
     clean_up();
 }
 
@@ -378,5 +406,6 @@ LXE_SUITE(task,
     { "a wait that ends", a_wait_that_ends },
     { "one that was made ready", one_that_was_made_ready },
     { "one that gets no word", one_that_gets_no_word },
+    { "what others have of it", what_others_have_of_it },
     { "it holds nothing and is nobody's child",
       it_holds_nothing_and_is_nobodys_child })

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/program.h"
@@ -56,6 +57,29 @@ void lxe__close_from(int first)
     max = sysconf(_SC_OPEN_MAX);
     for (fd = first; fd < (max > 0 ? max : 1024); fd++)
         close(fd);
+}
+
+int lxe__program_fork(void)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (!pid) {
+        setsid();
+        pid = fork();
+        if (!pid)
+            return 0;
+        _exit(pid < 0 ? errno : 0);
+    }
+    if (pid < 0)
+        return -1;
+    /* Where the caller has children reaped, there is no status. */
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (!status)
+        return 1;
+    errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+    return -1;
 }
 
 int lxe__program_clean(const int *fds, int nr)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * Where the programs of this package are: beside the one that runs, as
- * in a build tree, else where they are installed; and what a child takes
- * along.
+ * in a build tree, else where they are installed; and processes of their
+ * own: how one is made, and what it takes along.
  */
 #ifndef LXE_BASE_PROGRAM_H
 #define LXE_BASE_PROGRAM_H
@@ -17,6 +17,13 @@ int lxe__program_find(char *path, size_t len, const char *name);
  * locks held and streams open.  Safe after a fork of threads.
  */
 void lxe__close_from(int first);
+
+/*
+ * Makes a process that outlives its maker: nobody's child, in a session
+ * of its own.  Returns 0 in it, 1 in the caller, and there -1 with errno
+ * where it could not be made.
+ */
+int lxe__program_fork(void);
 
 /*
  * In a child, after a fork of threads: @fds become 3 and on, 0 to 2 are

@@ -4,7 +4,7 @@
  *
  * It must outlive us and must not hold anything of ours: a copy of the
  * stream's descriptor in it would keep the receiver from ever seeing
- * the end of the stream.  So it is forked twice, in a session of its
+ * the end of the stream.  So it is nobody's child, in a session of its
  * own, with its two ends as descriptors 3 and 4, the journal as 5, a
  * pidfd of the toolstack as 6 (Linux 5.3 has them), and nothing else.
  */
@@ -18,7 +18,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -92,8 +91,7 @@ int lxe__guard_start(uint32_t domid, int journal_fd, bool by_hand,
     int orders[2] = { -1, -1 }, ready[2] = { -1, -1 }, toolstack = -1;
     char path[PATH_MAX], arg[16];
     char *argv[] = { path, "--guard", arg, NULL };
-    int rc, status;
-    pid_t pid;
+    int rc, r;
 
     if (LXE_FAULT(GUARD_BEFORE_START, err))
         return -1;
@@ -108,25 +106,17 @@ int lxe__guard_start(uint32_t domid, int journal_fd, bool by_hand,
     }
     if (!by_hand)
         toolstack = open_toolstack();
-    pid = fork();
-    if (pid < 0) {
+    r = lxe__program_fork();
+    if (!r)
+        become_guardian(argv, orders[0], ready[1], journal_fd, toolstack);
+    if (r < 0) {
         rc = lxe__err_set(err, errno, "freeze: cannot fork %s: %s",
                           LXE_GUARD_PROGRAM, strerror(errno));
         goto out;
     }
-    if (!pid) {
-        setsid();
-        pid = fork();
-        if (!pid)
-            become_guardian(argv, orders[0], ready[1], journal_fd,
-                            toolstack);
-        _exit(pid < 0);
-    }
     close(orders[0]);
     close(ready[1]);
     orders[0] = ready[1] = -1;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
     rc = wait_ready(ready[0], stop, err);
     if (!rc)
         rc = LXE_FAULT(GUARD_AFTER_START, err);

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/program.h"
@@ -111,63 +110,38 @@ static int take_lock(const struct lxe__task *t, const char *device,
                         " ended" : strerror(e));
 }
 
-/* Makes the process; the ends of @t are open. */
-static int make(struct lxe__task *t, int its_fd, const char *device,
-                lxe__task_fn *work, const void *data,
-                struct lxe__err *err)
-{
-    pid_t pid = fork();
-    int e = errno, status = 0;
-
-    if (!pid) {
-        setsid();
-        pid = fork();
-        if (!pid)
-            become_task(its_fd, t->lock_fd, work, data);
-        _exit(pid < 0 ? errno : 0);
-    }
-    /* Where the caller has children reaped, there is no status. */
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (pid > 0 && !status)
-        return 0;
-    if (WIFEXITED(status) && WEXITSTATUS(status))
-        e = WEXITSTATUS(status);
-    else if (status)
-        e = ECHILD;
-    return lxe__err_set(err, e, "freeze: %s: cannot fork: %s", device,
-                        strerror(e));
-}
-
 /* @locked: with the lock from the first. */
 static int prepare(struct lxe__task *t, const char *device, bool locked,
                    lxe__task_fn *work, const void *data,
                    struct lxe__err *err)
 {
-    int fds[2], rc;
+    int fds[2], r;
 
     *t = LXE_TASK_NONE;
     if (place_of(device, &t->place, err))
-        return -1;
+        goto out;
     t->lock_fd = open_locks(O_CREAT, err);
-    if (t->lock_fd < 0)
-        return -1;
-    if (locked && take_lock(t, device, err)) {
-        lxe__task_leave(t);
-        return -1;
-    }
+    if (t->lock_fd < 0 || (locked && take_lock(t, device, err)))
+        goto out;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds)) {
-        rc = lxe__err_set(err, errno, "freeze: %s: no pipe: %s", device,
-                          strerror(errno));
-        lxe__task_leave(t);
-        return rc;
+        lxe__err_set(err, errno, "freeze: %s: no pipe: %s", device,
+                     strerror(errno));
+        goto out;
     }
     t->fd = fds[0];
-    rc = make(t, fds[1], device, work, data, err);
+    r = lxe__program_fork();
+    if (!r)
+        become_task(fds[1], t->lock_fd, work, data);
+    if (r < 0)
+        lxe__err_set(err, errno, "freeze: %s: cannot fork: %s", device,
+                     strerror(errno));
     close(fds[1]);
-    if (rc)
-        lxe__task_leave(t);
-    return rc;
+    if (r > 0)
+        return 0;
+
+ out:
+    lxe__task_leave(t);
+    return -1;
 }
 
 /* It has the lock. */

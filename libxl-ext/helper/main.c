@@ -165,6 +165,21 @@ static int main_restore(struct lxe__helper *h, char **argv)
     return finish(h, r);
 }
 
+/*
+ * That is how a cancel reaches us, and what a caller ignores or has
+ * blocked would be so here: fork and exec keep it.  A save catches it
+ * later (save.c).
+ */
+static void hear_sigterm(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    signal(SIGTERM, SIG_DFL);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 int main(int argc, char **argv)
 {
     struct lxe__helper h;
@@ -174,6 +189,7 @@ int main(int argc, char **argv)
     lxe__proto_init(&h.proto, STDIN_FILENO, STDOUT_FILENO);
     lxe__caller_init(&h.caller);
     h.lock = -1;
+    hear_sigterm();
     /*
      * A receiver that dies must be an EPIPE, with libxenguest's cleanup
      * after it, not the end of this process: libxl gives its children

@@ -4,6 +4,7 @@ starts it and speaks with it (helper/protocol.h); the guest is that of
 fake_world.c, and the libxenguest below it fake_xenguest.c."""
 
 import os
+import select
 import shutil
 import signal
 import struct
@@ -442,3 +443,30 @@ def test_a_save_that_ends_anywhere_leaves_a_guest_with_its_devices(
     world.nothing_left()
     assert (world.path / online(0)).exists()
     assert (world.path / "state").read_text() == "running"
+
+
+@pytest.mark.parametrize("kept", ["blocked", "ignored"])
+def test_sigterm_ends_a_restore_whatever_its_caller_does(short_world, kept):
+    """What a daemon's signal mask or ignored signals are goes through
+    fork and exec; a cancel comes by SIGTERM, as with stock's helper."""
+    def inherit():
+        if kept == "ignored":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        else:
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+    silent, into = os.pipe()
+    p = subprocess.Popen(
+        [BUILD / "libxl-ext-save-helper", "--restore-domain", str(silent),
+         "-1", "5", "1", "0", "2", "0", "0", "0"], env=short_world.env,
+        pass_fds=[silent], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        preexec_fn=inherit)
+    try:
+        os.write(into, b"\xff" * 8)     # of a stream that falls silent
+        wait_for(lambda: not select.select([silent], [], [], 0)[0])
+        p.send_signal(signal.SIGTERM)
+        assert p.wait(5) == -signal.SIGTERM
+    finally:
+        p.kill()
+        os.close(into)
+        os.close(silent)

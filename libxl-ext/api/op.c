@@ -30,7 +30,7 @@
 #include "base/rc.h"
 #include "session/place.h"
 
-/* A helper that was told to stop has this long before libxl is. */
+/* Each step of a cancel has this long before the next: see cancel(). */
 #define STOP_MS 2000
 
 static bool is_set(int fd)
@@ -199,51 +199,53 @@ static void hang_up(int *conn)
     close_fd(conn);
 }
 
-static bool stop_helper(struct libxl_ext_op *op)
+static bool signal_helper(struct libxl_ext_op *op, int number)
 {
 #ifdef SYS_pidfd_send_signal
     return op->helper_pid_fd >= 0 &&
-        !syscall(SYS_pidfd_send_signal, op->helper_pid_fd, SIGTERM, NULL,
+        !syscall(SYS_pidfd_send_signal, op->helper_pid_fd, number, NULL,
                  0);
 #else
     (void)op;
+    (void)number;
     return false;
 #endif
 }
 
 /*
- * First the helper, which knows how to put a guest right; then libxl,
- * which may be waiting for something that is not the helper's.
+ * First the helper is told, which knows how to put a guest right; then
+ * libxl, which may be waiting for something that is not the helper's and
+ * tells it as well; then the helper is killed: a write to storage that
+ * hangs is ended by nothing less.  Who puts the guest right then is in
+ * docs/faults.md.  @told: how often a helper was here to be told.
  */
-static int cancel(struct libxl_ext_op *op, int conn, int *patience)
+static void cancel(struct libxl_ext_op *op, bool helper, unsigned *told)
 {
-    if (*patience == -1 && conn >= 0 && stop_helper(op)) {
-        *patience = STOP_MS;
-        return 0;
-    }
-    libxl_ao_abort(op->ctx, NULL);
-    *patience = STOP_MS;        /* again: it may not have begun */
-    return 0;
+    if (helper && !(*told)++ && signal_helper(op, SIGTERM))
+        return;
+    if (helper && *told > 2)
+        signal_helper(op, SIGKILL);
+    libxl_ao_abort(op->ctx, NULL);      /* again: it may not have begun */
 }
 
 static void *op_thread(void *arg)
 {
     struct libxl_ext_op *op = arg;
     struct lxe__session_msg m;
-    int conn = -1, patience = -1, r;
-    uint64_t until = 0, now;
+    uint64_t until = 0, now;            /* 0: not cancelled */
+    unsigned told = 0;
+    int conn = -1, r;
 
     for (;;) {
         struct pollfd p[] = {
             { .fd = op->end_fd, .events = POLLIN },
             { .fd = conn >= 0 ? conn : op->listen_fd, .events = POLLIN },
             /* Once heard it stays readable: not looked at any more. */
-            { .fd = patience == -1 ? op->cancel_fd : -1,
-              .events = POLLIN },
+            { .fd = until ? -1 : op->cancel_fd, .events = POLLIN },
         };
         int wait = -1;
 
-        if (patience != -1) {
+        if (until) {
             now = lxe__now_us();
             wait = until > now ? (until - now) / 1000 + 1 : 0;
         }
@@ -253,8 +255,8 @@ static void *op_thread(void *arg)
         if (r < 0)
             continue;
         if (!r || p[2].revents) {
-            cancel(op, conn, &patience);
-            until = lxe__now_us() + patience * 1000ULL;
+            cancel(op, conn >= 0, &told);
+            until = lxe__now_us() + STOP_MS * 1000ULL;
             continue;
         }
         if (p[1].revents && conn < 0) {
@@ -314,8 +316,7 @@ int lxe__op_check(struct libxl_ext_ctx *ctx, struct libxl_ext_op *op,
 {
     if (op->used) {
         /* What became of the first one would read as this one's. */
-        lxe__err_init(&op->err);
-        op->said = false;
+        lxe__op_forget(op);
         return lxe__err_set(&op->err, EINVAL, "%s: a libxl_ext_op serves"
                             " one operation: allocate another", what);
     }
@@ -323,6 +324,12 @@ int lxe__op_check(struct libxl_ext_ctx *ctx, struct libxl_ext_op *op,
     if (lxe__ctx_libxl(ctx, what, &op->err))
         return -1;
     return check_helper(what, &op->err);
+}
+
+void lxe__op_forget(struct libxl_ext_op *op)
+{
+    lxe__err_init(&op->err);
+    op->said = false;
 }
 
 int lxe__op_return(struct libxl_ext_ctx *ctx, struct libxl_ext_op *op,

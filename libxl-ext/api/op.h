@@ -68,6 +68,9 @@ struct libxl_ext_op {
 int lxe__op_check(struct libxl_ext_ctx *ctx, struct libxl_ext_op *op,
                   const char *what);
 
+/* For another line in place of what @op has: nobody has logged that. */
+void lxe__op_forget(struct libxl_ext_op *op);
+
 /* Ends a call: logs its line unless libxl has, and returns its code. */
 int lxe__op_return(struct libxl_ext_ctx *ctx, struct libxl_ext_op *op,
                    int r);

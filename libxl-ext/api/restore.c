@@ -19,7 +19,7 @@
 static void fill_error(struct libxl_ext_op *op, const char *name, int rc)
 {
     if (op->stop) {
-        lxe__err_init(&op->err);
+        lxe__op_forget(op);
         lxe__err_set(&op->err, ECANCELED, "restore: guest \"%s\":"
                      " cancelled", name);
     } else {

@@ -132,7 +132,7 @@ static int make_it_run(struct libxl_ext_ctx *ctx, uint32_t domid,
 static void fill_error(struct libxl_ext_op *op, uint32_t domid, int rc)
 {
     if (op->stop) {
-        lxe__err_init(&op->err);
+        lxe__op_forget(op);
         lxe__err_set(&op->err, ECANCELED, "save: dom %u: cancelled",
                      domid);
     } else {
@@ -181,7 +181,7 @@ int lxe__op_save(struct libxl_ext_ctx *ctx, uint32_t domid, int fd,
     fill_error(op, domid, rc);
     lxe__err_init(&undo_err);
     if (make_it_run(ctx, domid, late, &undo_err)) {
-        lxe__err_init(&op->err);
+        lxe__op_forget(op);
         lxe__err_set(&op->err, undo_err.code, "%s", undo_err.msg);
     }
     return -1;

@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+#include <xentoollog.h>
 
 #define DESCRIPTORS 64          /* as many as "no-descriptors" may have */
 
@@ -170,6 +171,7 @@ static int save(const char *path)
 
 int main(int argc, char **argv)
 {
+    xentoollog_logger *lg = NULL;
     libxl_ctx *libxl = NULL;
     const char *line;
     long begin;
@@ -177,9 +179,12 @@ int main(int argc, char **argv)
 
     check(argc == 3);
     what = argv[1];
+    if (is("logs"))
+        lg = (xentoollog_logger *)xtl_createlogger_stdiostream(
+            stderr, XTL_ERROR, 0);
     op = libxl_ext_op_alloc(progress, NULL);
     check(op && !libxl_ctx_alloc(&libxl, LIBXL_VERSION, 0, NULL) &&
-          !libxl_ext_ctx_alloc(&ctx, LIBXL_EXT_VERSION, libxl, NULL));
+          !libxl_ext_ctx_alloc(&ctx, LIBXL_EXT_VERSION, libxl, lg));
     prepare();
     begin = now_ms();
     rc = strncmp(what, "restore", 7) ? save(argv[2]) : restore(argv[2]);

@@ -24,7 +24,7 @@ def built(tmp_path_factory, preload):
     subprocess.run(
         [*gcc, f"-I{TOP}/include", f"-I{BUILD}/idl", "-pthread", "-o",
          path / "embedder", TOP / "tests/api/embedder.c", library,
-         "-lxenlight", f"-Wl,-rpath,{path}"], check=True)
+         "-lxenlight", "-lxentoollog", f"-Wl,-rpath,{path}"], check=True)
     subprocess.run(
         [*gcc, "-shared", "-fPIC", "-o", path / "operation.so",
          TOP / "tests/api/fake_operation.c"], check=True)
@@ -54,7 +54,8 @@ def checkpoint(short_world, built, tmp_path):
 def embedder(short_world, built, tmp_path):
     program, preload = built
 
-    def run(case, file=tmp_path / "image", before_helper=None, rounds=1):
+    def run(case, file=tmp_path / "image", before_helper=None, rounds=1,
+            fault=None, state=None):
         """rc, line, octets that were told of; with @before_helper a
         script that becomes the helper."""
         helper = HELPER
@@ -68,14 +69,17 @@ def embedder(short_world, built, tmp_path):
         p = subprocess.run(
             [program, case, file], check=True, text=True, timeout=60,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=short_world.env | {"LD_PRELOAD": preload,
-                                   "LIBXL_SAVE_HELPER": str(helper)})
+                                   "LIBXL_SAVE_HELPER": str(helper),
+                                   "LIBXL_EXT_FAULT": fault or ""})
         rc, line, octets, ms = p.stdout.split("|")
         assert int(ms) < 8000
-        state = (short_world.path / "state").read_text()
-        assert state == (
-            "running" if int(rc) else
-            "paused" if case.startswith("restore") else "suspended")
+        run.logged = p.stderr
+        if not state:
+            state = ("running" if int(rc) else "paused"
+                     if case.startswith("restore") else "suspended")
+        assert (short_world.path / "state").read_text() == state
         return int(rc), line, int(octets)
     return run
 
@@ -111,11 +115,29 @@ def test_who_may_cancel(embedder, case):
     assert (rc, line) == (ABORTED, "save: dom 5: cancelled")
 
 
+@pytest.mark.parametrize("fault", ["6:stop", "10:stop"])
+def test_a_cancel_ends_a_helper_that_hears_nothing(embedder, fault):
+    """One that is stopped stands for a write to storage that hangs, which
+    only SIGKILL ends; the guest runs, or is suspended and frozen."""
+    rc, line, _ = embedder("thread-cancels", fault=fault, rounds=5)
+    assert (rc, line) == (ABORTED, "save: dom 5: cancelled")
+
+
 def test_a_worker_that_is_forked_meanwhile(embedder):
     """It has the connection to the helper, too, which must hear of the
     failure all the same."""
     rc, line, _ = embedder("fork", file="/dev/full")
     assert rc == FAIL and "No space left" in line
+
+
+def test_a_line_in_place_of_the_helpers_is_logged(embedder, short_world):
+    """The helper's own goes to the libxl_ctx's logger, by libxl."""
+    embedder("logs", fault="8:error")
+    assert not embedder.logged
+    short_world.put("unresumable", "")
+    rc, line, _ = embedder("logs", fault="8:error", state="suspended")
+    assert rc == FAIL and "libxl could not resume it" in line
+    assert line in embedder.logged
 
 
 def test_no_descriptor_for_the_helper(embedder):

@@ -31,7 +31,8 @@
  *
  * Every failure is described in one line that names the operation, the
  * object, the value, the bound and what to do: it goes to the logger at
- * XTL_ERROR, and libxl_ext_error() returns it.
+ * XTL_ERROR, and libxl_ext_error() returns it.  A line of the save helper
+ * goes to the libxl_ctx's logger alone, since it comes through libxl.
  *
  * Pointers are not NULL where nothing says that they may be.
  *
@@ -46,9 +47,15 @@
  *
  * Threads.  A context is used by one thread at a time; several contexts
  * may be used at once, also for the same domain.  libxl_ext_freeze() and
- * libxl_ext_thaw() start child processes and wait for them: a program
- * that uses these calls must not ignore SIGCHLD and must not wait for
- * children that are not its own (waitpid(-1)), or they fail and say so.
+ * libxl_ext_thaw() start child processes, which nobody needs to wait for,
+ * and bear it if SIGCHLD is ignored or somebody waits for every child.
+ *
+ * Children of libxl.  Its save helper and QEMU are started by the libxl_ctx
+ * that was called.  In a program with more than one libxl_ctx, each must
+ * be told by libxl_childproc_setmode(), ahead of its first call, to reap
+ * only its own (libxl_sigchld_owner_libxl_always_selective_reap): by
+ * libxl's default one takes the children of the others, whose operations
+ * then never end and leave their guests suspended (libxl_event.h).
  *
  * Privilege.  Every call that takes a domain or asks about the host talks
  * to Xen and xenstore, and needs root in the control domain.

@@ -12,8 +12,8 @@
  *              record
  *
  * A crash at any point leaves a domain that libxl destroys, and with it
- * its limit and its claim.  An image without a memory record is restored
- * exactly as stock does it.
+ * its limit and its claim.  An image without a memory record of this domain
+ * is restored exactly as stock does it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -31,7 +31,7 @@
 struct restore {
     struct lxe__helper *h;
     struct lxe__stream_head head;
-    bool has_record;            /* in either carrier */
+    bool has_record;            /* in either carrier, and of the domain */
     struct lxe__record record;
     struct lxe__link *link;
     struct lxe__relay *relay;
@@ -108,6 +108,22 @@ static int judge_type(struct restore *s, bool hvm)
 }
 
 /*
+ * xl makes up a uuid for a configuration file without one, which may be
+ * given at a save, a restore and a migration; and so a guest is cloned.
+ */
+static int judge_uuid(struct restore *s, const struct lxe__limits *now)
+{
+    if (lxe__record_check_uuid(&s->record, now->uuid, s->h->domid,
+                               now->max_pages, &s->has_record, &s->err))
+        return -1;
+    if (!s->has_record)
+        LXE_INFO(&s->h->proto.logger, "restore: dom %u: the memory record"
+                 " is of another uuid, and is not needed: restored as by"
+                 " stock tools", s->h->domid);
+    return 0;
+}
+
+/*
  * The host must have the pages now.  The claim asks again, and that
  * time Xen answers for good; asked here, nothing has been changed yet
  * and the answer has figures.
@@ -142,9 +158,10 @@ static int judge(struct restore *s, struct lxe__limits *now)
      */
     if (lxe__limits_read(h->xch, h->xsh, h->domid, now, &s->err) ||
         lxe__host_read(h->xch, &host, &s->err) ||
-        lxe__record_check_uuid(&s->record, now->uuid, h->domid, &s->err) ||
-        judge_type(s, now->hvm))
+        judge_type(s, now->hvm) || judge_uuid(s, now))
         return -1;
+    if (!s->has_record)
+        return 0;
     stock_kb = now->max_pages * 4;
     if (lxe__policy_judge(&h->policy, "restore", who(s),
                           s->record.max_pages, s->record.tot_pages,
@@ -266,7 +283,9 @@ int lxe__helper_restore(struct lxe__helper *h, struct lxe__restore_args *a)
     rc = -1;
     if (read_head(&s, a->fd))
         goto out;
-    if (s.has_record && (judge(&s, &now) || admit(&s, &now)))
+    if (s.has_record && judge(&s, &now))
+        goto out;
+    if (s.has_record && admit(&s, &now))
         goto out;
     lxe__caller_phase(&h->caller, LIBXL_EXT_PHASE_LAST_PASS);
     h->proto.on_progress = on_progress;

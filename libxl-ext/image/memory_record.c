@@ -13,6 +13,8 @@
 
 #include "base/uuid.h"
 #include "image/reader.h"
+#include "memory/record.h"
+#include "memory/stock.h"
 
 #define U(n) ((unsigned long long)(n))
 
@@ -77,7 +79,18 @@ static void check_type(struct lxe__reader *r, bool libxc,
     bad_record(r, libxc, rec, LXE_RULE_M3, rec->body + 4, text);
 }
 
-/* Rule M4. */
+/* May the guest have more than stock libxl would allow it? */
+static bool is_needed(const struct lxe__reader *r,
+                      const struct lxe__record *m)
+{
+    uint64_t target = r->out->config_target_kb;
+
+    return target == UINT64_MAX ||
+        lxe__pages_limit(m->max_pages, m->tot_pages) >
+        (target + LXE_STOCK_MAXMEM_CONSTANT_KB) / 4;
+}
+
+/* Rule M4: "xl save" may have been given another configuration. */
 static void check_uuid(struct lxe__reader *r, bool libxc,
                        const struct lxe__rec *rec,
                        const struct lxe__record *m)
@@ -85,7 +98,8 @@ static void check_uuid(struct lxe__reader *r, bool libxc,
     char uuid[LXE_UUID_TEXT], text[256];
 
     lxe__uuid_text(m->uuid, uuid);
-    if (!*r->out->uuid || !strcasecmp(r->out->uuid, uuid))
+    if (!*r->out->uuid || !strcasecmp(r->out->uuid, uuid) ||
+        !is_needed(r, m))
         return;
     snprintf(text, sizeof(text), "memory record: uuid %s is not the"
              " configuration's, %s", uuid, r->out->uuid);

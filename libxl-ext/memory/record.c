@@ -5,6 +5,7 @@
  * docs/memory-record.md.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/uuid.h"
@@ -32,16 +33,20 @@ _Static_assert(LXE_RECORD_WIRE_VERSION == LXE_RECORD_VERSION, "version");
 
 int lxe__record_check_uuid(const struct lxe__record *r,
                            const uint8_t uuid[16], uint32_t domid,
+                           uint64_t max_pages, bool *is_its_r,
                            struct lxe__err *err)
 {
+    uint64_t limit = lxe__pages_limit(r->max_pages, r->tot_pages);
     char theirs[LXE_UUID_TEXT], ours[LXE_UUID_TEXT];
 
-    if (!memcmp(r->uuid, uuid, sizeof(r->uuid)))
+    *is_its_r = !memcmp(r->uuid, uuid, sizeof(r->uuid));
+    if (*is_its_r || limit <= max_pages)
         return 0;
     lxe__uuid_text(r->uuid, theirs);
     lxe__uuid_text(uuid, ours);
     return lxe__err_set(err, EPROTO, "memory record: uuid %s is not that"
-                        " of dom %u, %s: restore the image with the"
-                        " configuration that it was saved with", theirs,
-                        domid, ours);
+                        " of dom %u, %s, and the guest may have %"PRIu64
+                        " pages, %"PRIu64" are allowed: restore it with"
+                        " uuid = \"%s\" in its configuration", theirs,
+                        domid, ours, limit, max_pages, theirs);
 }

@@ -14,6 +14,7 @@
 #ifndef LXE_MEMORY_RECORD_H
 #define LXE_MEMORY_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,11 +45,13 @@ static inline uint64_t lxe__pages_limit(uint64_t max_pages,
 }
 
 /*
- * EPROTO unless the record is of the domain with @uuid.  @domid is for
- * the message only.
+ * Is the record of the domain with @uuid?  That of another is not used
+ * and raises no limit: EPROTO where the guest may need more than the
+ * @max_pages that libxl has set.  @domid is for the message only.
  */
 int lxe__record_check_uuid(const struct lxe__record *r,
                            const uint8_t uuid[16], uint32_t domid,
+                           uint64_t max_pages, bool *is_its_r,
                            struct lxe__err *err);
 
 #endif

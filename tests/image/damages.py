@@ -552,10 +552,10 @@ body("memory record too long", "M2", "length 4104 is above", "MEMORY",
 poke("memory record of the other guest type", "M3", "say PV", "MEMORY", 4,
      b"\2", **MREC)
 poke("memory record of another guest", "M4", "not the configuration's",
-     "MEMORY", 8 + 3, b"\x99", at=8, **REC)
+     "MEMORY", 8 + 3, b"\x99", at=8, **MREC)
 
 
-@damage("memory record against a uuid that is none", "M4", "a?b?", **REC)
+@damage("memory record against a uuid that is none", "M4", "a?b?", **MREC)
 def _(im):
     conf = b.config("hvm", 4096)
     conf["c_info"]["uuid"] = "a\nb\x1b"

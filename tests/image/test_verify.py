@@ -361,6 +361,15 @@ def test_the_uuid_is_compared_whatever_its_case():
     assert run("verify", im.bytes())[0] == 0
 
 
+def test_the_record_of_another_uuid_is_no_fault_where_it_is_not_needed():
+    """As "xl save DOMAIN FILE CONFIG" writes it: restored as by stock."""
+    im = b.build("pvh", record=b.OPTIONAL)
+    im.poke("MEMORY", 8, b"\xff")
+    status, out = run("verify", im.bytes())
+    assert status == 0 and out["faults"] == []
+    assert out["restores"]["libxl_ext"]["fate"] == "restored"
+
+
 def test_a_hvm_guest_of_xen_4_7_without_a_device_model():
     """PVH was first an HVM guest with device_model_version none."""
     im = b.build("pvh")

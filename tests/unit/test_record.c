@@ -135,23 +135,37 @@ static void each_bad_field_is_named_with_value_and_bound(void)
     refused(&r, "stock_max_kb", "4398046511104");
 }
 
-static void another_domain_s_record_is_refused(void)
+static void another_domain_s_record_raises_no_limit(void)
 {
     struct lxe__record r = sample();
     struct lxe__err err;
+    uint64_t limit = lxe__pages_limit(r.max_pages, r.tot_pages);
     uint8_t other[16];
+    bool its = false;
 
     memcpy(other, r.uuid, 16);
     lxe__err_init(&err);
-    CU_ASSERT_EQUAL(lxe__record_check_uuid(&r, other, 5, &err), 0);
+    CU_ASSERT_EQUAL(lxe__record_check_uuid(&r, other, 5, 0, &its, &err), 0);
+    CU_ASSERT_TRUE(its);
     other[15] ^= 1;
-    CU_ASSERT_EQUAL(lxe__record_check_uuid(&r, other, 5, &err), -1);
+    /* What needs no more than stock libxl allows. */
+    CU_ASSERT_EQUAL(lxe__record_check_uuid(&r, other, 5, limit, &its,
+                                           &err), 0);
+    CU_ASSERT_FALSE(its);
+    CU_ASSERT_EQUAL(err.code, 0);
+    CU_ASSERT_EQUAL(lxe__record_check_uuid(&r, other, 5, limit - 1, &its,
+                                           &err), -1);
     CU_ASSERT_EQUAL(errno, EPROTO);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg,
-        "01020304-0506-0708-090a-0b0c0d0e0f10"));
+        "uuid = \"01020304-0506-0708-090a-0b0c0d0e0f10\""));
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg,
         "01020304-0506-0708-090a-0b0c0d0e0f11"));
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "dom 5"));
+    /* Nor what has more than it may have. */
+    lxe__err_init(&err);
+    r.tot_pages = limit + 1;
+    CU_ASSERT_EQUAL(lxe__record_check_uuid(&r, other, 5, limit, &its,
+                                           &err), -1);
 }
 
 LXE_SUITE(record,
@@ -164,4 +178,4 @@ LXE_SUITE(record,
     { "each bad field is named with value and bound",
       each_bad_field_is_named_with_value_and_bound },
     { "another domain's record is refused",
-      another_domain_s_record_is_refused })
+      another_domain_s_record_raises_no_limit })

@@ -375,7 +375,7 @@ class Guest:
 
     def migrate(self, ext=False, ext_receiver=None, live=True, debug=False,
                 via="local", to="localhost", check=True, env=None,
-                timeout=600, verbose=0, verify=False):
+                timeout=600, verbose=0, verify=False, options=""):
         """xl migrate, to this same host or by ssh to another. The
         receiver's messages are in receiver_log of the result."""
         if ext_receiver is None:
@@ -389,8 +389,9 @@ class Guest:
             "LAB_RECV_XL_ARGS": "-vvv" if verify else ""} | (env or {})
         at_receiver = "" if to == "localhost" else f"ssh {to} "
         self.host.run(f"{at_receiver}rm -f {log}")
-        r = self._xl("migrate", f"migrate -s {LABDIR}/migrate-via "
-                     f"{self.name} {to}", check, e, timeout, verbose)
+        r = self._xl("migrate", f"migrate {options} -s "
+                     f"{LABDIR}/migrate-via {self.name} {to}", check, e,
+                     timeout, verbose)
         r.receiver_log = self.host.run(f"{at_receiver}cat {log}",
                                        check=False).stdout
         r.wrong_frames += len(WRONG.findall(r.receiver_log))

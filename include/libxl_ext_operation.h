@@ -240,16 +240,24 @@ int libxl_ext_domain_receive(libxl_ext_ctx *ctx, int in_fd,
 /*
  * Does a guest with @uuid run on this host, or did it run here since it
  * last came?  It may have powered off or moved on since, and then the
- * sender's copy is out of date.  A receiver that still waits for
- * permission is ended first, so that the answer stays true.  It is not
- * known after this host was booted.  A guest that was given permission to
- * run, and that nobody ever let run, is unpaused.  ERROR_LOCK_FAIL if the
- * receiver does not end within @timeout_ms; ERROR_ABORTED if @op (which
- * may be NULL) is cancelled before: it was told to end, so ask again.
+ * sender's copy is out of date.  @since: it was sent so many seconds ago
+ * (0: nobody knows), and what became of it when it came here before does
+ * not count; a host that was booted later cannot say: ERROR_FAIL.
+ *
+ * A receiver that still waits for permission is ended first, so that the
+ * answer stays true: its process gets SIGTERM, so a program that receives
+ * should do so in a process of its own, whose handler cancels the
+ * operation.  ERROR_LOCK_FAIL if that is this process, or does not end
+ * within @timeout_ms; ERROR_ABORTED if @op (which may be NULL) is
+ * cancelled before: it was told to end, so ask again.
+ *
+ * A guest that was given permission to run, and that nobody ever let run,
+ * is unpaused.
  */
 int libxl_ext_domain_ask(libxl_ext_ctx *ctx,
-                         const uint8_t uuid[16], uint32_t timeout_ms,
-                         libxl_ext_op *op, bool *runs_r);
+                         const uint8_t uuid[16], uint32_t since,
+                         uint32_t timeout_ms, libxl_ext_op *op,
+                         bool *runs_r);
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

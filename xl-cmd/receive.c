@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "domain.h"
@@ -19,29 +18,6 @@
 enum { RECEIVE_NO_MONITOR = 1 << 0, RECEIVE_VERBOSE = 1 << 1,
        RECEIVE_JSON = 1 << 5 };
 enum { OPT_ASK = 2, OPT_SINCE, OPT_TIMEOUT };
-
-/* What was known of a guest is gone with the boot after it. */
-static int check_since(struct guest *g)
-{
-    const char *text = g->call->values[OPT_SINCE];
-    struct timespec up;
-    long n;
-
-    if (!text)
-        return 0;
-    if (guest_number(text, 0, LONG_MAX, &n)) {
-        guest_error(g, "--since is \"%.32s\"; it is a number of seconds",
-                    text);
-        return -1;
-    }
-    clock_gettime(CLOCK_BOOTTIME, &up);
-    if (up.tv_sec > n)
-        return 0;
-    guest_error(g, "this host was booted %ld s ago and the guest was sent"
-                " %ld s ago: nobody knows whether it ran here",
-                (long)up.tv_sec, n);
-    return -1;
-}
 
 /* Not by guest_close(): an answer about a guest here is no outcome. */
 static int say(struct guest *g, const libxl_uuid *uuid, bool runs)
@@ -64,20 +40,27 @@ static int say(struct guest *g, const libxl_uuid *uuid, bool runs)
 
 static int ask(struct guest *g, const char *text)
 {
+    const char *since = g->call->values[OPT_SINCE];
     libxl_uuid uuid;
+    long sent = 1;
     bool runs;
 
     if (libxl_uuid_from_string(&uuid, text)) {
         guest_error(g, "--ask is \"%.40s\", which is no uuid", text);
         return EXIT_CANNOT;
     }
-    if (libxl_ext_domain_ask(g->ctx, libxl_uuid_bytearray(&uuid), ASK_MS,
-                             NULL, &runs)) {
+    if (since && guest_number(since, 0, UINT32_MAX, &sent)) {
+        guest_error(g, "--since is \"%.32s\"; it is a number of seconds",
+                    since);
+        return EXIT_CANNOT;
+    }
+    /* 0 is the library's "not known". */
+    if (libxl_ext_domain_ask(g->ctx, libxl_uuid_bytearray(&uuid),
+                             since ? sent + !sent : 0, ASK_MS, NULL,
+                             &runs)) {
         guest_error(g, "%s", libxl_ext_error(g->ctx));
         return EXIT_CANNOT;
     }
-    if (!runs && check_since(g))
-        return EXIT_CANNOT;
     return say(g, &uuid, runs);
 }
 

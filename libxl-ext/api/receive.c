@@ -260,6 +260,14 @@ static int let_run(struct receive *v)
 {
     int rc;
 
+    /*
+     * Somebody asked for our end before GO, and may have gone on without
+     * an answer if we were stopped: what nobody has let run yet is not
+     * let run by us.
+     */
+    if (v->op->stop)
+        return lxe__err_set(&v->op->err, ECANCELED, "receive: domain %u:"
+                            " cancelled before it was let run", v->domid);
     /* Whoever finishes this for us must know it, too. */
     if (!v->offer.paused &&
         lxe__receiver_unpause(v->offer.limits.uuid, &v->op->err))

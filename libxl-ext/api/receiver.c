@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "api/ctx.h"
@@ -27,6 +28,7 @@
 #include "memory/policy.h"
 
 #define LOOK_MS 50      /* at the receiver's lock */
+#define WAY_S 60        /* a question may be so long on its way */
 
 static int path_of(const uint8_t uuid[16], const char *what, char *path,
                    size_t len, struct lxe__err *err)
@@ -72,21 +74,33 @@ void lxe__receiver_unlock(int fd, const uint8_t uuid[16])
 
 /*----- was it let run here -----*/
 
+/* Since the host's boot, which ends all words: see LXE_RUNDIR. */
+static long uptime(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return t.tv_sec;
+}
+
+/* With the time at which it was said. */
 static int put_word(const uint8_t uuid[16], const char *what,
                     struct lxe__err *err)
 {
     char path[256];
-    int fd;
+    int fd, r, e;
 
     if (path_of(uuid, what, path, sizeof(path), err) ||
         lxe__rundir_make(err))
         return -1;
-    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return lxe__err_set(err, errno, "receive: cannot make %s: %s",
-                            path, strerror(errno));
-    close(fd);
-    return 0;
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+              0600);
+    r = fd < 0 ? -1 : dprintf(fd, "%ld\n", uptime());
+    e = errno;
+    if (fd >= 0)
+        close(fd);
+    return r < 0 ? lxe__err_set(err, e, "receive: cannot write %s: %s",
+                                path, strerror(e)) : 0;
 }
 
 static int take_word(const uint8_t uuid[16], const char *what,
@@ -123,13 +137,28 @@ int lxe__receiver_not_given(const uint8_t uuid[16], struct lxe__err *err)
         take_word(uuid, "unpause", err) ? -1 : 0;
 }
 
-/* What cannot be seen is not taken for "no". */
-bool lxe__receiver_was_given(const uint8_t uuid[16])
+/*
+ * Since it was sent, @since seconds ago (0: not known)?  A receiver that
+ * is not ours takes no old word away.  What cannot be seen or read is not
+ * taken for "no".
+ */
+static bool was_given(const uint8_t uuid[16], uint32_t since)
 {
-    char path[256];
+    char path[256], text[24] = "", *end;
+    long said;
+    int fd;
 
-    return path_of(uuid, "given", path, sizeof(path), NULL) ||
-        !access(path, F_OK) || errno != ENOENT;
+    if (path_of(uuid, "given", path, sizeof(path), NULL))
+        return true;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno != ENOENT;
+    if (read(fd, text, sizeof(text) - 1) < 0)
+        *text = '\0';
+    close(fd);
+    said = strtol(text, &end, 10);
+    return !since || *end != '\n' || end == text ||
+        uptime() - said <= (long)since + WAY_S;
 }
 
 /*
@@ -148,7 +177,10 @@ static bool never_ran(const uint8_t uuid[16], const libxl_dominfo *info)
 
 /*----- ending one -----*/
 
-/* Its pid is its own while it holds the lock. */
+/*
+ * Its pid is its own while it holds the lock.  EDEADLK where that is ours:
+ * a signal would be for all that this process does.
+ */
 static int signal_holder(int fd)
 {
     char text[16] = "";
@@ -157,7 +189,9 @@ static int signal_holder(int fd)
     if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
         return -1;
     pid = atoi(text);
-    if (pid <= 1)
+    if (pid == getpid())
+        errno = EDEADLK;
+    if (pid <= 1 || pid == getpid())
         return -1;
     pidfd = syscall(SYS_pidfd_open, pid, 0);
     if (pidfd < 0)
@@ -185,8 +219,12 @@ int lxe__receiver_end(const uint8_t uuid[16], unsigned timeout_ms,
     if (fd < 0)
         return lxe__err_set(err, errno, "receive: cannot open %s: %s", path,
                             strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB))
-        signal_holder(fd);
+    if (flock(fd, LOCK_EX | LOCK_NB) && signal_holder(fd) &&
+        errno == EDEADLK) {
+        close(fd);
+        return lxe__err_set(err, EBUSY, "receive: %s is locked by this"
+                            " process: cancel its libxl_ext_op", path);
+    }
     while (flock(fd, LOCK_EX | LOCK_NB)) {
         if (lxe__now_us() > end) {
             rc = lxe__err_set(err, EBUSY, "receive: the receiver that"
@@ -236,7 +274,7 @@ static int settle_one(struct libxl_ext_ctx *ctx, const libxl_dominfo *info,
 
 /* A suspended one is a source that waits for our answer. */
 static int runs_here(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
-                     bool *runs_r)
+                     uint32_t since, bool *runs_r)
 {
     libxl_dominfo *list;
     int nr, i, r = 0;
@@ -251,9 +289,14 @@ static int runs_here(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
             !list[i].shutdown && !list[i].dying)
             r = settle_one(ctx, &list[i], uuid, runs_r);
     libxl_dominfo_list_free(list, nr);
-    if (!r && lxe__receiver_was_given(uuid))
+    if (!r && was_given(uuid, since))
         *runs_r = true;
-    return r;
+    if (r || *runs_r || uptime() > (long)since)
+        return r;
+    return lxe__err_set(&ctx->err, ENODATA, "receive: this host was booted"
+                        " %ld s ago and the guest was sent %u s ago:"
+                        " nobody knows whether it ran here", uptime(),
+                        since);
 }
 
 int lxe__receiver_sweep(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
@@ -284,8 +327,9 @@ int lxe__receiver_sweep(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
 }
 
 int libxl_ext_domain_ask(struct libxl_ext_ctx *ctx,
-                         const uint8_t uuid[16], uint32_t timeout_ms,
-                         libxl_ext_op *op, bool *runs_r)
+                         const uint8_t uuid[16], uint32_t since,
+                         uint32_t timeout_ms, libxl_ext_op *op,
+                         bool *runs_r)
 {
     int r = -1;
 
@@ -293,6 +337,6 @@ int libxl_ext_domain_ask(struct libxl_ext_ctx *ctx,
     if (!lxe__ctx_libxl(ctx, "receive", &ctx->err) &&
         !lxe__receiver_end(uuid, timeout_ms, lxe__op_stop_fd(op),
                            &ctx->err))
-        r = runs_here(ctx, uuid, runs_r);
+        r = runs_here(ctx, uuid, since, runs_r);
     return lxe__ctx_end(ctx, r);
 }

@@ -44,7 +44,6 @@ int lxe__receiver_not_given(const uint8_t uuid[16], struct lxe__err *err);
 int lxe__receiver_unpause(const uint8_t uuid[16], struct lxe__err *err);
 /* ... it ran.  Where this cannot be noted Xen still says so. */
 void lxe__receiver_ran(const uint8_t uuid[16]);
-bool lxe__receiver_was_given(const uint8_t uuid[16]);
 
 /*
  * Ends the receiver of that guest, if there is one, and waits until it

@@ -208,8 +208,8 @@ static int ask_cancelled(void)
     static const uint8_t uuid[16] = { 1 };
     bool runs;
 
-    return start_cancel() ? 1 : libxl_ext_domain_ask(ctx, uuid, 60000, op,
-                                                     &runs);
+    return start_cancel() ? 1 : libxl_ext_domain_ask(ctx, uuid, 0, 60000,
+                                                     op, &runs);
 }
 
 static const struct {

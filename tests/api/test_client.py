@@ -14,7 +14,7 @@ import pytest
 from world import BUILD, DISK
 from xl_ext import TOP
 
-ABORTED, NOTFOUND, INVAL, FAIL = -22, -21, -6, -3   # of libxl.h
+ABORTED, NOTFOUND, LOCK_FAIL, INVAL, FAIL = -22, -21, -15, -6, -3
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +159,22 @@ def test_a_thaw_whose_qemu_hangs_is_cancelled(short_world, program):
     w.xl_ext("thaw", "5")
     assert (w.path / "state").read_text() == "running"
     assert w.journal is None
+
+
+def test_a_process_that_asks_for_its_own_receiver(short_world, program):
+    """It would end itself, and all else that it does."""
+    def hold():
+        f = os.open(short_world.path / "run" /
+                    "01000000-0000-0000-0000-000000000000.receive",
+                    os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(f, fcntl.LOCK_EX)
+        os.write(f, f"{os.getpid()}\n".encode())
+        os.set_inheritable(f, True)
+
+    p = subprocess.run([program, "ask-cancelled"], env=short_world.env,
+                       check=True, text=True, timeout=60,
+                       stdout=subprocess.PIPE, preexec_fn=hold,
+                       close_fds=False)
+    rc, line, ms = p.stdout.split("|")
+    assert int(rc) == LOCK_FAIL and int(ms) < 500, p.stdout
+    assert "is locked by this process" in line

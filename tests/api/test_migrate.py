@@ -5,6 +5,7 @@ One end is the real process, with fake_world.c's libxl and guest; the other
 is a script that says what that end would."""
 
 import json
+import pathlib
 import select
 import signal
 import struct
@@ -511,6 +512,37 @@ def test_behind_a_boot_nobody_knows(world):
     assert "is a number of seconds" in ask(world, "--since", "x", rc=2)
     world.put("state", "running")
     assert ask(world, "--since", "999999999") == "running\n"
+
+
+def test_what_was_given_on_an_earlier_journey(world):
+    """A receiver of stock's, by which it came now, takes no word away."""
+    world.put("state", "gone")
+    boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+    world.put(f"run/{UUID}.given", f"{int(boot) - 1000}\n")
+    assert ask(world, "--since", "900") == "none\n"
+    assert ask(world, "--since", "980") == "running\n"
+    assert ask(world) == "running\n"
+
+
+def test_a_receiver_that_was_stopped_and_told_to_end(there):
+    """Whoever asked has gone on: the guest may run at its source."""
+    r = Receiver(there, f"{AFTER_GO_THERE}:stop")
+    r.put("O", OFFER, STREAM)
+    assert [r.get()[0], r.get()[0]] == ["A", "R"]
+    r.put("G")
+    stat = pathlib.Path(f"/proc/{r.p.pid}/stat")
+    end = time.monotonic() + 20
+    while stat.read_text().rpartition(")")[2].split()[0] != "T":
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    r.p.send_signal(signal.SIGTERM)
+    r.p.send_signal(signal.SIGCONT)
+    kind, done = r.get()
+    assert kind == "D" and not done["ok"]
+    assert "cancelled before it was let run" in done["reason"]
+    assert r.p.wait(timeout=60) == 2
+    assert (there.path / "state").read_text() == "gone"
+    assert ask(there) == "none\n"
 
 
 def test_a_guest_comes_here(there):

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -105,6 +106,40 @@ static int bad_arguments(const struct lxe__err *err)
     return usage(stderr, 2);
 }
 
+/* libxl's process, which is to be heard when it asks for our end ... */
+static pid_t libxl;
+
+/*
+ * ... or when it has died.  Linux says so of the thread that forked us,
+ * too, and libvirt's end while libvirt goes on.
+ */
+static void on_death(int number)
+{
+    int saved = errno;
+
+    (void)number;
+    if (getppid() != libxl)
+        raise(SIGTERM);
+    errno = saved;
+}
+
+/*
+ * A cancel comes as SIGTERM, and what a caller ignores or has blocked
+ * would be so here: fork and exec keep it.  A save catches it (save.c).
+ */
+static void hear_libxl(void)
+{
+    sigset_t set;
+
+    libxl = getppid();
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGUSR1);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGUSR1, on_death);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 /* What precedes either operation; -1 with errno, and the cause logged. */
 static int begin(struct lxe__helper *h, char **argv,
                  enum lxe__session_op op, xc_stream_type_t stream_type)
@@ -119,6 +154,8 @@ static int begin(struct lxe__helper *h, char **argv,
         lxe__helper_exec_stock(h, argv, &err);
         r = -1;
     }
+    /* Not for stock's helper, which would keep it without the handler. */
+    prctl(PR_SET_PDEATHSIG, SIGUSR1);
     if (!r)
         r = meet_caller(h, op, &err);
     if (!r)
@@ -165,21 +202,6 @@ static int main_restore(struct lxe__helper *h, char **argv)
     return finish(h, r);
 }
 
-/*
- * That is how a cancel reaches us, and what a caller ignores or has
- * blocked would be so here: fork and exec keep it.  A save catches it
- * later (save.c).
- */
-static void hear_sigterm(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    signal(SIGTERM, SIG_DFL);
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
-}
-
 int main(int argc, char **argv)
 {
     struct lxe__helper h;
@@ -189,7 +211,7 @@ int main(int argc, char **argv)
     lxe__proto_init(&h.proto, STDIN_FILENO, STDOUT_FILENO);
     lxe__caller_init(&h.caller);
     h.lock = -1;
-    hear_sigterm();
+    hear_libxl();
     /*
      * A receiver that dies must be an EPIPE, with libxenguest's cleanup
      * after it, not the end of this process: libxl gives its children

@@ -9,6 +9,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import time
 
 import pytest
@@ -23,7 +24,7 @@ CANCELLED = 4
 class Helper:
     """One save; libxl lets the guest run when it has failed."""
 
-    def __init__(self, world, fault=None):
+    def __init__(self, world, fault=None, libxl=()):
         self.world = world
         self.said, self.result = [], None
         world.put("store/local/domain/5/memory/target", "8192")
@@ -32,7 +33,8 @@ class Helper:
         with open(world.path / "image", "wb") as image:
             fd = image.fileno()
             self.process = subprocess.Popen(
-                [BUILD / "libxl-ext-save-helper", "--save-domain", str(fd),
+                [*libxl, BUILD / "libxl-ext-save-helper", "--save-domain",
+                 str(fd),
                  "-1", "5", "0", str(1 << SUSPEND), "0"], env=env,
                 pass_fds=[fd], stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -470,3 +472,38 @@ def test_sigterm_ends_a_restore_whatever_its_caller_does(short_world, kept):
         p.kill()
         os.close(into)
         os.close(silent)
+
+
+# In libxl's place: argv is the helper's. By a thread that ends first, as
+# libvirt's do.
+PARENT = """
+import subprocess, sys, threading, time
+def start():
+    global p
+    p = subprocess.Popen(sys.argv[1:], close_fds=False)
+    time.sleep(0.3)
+t = threading.Thread(target=start)
+t.start()
+t.join()
+sys.exit(p.wait())
+"""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_helper_whose_libxl_dies_does_not_go_on(short_world, helper,
+                                                  killed):
+    """Its pipes stay open here: by them it does not hear of it. Without
+    its end the guest would stand still until all is written."""
+    short_world.put("rounds", "40")
+    h = helper(libxl=[sys.executable, "-c", PARENT])
+    image = short_world.path / "image"
+    wait_for(lambda: image.stat().st_size)
+    time.sleep(0.5)
+    if not killed:
+        h.suspend()
+        assert h.complete() == 0
+        return
+    start = time.monotonic()
+    h.process.kill()
+    assert h.hear() == COMPLETE and h.result[0], h.said
+    assert time.monotonic() - start < 1

@@ -194,6 +194,8 @@ int libxl_ext_domain_restore(libxl_ext_ctx *ctx,
  *   UNKNOWN  it is suspended here, with LIBXL_EXT_SUFFIX_AWAY added to
  *            its name; ask the peer (libxl_ext_domain_ask() there), then
  *            destroy it or libxl_domain_resume() it.  ERROR_NOT_READY.
+ *   THERE    the peer runs it, and its suspended copy here could not be
+ *            destroyed: destroy that, and never resume it
  * With UNKNOWN, and if this process dies, the domain's userdata
  * LIBXL_EXT_USERDATA_PEER has @params->peer, the caller's own words for
  * whom to ask.

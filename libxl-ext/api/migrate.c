@@ -266,6 +266,8 @@ static int rename_away(struct migrate *m, const char *away)
         r = libxl_domain_rename(m->ctx->libxl, m->domid, m->name, away);
     if (!r)
         return 0;
+    /* Whoever finds it suspended later would ask that host. */
+    libxl_userdata_unlink(m->ctx->libxl, m->domid, LIBXL_EXT_USERDATA_PEER);
     return lxe__err_set(m->err, EIO, "migrate: dom %u: cannot rename it to"
                         " %s or keep with it where it went (rc %d)",
                         m->domid, away, r);
@@ -277,11 +279,18 @@ static void rename_back(struct migrate *m, const char *away)
     libxl_userdata_unlink(m->ctx->libxl, m->domid, LIBXL_EXT_USERDATA_PEER);
 }
 
-/* The first error stays the line, unless this one is worse. */
+/*
+ * The first error stays the line, unless this one is worse: a guest that
+ * somebody has destroyed or let run is not to be resumed.
+ */
 static void take_back(struct migrate *m)
 {
     struct lxe__err worse;
+    struct lxe__domstate st;
 
+    if (lxe__domstate_read(m->ctx->xch, m->domid, &st) || st.dying ||
+        !st.suspended)
+        return;
     lxe__err_init(&worse);
     if (lxe__op_resume(m->ctx, "migrate", m->domid, " --force", &worse))
         *m->err = worse;

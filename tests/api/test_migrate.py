@@ -370,6 +370,31 @@ def test_a_copy_that_cannot_be_destroyed_is_said(migration):
     assert migration.state == "suspended"
 
 
+def stopped(pid):
+    stat = pathlib.Path(f"/proc/{pid}/stat")
+    end = time.monotonic() + 20
+    while stat.read_text().rpartition(")")[2].split()[0] != "T":
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("state", ["suspended", "running"])
+def test_a_guest_that_is_renamed_meanwhile(migration, state):
+    """And let run by somebody else: then it is not to be resumed, nor
+    said to be suspended. No word of the host stays with it, which
+    another migration would ask later."""
+    p = migration.start(env=migration.world.env | {
+        "LIBXL_EXT_FAULT": f"{AFTER_READY}:stop"})
+    stopped(p.pid)
+    migration.world.put("store/local/domain/5/name", "other")
+    migration.world.put("state", state)
+    p.send_signal(signal.SIGCONT)
+    err = p.communicate(timeout=60)[1]
+    assert p.returncode == 2 and "cannot rename it" in err, err
+    assert "--resume" not in err
+    assert migration.state == "running" and not migration.said("userdata")
+
+
 def test_what_xl_sent_away_is_not_ours_to_settle(migration):
     migration.world.put("store/local/domain/5/name", "web--migratedaway")
     migration.world.put("state", "suspended")
@@ -530,11 +555,7 @@ def test_a_receiver_that_was_stopped_and_told_to_end(there):
     r.put("O", OFFER, STREAM)
     assert [r.get()[0], r.get()[0]] == ["A", "R"]
     r.put("G")
-    stat = pathlib.Path(f"/proc/{r.p.pid}/stat")
-    end = time.monotonic() + 20
-    while stat.read_text().rpartition(")")[2].split()[0] != "T":
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    stopped(r.p.pid)
     r.p.send_signal(signal.SIGTERM)
     r.p.send_signal(signal.SIGCONT)
     kind, done = r.get()

@@ -205,6 +205,11 @@ int lxe__op_stream_restore(struct lxe__op_stream *s, int fd,
         return lxe__err_set(err, EPROTO, "stream: its first record is of"
                             " type 0x%"PRIx32" and not LIBXC_CONTEXT (1)",
                             lxe__get_le32(rhdr));
+    /* libxl would wait for the body on the pipe, which has none. */
+    if (lxe__get_le32(rhdr + 4))
+        return lxe__err_set(err, EPROTO, "stream: LIBXC_CONTEXT: length"
+                            " %"PRIu32" is not 0: the stream is damaged",
+                            lxe__get_le32(rhdr + 4));
     if (make_pipe(s, true, err))
         return -1;
     /* A new pipe has room for that. */

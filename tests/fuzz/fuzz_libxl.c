@@ -52,6 +52,8 @@ static void restore(const uint8_t *data, size_t size)
     must(!memcmp(seen, data, LXE_LIBXL_HEADER_LEN));
     must(!memcmp(seen + LXE_LIBXL_HEADER_LEN, data + at,
                  LXE_LIBXL_RHDR_LEN));
+    /* For a body libxl would wait on the pipe. */
+    must(!memcmp(seen + HEAD - 4, "\0\0\0", 4));
     must(lseek(fd, 0, SEEK_CUR) == (off_t)at + LXE_LIBXL_RHDR_LEN);
     must(!lxe__op_stream_hand_over(&s, &err));
     must(lseek(s.libxl, 0, SEEK_CUR) == lseek(fd, 0, SEEK_CUR));

@@ -247,6 +247,10 @@ static void bad_heads_are_refused(void)
     memcpy(in, head, HEAD);
     in[16] = 2;
     refuse(in, HEAD, "type 0x2 and not LIBXC_CONTEXT");
+    /* libxl would wait for that body on a pipe of ours. */
+    memcpy(in, head, HEAD);
+    in[20] = 8;
+    refuse(in, HEAD + 8, "LIBXC_CONTEXT: length 8 is not 0");
     /* A record of ours, with all that its reader refuses. */
     memcpy(in, head, 16);
     make_record(in + 16, LXE_RECORD_TYPE_OPTIONAL);

@@ -214,6 +214,25 @@ static int read_checkpoint_state(struct lxe__reader *r,
     return 0;
 }
 
+/*
+ * Rule L6, of a record with a body.  libxl passes over it; the C API
+ * hands libxl LIBXC_CONTEXT's header alone and refuses a body, and it
+ * alone takes a memory record out of libxl's stream.
+ */
+static void check_empty(struct lxe__reader *r, const struct lxe__rec *rec)
+{
+    bool context = rec->type == REC_LIBXC_CONTEXT;
+
+    lxe__fault_note(r, LXE_RULE_L6, rec->offset + 4, "libxl record %s:"
+                    " length %u is not 0%s", names[rec->type], rec->length,
+                    context ? ", which xl-ext and the C API refuse" : "");
+    if (context && r->out->record_carrier & LIBXL_EXT_IMAGE_CARRIER_LIBXL)
+        lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED, "L6 at byte"
+                        " %llu: xl-ext refuses LIBXC_CONTEXT with a body,"
+                        " and libxl the memory record ahead of it",
+                        (unsigned long long)rec->offset + 4);
+}
+
 static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
 {
     const uint8_t *p;
@@ -246,9 +265,7 @@ static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
     if (rec->length && (rec->type == REC_END ||
                         rec->type == REC_LIBXC_CONTEXT ||
                         rec->type == REC_CHECKPOINT_END))
-        lxe__fault_note(r, LXE_RULE_L6, rec->offset + 4, "libxl record %s:"
-                        " length %u is not 0", names[rec->type],
-                        rec->length);
+        check_empty(r, rec);
     return r->watch && r->watch->record
            ? r->watch->record(r->watch->user, r, false, rec) : 0;
 }

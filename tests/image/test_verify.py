@@ -132,6 +132,20 @@ def test_the_libxl_carrier_is_read_and_refused_by_stock(kw, tmp_path):
     assert out == other
 
 
+@pytest.mark.parametrize("carrier", ["libxc", "libxl"])
+def test_a_body_of_libxc_context_is_passed_over_by_libxl_alone(carrier):
+    """And libxl refuses the memory record that xl-ext takes out."""
+    im = b.build("pvh", record=b.OPTIONAL, carrier=carrier)
+    im.part("LIBXC_CONTEXT").body = b"8 octets"
+    status, out = run("verify", im.bytes())
+    assert [f["rule"] for f in out["faults"]] == ["L6"]
+    ext = out["restores"]["libxl_ext"]
+    assert (status, ext["fate"]) == (
+        1, "refused" if carrier == "libxl" else "restored")
+    assert carrier == "libxc" or ext["reason"].startswith(
+        f"L6 at byte {im.offset('LIBXC_CONTEXT') + 4}: xl-ext refuses")
+
+
 def test_both_carriers_guard_each_other():
     """No octet of either can change unseen."""
     im = b.build("pvh", record=b.MANDATORY, carrier="both")

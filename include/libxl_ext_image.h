@@ -149,8 +149,8 @@ struct libxl_ext_image {
     uint64_t target_kb, static_max_kb, stock_max_kb;
 
     /*
-     * The limit that stock libxl would set: from the memory record,
-     * else from the configuration; 0 where neither is there.
+     * The limit that stock libxl would set: from the configuration's
+     * target, else from the memory record; 0 where neither is there.
      */
     uint64_t restore_max_kb;
 

@@ -69,11 +69,12 @@ void lxe__verdict(struct lxe__reader *r)
     struct libxl_ext_image *o = r->out;
     uint64_t limit;
 
-    if (o->have_record)
-        o->restore_max_kb = o->stock_max_kb;
-    else if (o->config_target_kb != UINT64_MAX)
+    /* What the sender reckoned is in the record; stock reads this. */
+    if (o->config_target_kb != UINT64_MAX)
         o->restore_max_kb = o->config_target_kb +
             LXE_STOCK_MAXMEM_CONSTANT_KB;
+    else if (o->have_record)
+        o->restore_max_kb = o->stock_max_kb;
     judge_order(r);
     if (!o->complete)
         return;

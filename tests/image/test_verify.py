@@ -404,6 +404,25 @@ def test_a_guest_above_stock_s_limit_is_lost():
         assert who["fate"] == "refused" and "292 frames" in who["reason"]
 
 
+@pytest.mark.parametrize("container, kb, fate", [
+    ("xl", 1024, "refused"), ("libxl", 5120, "restored")])
+def test_stock_s_limit_is_the_configuration_s_whatever_a_record_says(
+        container, kb, fate):
+    """292 frames fit the record's 5120 KiB, and not target_memkb."""
+    im = b.build("pvh", record=b.OPTIONAL, container=container)
+    im.poke("MEMORY", 32, struct.pack("<Q", 292))
+    if container == "xl":
+        im.parts[0] = b.xl_header(b.config("pvh", 0))
+    pages = [(n, b.XALLOC, None) for n in range(40, 40 + 256)]
+    im.parts.insert(im.at("TSC_INFO"), b.page_data(im, pages))
+    status, out = run("verify", im.bytes())
+    assert (status, out["faults"], out["stock_limit_kb"]) == (0, [], kb)
+    assert out["restores"]["libxl_ext"]["fate"] == "restored"
+    stock = out["restores"]["stock"]
+    assert (stock["fate"], "292 frames are above the 256 pages" in
+            stock["reason"]) == (fate, fate == "refused")
+
+
 def converted(version):
     """As Xen's convert-legacy-stream makes of an HVM guest's image: two
     records of parameters, no policies, emulator 0."""

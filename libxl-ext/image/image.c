@@ -62,13 +62,15 @@ static int read_container(struct lxe__reader *r)
     return lxe__libxl_stream_read(r);
 }
 
-/* Nothing may follow. */
+/* Nothing may follow; of a device the rest was there before. */
 static int read_end(struct lxe__reader *r)
 {
     uint64_t at = r->src.offset, more;
     const uint8_t *p;
     size_t have;
 
+    if (r->src.is_device)
+        return 0;
     p = lxe__source_peek(&r->src, 1, &have, r->err);
     if (!p)
         return -1;

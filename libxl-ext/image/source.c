@@ -38,6 +38,7 @@ int lxe__source_init(struct lxe__source *s, int fd, bool sparse,
     if (fstat(fd, &st))
         return lxe__err_set(err, errno, "image: fstat: %s",
                             strerror(errno));
+    s->is_device = S_ISBLK(st.st_mode);
     if (S_ISREG(st.st_mode)) {
         at = lseek(fd, 0, SEEK_CUR);
         if (at < 0)

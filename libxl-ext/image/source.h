@@ -23,6 +23,7 @@
 struct lxe__source {
     int fd;
     bool is_file;
+    bool is_device;     /* of blocks: it goes on behind the image */
     uint64_t base;      /* where the image begins in a file */
     uint64_t size;      /* of the image, of a file */
     uint64_t offset;    /* of the next byte to be handed out */

@@ -10,11 +10,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "libxl_ext_image.h"
 #include "unit.h"
+
+/* In place of libc's: a block device needs root. */
+static bool say_device;
+
+int fstat(int fd, struct stat *st)
+{
+    int r = fstatat(fd, "", st, AT_EMPTY_PATH);
+
+    if (!r && say_device)
+        st->st_mode = (st->st_mode & ~S_IFMT) | S_IFBLK;
+    return r;
+}
 
 static struct libxl_ext_image *read_bytes(const void *bytes, size_t len)
 {
@@ -51,6 +64,25 @@ static void what_is_no_image_is_named(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(im->faults[0].text,
                                   "0x7f454c4602010100"));
     libxl_ext_image_free(im);
+}
+
+/* A stream of libxl that has an END and nothing else, and then more. */
+static void a_block_device_goes_on_behind_the_image(void)
+{
+    static const char bytes[16 + 8 + 4] = "LibxlFmt\0\0\0\2";
+    struct libxl_ext_image *im;
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        say_device = i;
+        im = read_bytes(bytes, sizeof(bytes));
+        say_device = false;
+        CU_ASSERT_STRING_EQUAL(im->faults[0].rule, "L11");
+        CU_ASSERT_STRING_EQUAL(im->faults[1].rule, i ? "" : "S2");
+        CU_ASSERT_EQUAL(im->size, i ? 24 : 28);
+        CU_ASSERT_TRUE(im->complete);
+        libxl_ext_image_free(im);
+    }
 }
 
 static void an_unreadable_descriptor_is_an_error(void)
@@ -219,6 +251,8 @@ LXE_SUITE(image_api,
     { "an empty input is an image with a fault",
       an_empty_input_is_an_image_with_a_fault },
     { "what is no image is named", what_is_no_image_is_named },
+    { "a block device goes on behind the image",
+      a_block_device_goes_on_behind_the_image },
     { "an unreadable descriptor is an error",
       an_unreadable_descriptor_is_an_error },
     { "an unknown flag is refused", an_unknown_flag_is_refused })

@@ -148,6 +148,12 @@ bool lxe__vcpu_none(const struct lxe__reader *r, uint32_t id)
 /* Offsets in struct vcpu_guest_context of x86_32 and x86_64. */
 #define CTX32_LEN   2800U
 #define CTX64_LEN   5168U
+/*
+ * Of xsave: xcr0 and xcr0_accum, then nothing or an area, of which the
+ * least is what FXSAVE writes and a header.  Xen refuses what is between.
+ */
+#define XSAVE_HEAD      16U
+#define XSAVE_AREA_MIN  (512U + 64U)
 
 /* What in the registers refers to frames; these are little-endian. */
 static void read_context(struct lxe__vcpu *v, const uint8_t *p, bool wide)
@@ -190,9 +196,12 @@ static int read_vcpu_blob(struct lxe__reader *r,
     if (rec->type == LXE_LIBXC_REC_X86_PV_VCPU_EXTENDED && len > 128)
         return lxe__fault_note(r, LXE_RULE_B13, LEN_AT(rec), "%s: context"
                                " of %u octets is above 128", name, len);
-    if (rec->type == LXE_LIBXC_REC_X86_PV_VCPU_XSAVE && len < 16)
+    if (rec->type == LXE_LIBXC_REC_X86_PV_VCPU_XSAVE &&
+        len != XSAVE_HEAD && len < XSAVE_HEAD + XSAVE_AREA_MIN)
         return lxe__fault_note(r, LXE_RULE_B13, LEN_AT(rec), "%s: context"
-                               " of %u octets is below 16", name, len);
+                               " of %u octets is neither %u nor at least"
+                               " %u", name, len, XSAVE_HEAD,
+                               XSAVE_HEAD + XSAVE_AREA_MIN);
     if (rec->type == LXE_LIBXC_REC_X86_PV_VCPU_MSRS && len % 16)
         return lxe__fault_note(r, LXE_RULE_B13, LEN_AT(rec), "%s: context"
                                " of %u octets is no multiple of 16", name,

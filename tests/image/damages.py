@@ -401,8 +401,11 @@ body("vcpu registers of the other width", "B13", "2800 octets", "VCPU_BASIC",
      lambda im: bytes(8) + b.context(4), **PV)
 body("vcpu extended state too long", "B13", "129 octets is above 128",
      "VCPU_EXT", bytes(8 + 129), **PV)
-body("vcpu xsave too short", "B13", "8 octets is below 16", "VCPU_XSAVE",
-     bytes(16), **PV)
+body("vcpu xsave too short", "B13", "8 octets is neither 16",
+     "VCPU_XSAVE", bytes(16), **PV)
+body("vcpu xsave cut within its area", "B13",
+     "100 octets is neither 16 nor at least 592", "VCPU_XSAVE",
+     bytes(8 + 100), **PV)
 body("vcpu msrs broken off", "B13", "24 octets is no multiple", "VCPU_MSRS",
      bytes(32), **PV)
 body("SHARED_INFO length", "B14", "length 4088", "SHARED_INFO", bytes(4088),

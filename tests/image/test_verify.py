@@ -609,6 +609,18 @@ def test_all_vcpus_of_the_configuration_are_taken(nr):
         assert run("verify", im.bytes())[0] == 0, guest
 
 
+@pytest.mark.parametrize("size, rules", [
+    (15, ["B13"]), (16, []), (17, ["B13"]), (591, ["B13"]), (592, []),
+    (832, [])])
+def test_xsave_is_two_words_and_an_area_or_none(size, rules):
+    im = b.build("pv")
+    im.part("VCPU_XSAVE").body = bytes(8 + size)
+    out = run("verify", im.bytes())[1]
+    assert [f["rule"] for f in out["faults"]] == rules
+    assert out["restores"]["stock"]["fate"] == (
+        "refused" if rules else "restored")
+
+
 def test_each_checkpoint_has_the_registers_of_vcpu_0():
     im = b.build("pv", checkpoints=2)
     del im.parts[im.at("VCPU_BASIC", 1)]

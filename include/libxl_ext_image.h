@@ -36,11 +36,12 @@ extern "C" {
 #pragma GCC visibility push(default)
 #endif
 
-/* What the input begins with; each contains the next. */
+/* What the input begins with. */
 enum libxl_ext_image_container {
-    LIBXL_EXT_IMAGE_XL,         /* what "xl save" writes */
-    LIBXL_EXT_IMAGE_LIBXL,      /* a stream of libxl */
-    LIBXL_EXT_IMAGE_LIBXC       /* a stream of libxenguest */
+    LIBXL_EXT_IMAGE_XL,         /* what "xl save" writes: libxl's within */
+    LIBXL_EXT_IMAGE_LIBXL,      /* a stream of libxl: libxc's within */
+    LIBXL_EXT_IMAGE_LIBXC,      /* a stream of libxenguest */
+    LIBXL_EXT_IMAGE_LIBVIRT     /* "virsh save": libxl's within */
 };
 
 /*

@@ -6,7 +6,9 @@
 
 const char *image_container_name(const struct libxl_ext_image *im)
 {
-    static const char *const names[] = { "xl", "libxl", "libxc" };
+    static const char *const names[] = {
+        "xl", "libxl", "libxc", "libvirt",
+    };
 
     return names[im->container];
 }

@@ -142,6 +142,11 @@ void image_print_verdict(const struct libxl_ext_image *im)
         im->ext.fate != LIBXL_EXT_IMAGE_REFUSED)
         printf("there by xl-ext and the C API alone: xl and libvirt refuse"
                " the libxl carrier\n");
+    if (im->container == LIBXL_EXT_IMAGE_LIBVIRT &&
+        (im->stock.fate != LIBXL_EXT_IMAGE_REFUSED ||
+         im->ext.fate != LIBXL_EXT_IMAGE_REFUSED))
+        printf("there by libvirt alone: xl and xl-ext restore no file of"
+               " virsh save\n");
 }
 
 void image_print_text(const struct libxl_ext_image *im)

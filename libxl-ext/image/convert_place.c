@@ -62,6 +62,28 @@ int lxe__convert_at_libxl(void *user, struct lxe__reader *r)
     return leave_room(c, &c->libxl);
 }
 
+/* Can the container hold a record in libxl's stream? */
+static int check_carrier(enum libxl_ext_image_carrier to,
+                         enum libxl_ext_image_container container,
+                         struct lxe__err *err)
+{
+    const char *what;
+
+    if (!(to & LIBXL_EXT_IMAGE_CARRIER_LIBXL))
+        return 0;
+    if (container == LIBXL_EXT_IMAGE_LIBXC)
+        what = "bare stream of libxc, which is in none of libxl";
+    else if (container == LIBXL_EXT_IMAGE_LIBVIRT)
+        what = "file of libvirt, which alone restores it, and not with a"
+               " memory record in libxl's stream";
+    else
+        return 0;
+    return lxe__err_set(err, EINVAL, "image: --carrier %s: the input is a"
+                        " %s: only libxc is possible",
+                        to == LIBXL_EXT_IMAGE_CARRIER_BOTH ? "both"
+                        : "libxl", what);
+}
+
 int lxe__convert_at_libxc(void *user, struct lxe__reader *r)
 {
     enum libxl_ext_image_carrier to;
@@ -69,13 +91,8 @@ int lxe__convert_at_libxc(void *user, struct lxe__reader *r)
     bool there;
 
     to = c->how->carrier;
-    if (to & LIBXL_EXT_IMAGE_CARRIER_LIBXL &&
-        r->out->container == LIBXL_EXT_IMAGE_LIBXC)
-        return lxe__err_set(c->err, EINVAL, "image: --carrier %s: the"
-                            " input is a bare stream of libxc, which is in"
-                            " none of libxl: only libxc is possible",
-                            to == LIBXL_EXT_IMAGE_CARRIER_BOTH ? "both"
-                            : "libxl");
+    if (check_carrier(to, r->out->container, c->err))
+        return -1;
     c->libxc.big = r->out->big_endian;
     if (find_record(c, r, &c->libxc, &there))
         return -1;

@@ -20,6 +20,7 @@
 #include "stream/libxc_format.h"
 
 #define XL_CONFIG UINT32_MAX
+#define LIBVIRT_XML (UINT32_MAX - 1)
 
 #define LIBXL_EMULATOR_XENSTORE_DATA 2U
 #define LIBXL_EMULATOR_CONTEXT       3U
@@ -178,7 +179,9 @@ static int split_all(struct lxe__diff_side *s, struct lxe__err *err)
 static int add_config(struct lxe__diff_side *s, struct lxe__err *err)
 {
     struct lxe__part part = {
-        .type = XL_CONFIG, .place = s->r->config_offset,
+        .type = s->r->out->container == LIBXL_EXT_IMAGE_LIBVIRT
+                ? LIBVIRT_XML : XL_CONFIG,
+        .place = s->r->config_offset,
         .length = s->r->config_len,
     };
 
@@ -219,6 +222,7 @@ static const char *record_name(const struct lxe__part *p)
                                            : "optional libxc record";
     switch (p->type) {
     case XL_CONFIG: return "configuration";
+    case LIBVIRT_XML: return "libvirt XML";
     case LIBXL_EMULATOR_XENSTORE_DATA: return "EMULATOR_XENSTORE_DATA";
     case LIBXL_EMULATOR_CONTEXT: return "EMULATOR_CONTEXT";
     default: return "libxl record";

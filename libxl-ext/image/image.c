@@ -9,7 +9,7 @@
 #include "image/image.h"
 #include "image/reader.h"
 
-/* Which of the three containers begins here? */
+/* Which of the containers begins here? */
 static int tell_container(struct lxe__reader *r)
 {
     const uint8_t *p;
@@ -28,11 +28,13 @@ static int tell_container(struct lxe__reader *r)
         r->out->container = LIBXL_EXT_IMAGE_LIBXC;
     else if (!memcmp(p, "LibxlFmt", 8))
         r->out->container = LIBXL_EXT_IMAGE_LIBXL;
+    else if (!memcmp(p, "libvirt-", 8))
+        r->out->container = LIBXL_EXT_IMAGE_LIBVIRT;
     else
         return lxe__fault_stop(r, LXE_RULE_X1, 0, "the first 8 octets"
                                " 0x%016llx begin neither a file of xl save"
-                               " nor a stream of libxl or libxc: no image,"
-                               " or a damaged one",
+                               " or virsh save nor a stream of libxl or"
+                               " libxc: no image, or a damaged one",
                                (unsigned long long)lxe__get64(p, true));
     return 0;
 }
@@ -58,6 +60,9 @@ static int read_container(struct lxe__reader *r)
     if (r->out->container == LIBXL_EXT_IMAGE_LIBXC)
         return read_bare_libxc(r);
     if (r->out->container == LIBXL_EXT_IMAGE_XL && lxe__xl_header_read(r))
+        return -1;
+    if (r->out->container == LIBXL_EXT_IMAGE_LIBVIRT &&
+        lxe__libvirt_header_read(r))
         return -1;
     return lxe__libxl_stream_read(r);
 }

@@ -193,6 +193,11 @@ int lxe__memory_record_read(struct lxe__reader *r, bool libxc,
                         " %llu; xl 4.17 crashes as it does so and leaves"
                         " an empty paused domain", rec->type,
                         U(rec->offset));
+    if (!libxc && r->out->container == LIBXL_EXT_IMAGE_LIBVIRT)
+        lxe__fate_raise(&r->out->ext, LIBXL_EXT_IMAGE_REFUSED, "libvirt"
+                        " alone restores its file, and libxl refuses the"
+                        " memory record in its stream, here at byte %llu",
+                        U(rec->offset));
     if (libxc ? r->libxc_records : r->libxl_records)
         return bad_record(r, libxc, rec, LXE_RULE_M1, rec->offset,
                           "memory record: a second one, or one behind"

@@ -8,9 +8,9 @@
  * is noted and the reading goes on.
  *
  * Order of the calls: image.c opens and tells the containers apart;
- * xl_header.c, libxl_stream.c and libxc_stream.c read theirs; the last
- * hands each record's body to libxc_records.c or libxc_pages.c; at END
- * pv_rules.c and verdict.c judge.
+ * xl_header.c, libvirt_header.c, libxl_stream.c and libxc_stream.c read
+ * theirs; the last hands each record's body to libxc_records.c or
+ * libxc_pages.c; at END pv_rules.c and verdict.c judge.
  */
 #ifndef LXE_IMAGE_READER_H
 #define LXE_IMAGE_READER_H
@@ -101,7 +101,8 @@ struct lxe__reader {
     struct lxe__page_map map;
     uint32_t rule_seen[(LXE_NR_RULES + 31) / 32];
 
-    uint64_t config_offset, config_len; /* xl's; 0: none */
+    /* xl's configuration or libvirt's XML; 0: none */
+    uint64_t config_offset, config_len;
 
     /* libxl */
     bool libxl_big, libxl_legacy;
@@ -253,8 +254,9 @@ static inline uint64_t lxe__get64(const uint8_t *p, bool big)
     return big ? be64toh(v) : le64toh(v);
 }
 
-/* xl_header.c, config.c */
+/* xl_header.c, config.c, libvirt_header.c */
 int lxe__xl_header_read(struct lxe__reader *r);
+int lxe__libvirt_header_read(struct lxe__reader *r);
 int lxe__config_read(struct lxe__reader *r, uint64_t len);
 
 /* Records of one vcpu of a PV guest. */

@@ -12,6 +12,8 @@
     X(X1, REFUSED)  X(X2, REFUSED)  X(X3, REFUSED)  X(X4, REFUSED)      \
     X(X5, RESTORED) X(X6, RESTORED) X(X7, REFUSED)  X(X8, REFUSED)      \
     X(X9, REFUSED)                                                      \
+    X(V1, REFUSED)  X(V2, RESTORED) X(V3, RESTORED) X(V4, REFUSED)      \
+    X(V5, RESTORED)                                                     \
     X(L1, REFUSED)  X(L2, REFUSED)  X(L3, RESTORED) X(L4, REFUSED)      \
     X(L5, RESTORED) X(L6, RESTORED) X(L7, RESTORED) X(L8, REFUSED)      \
     X(L9, RESTORED) X(L10, REFUSED) X(L11, RESTORED) X(L12, REFUSED)     \

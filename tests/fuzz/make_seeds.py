@@ -100,6 +100,7 @@ def images():
         for name, kw in kinds.items():
             box = {} if reader == "convert" else {"container": reader}
             yield f"{reader}/{name}", image(**kw, **box)
+    yield "libxl/libvirt", image(guest="pvh", container="libvirt")
     yield "libxc/pv-tables-8", tables(8).bytes()
     yield "convert/pv-tables-4", tables(4).bytes()
 

@@ -110,6 +110,16 @@ def xl_header(config, mandatory=3):
         "<IIII", 0x01020304, mandatory, 0, len(optional)) + optional)
 
 
+XML = (b"<domain type='xen' id='7'>\n  <name>guest</name>\n  <uuid>" +
+       UUID.encode() + b"</uuid>\n</domain>\n\0")
+
+
+def libvirt_header(xml=XML, version=2):
+    """libxlSavefileHeader of libvirt's src/libxl/libxl_conf.h."""
+    return Part("libvirt", b"libvirt-xml\n \0 \r" + struct.pack(
+        "<II40x", version, len(xml)) + xml)
+
+
 def config(kind, target_kb=None, **b_info):
     out = {"c_info": {"type": kind, "name": "guest", "uuid": UUID},
            "b_info": {"max_vcpus": 1, "type." + kind: {}}}
@@ -330,7 +340,8 @@ def build(guest="hvm", version=3, big=False, width=8, live=False,
           record=None, verify=False, checkpoints=0, container="xl",
           carrier="libxc"):
     """guest: pv, pvh or hvm.  record: None, OPTIONAL or MANDATORY.
-    carrier: of the record, libxc, libxl or both."""
+    carrier: of the record, libxc, libxl or both.  container: xl, libvirt,
+    libxl or libxc."""
     im = Image([], big)
     hvm = guest != "pv"
     pages = hvm_pages if hvm else lambda salt=0: pv_pages(width, salt)
@@ -390,6 +401,8 @@ def build(guest="hvm", version=3, big=False, width=8, live=False,
         parts = [libxl_header(1 if big else 0), *records(False),
                  libxl_record("LIBXC_CONTEXT", LX_LIBXC, big=big),
                  *parts, *emulator, libxl_record("LX_END", LX_END, big=big)]
+    if container == "libvirt":
+        parts.insert(0, libvirt_header())
     if container == "xl":
         parts.insert(0, xl_header(config(guest, 4096)))
     im.parts = parts

@@ -147,6 +147,29 @@ def _(im):
     return im.offset("dhdr")
 
 
+# --- libvirt
+VIRSH = {"guest": "pvh", "container": "libvirt"}
+poke("libvirt magic", "V1", "begin as libvirt's magic", "libvirt", 15, b"\n",
+     at=0, **VIRSH)
+poke("libvirt version of a legacy stream", "V2", "version 1 is not 2: a lega",
+     "libvirt", 16, b"\1", **VIRSH)
+poke("libvirt version to come", "V2", "version 3 is not 2", "libvirt", 16,
+     b"\3", **VIRSH)
+poke("libvirt version lost", "V2", "version 0 is not 2", "libvirt", 16,
+     b"\0", **VIRSH)
+poke("libvirt XML too long", "V3", "XML of 268435456 bytes is above",
+     "libvirt", 20, struct.pack("<I", 1 << 28), **VIRSH)
+poke("libvirt XML of length 0", "V4", "does not begin with <domain",
+     "libvirt", 20, bytes(4), at=64, **VIRSH)
+poke("libvirt XML damaged", "V4", "does not begin with <domain", "libvirt",
+     64, b"(", **VIRSH)
+poke("libvirt XML cut by a NUL", "V4", "is not its first NUL", "libvirt",
+     64 + 30, b"\0", at=64, **VIRSH)
+poke("libvirt XML without its NUL", "V4", "is not its first NUL", "libvirt",
+     64 + len(b.XML) - 1, b" ", at=64, **VIRSH)
+poke("libvirt unused octet", "V5", "unused octet 0x07", "libvirt", 63,
+     b"\7", **VIRSH)
+
 # --- libxl
 poke("libxl ident", "L1", "ident 0x4d69", "libxl", 0, b"M")
 poke("libxl version", "L2", "version 3 is not 2", "libxl", 11, b"\3", at=8)

@@ -3,8 +3,8 @@
 conversion and comparison.
 
 Written from Xen's docs/specs/libxl-migration-stream and
-libxc-migration-stream, tools/xl/xl.h and docs/image.md, "Superseded
-copies"; it shares nothing with the C reader, nor with build_image.py.
+libxc-migration-stream, tools/xl/xl.h and docs/image.md, "A file of
+libvirt" and "Superseded copies"; it shares nothing with the C reader, nor with build_image.py.
 It trusts its input: it is for images that were made by a test.
 """
 
@@ -125,6 +125,9 @@ class Reader:
         if self.data.startswith(b"Xen saved domain, xl format"):
             head = self.take(48)
             self.take(struct.unpack_from("<I", head, 44)[0])
+        elif self.data.startswith(b"libvirt-xml"):
+            head = self.take(64)
+            self.take(struct.unpack_from("<I", head, 20)[0])
         self.in_libxl = self.data[self.at:self.at + 8] != MARKER
         if self.in_libxl:
             head = self.take(16)

@@ -124,7 +124,7 @@ def test_superseded_copies_go_and_the_guest_stays(kw, place):
     assert sorted(os.listdir(at.path)) == ["in", "out"]
 
 
-@pytest.mark.parametrize("container", ["libxl", "libxc"])
+@pytest.mark.parametrize("container", ["libvirt", "libxl", "libxc"])
 def test_other_containers_are_written_anew_too(container, place):
     data = b.build("hvm", live=True, verify=True,
                    container=container).bytes()
@@ -412,6 +412,27 @@ def test_a_record_is_moved(carrier, to, record, big, pipe, place):
     assert out == b.build(**kw, carrier=to).bytes()
     assert f"carrier {to}\n" in at.said
     assert compare(at.input, at.output)[0] == (carrier != to)
+
+
+@pytest.mark.parametrize("pipe", [False, True], ids=["file", "pipe"])
+def test_a_file_of_libvirt_keeps_its_head_and_gets_what_it_can_have(
+        pipe, place):
+    kw = {"guest": "pvh", "container": "libvirt"}
+    none = b.build(**kw).bytes()
+    at = place(b.build(**kw, record=b.MANDATORY).bytes())
+    assert at.convert("--record", "drop", pipe=pipe) == none
+    out = at.convert("--record", "optional", "--force", pipe=pipe)
+    assert out[:64 + len(b.XML)] == none[:64 + len(b.XML)]
+    assert run("inspect", out)[1]["container"] == "libvirt"
+    at = place(b.build(**kw, record=b.OPTIONAL, carrier="both").bytes())
+    assert at.convert("--carrier", "libxc", "--force", pipe=pipe) == b.build(
+        **kw, record=b.OPTIONAL).bytes()
+    at.output.unlink()
+    for to in ("libxl", "both"):
+        assert (f"--carrier {to}: the input is a file of libvirt" in
+                at.refused("--carrier", to))
+    at = place(none)
+    assert "no configuration" in at.refused("--record", "optional")
 
 
 @pytest.mark.parametrize("container", ["xl", "libxl"])

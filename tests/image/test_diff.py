@@ -66,6 +66,19 @@ def test_an_image_is_as_itself(kw, diff):
     assert out["lines"] == [f"the same: {contents} pages compared"]
 
 
+def test_files_of_libvirt_are_compared_with_their_xml(diff):
+    im = b.build("pvh", container="libvirt")
+    data = im.bytes()
+    assert diff(data, data)["same"]
+    im.poke("libvirt", 64 + 20, b"X")
+    records = diff(data, im.bytes())["records"]
+    assert [(r["name"], r["differ"], r["offset_a"], r["offset_b"])
+            for r in records] == [("libvirt XML", 1, 84, 84)]
+    records = diff(data, b.build("pvh").bytes())["records"]
+    assert [(r["name"], r["only"]) for r in records] == [
+        ("libvirt XML", "a"), ("configuration", "b")]
+
+
 @pytest.mark.parametrize("kw", GUESTS, ids=name_of)
 def test_how_often_a_page_was_sent_does_not_matter(kw, diff):
     """A live image against one that has the last contents only."""

@@ -146,6 +146,51 @@ def test_a_body_of_libxc_context_is_passed_over_by_libxl_alone(carrier):
         f"L6 at byte {im.offset('LIBXC_CONTEXT') + 4}: xl-ext refuses")
 
 
+def said(data):
+    return subprocess.run([XL_EXT, "image", "verify", "-"], input=data,
+                          check=False, stdout=subprocess.PIPE).stdout
+
+
+@pytest.mark.parametrize("kw", GUESTS, ids=name_of)
+def test_a_file_of_libvirt_is_what_is_in_it(kw, tmp_path):
+    """And it is said who restores it."""
+    im = b.build(**kw, container="libvirt")
+    status, out = run("inspect", im.bytes(), tmp_path)
+    assert run("inspect", im.bytes()) == (status, out)
+    assert (status, out.pop("container")) == (0, "libvirt")
+    inner = run("inspect", b.build(**kw, container="libxl").bytes())[1]
+    assert inner.pop("container") == "libxl"
+    assert out.pop("size") - inner.pop("size") == 64 + len(b.XML)
+    assert out == inner
+    alone = b"there by libvirt alone"
+    assert alone in said(im.bytes()) and alone not in said(
+        b.build(**kw).bytes())
+
+
+def test_xml_of_any_length_is_passed_over():
+    for size in (65535, 65536, 65537, 200000):
+        im = b.build("pvh", container="libvirt")
+        im.parts[0] = b.libvirt_header(
+            b.XML[:-1] + b"x" * (size - len(b.XML)) + b"\0")
+        assert run("verify", im.bytes())[0] == 0
+        im.poke("libvirt", 64 + size - 2, b"\0")
+        faults = run("verify", im.bytes())[1]["faults"]
+        assert [f["rule"] for f in faults] == ["V4"]
+
+
+@pytest.mark.parametrize("carrier, fate", [
+    ("libxc", "restored"), ("libxl", "refused"), ("both", "refused")])
+def test_a_file_of_libvirt_with_a_record_in_libxl_s_stream_is_nobody_s(
+        carrier, fate):
+    im = b.build("pvh", container="libvirt", record=b.OPTIONAL,
+                 carrier=carrier)
+    status, out = run("verify", im.bytes())
+    assert (status, out["faults"]) == (int(fate == "refused"), [])
+    for who in out["restores"].values():
+        assert who["fate"] == fate
+    assert b"libvirt alone" in said(im.bytes())
+
+
 def test_both_carriers_guard_each_other():
     """No octet of either can change unseen."""
     im = b.build("pvh", record=b.MANDATORY, carrier="both")
@@ -719,6 +764,10 @@ FATES = {
     "VERIFY ahead of the pages": "damaged",
     "X86_PV_INFO too long": "restored",
     "version 3 stream marked as 2": "restored",
+    "libvirt version of a legacy stream": "refused",
+    "libvirt version to come": "refused",
+    "libvirt version lost": "restored",
+    "libvirt XML too long": "refused",
 }
 
 
@@ -930,7 +979,7 @@ def test_ranges_of_frames_are_counted_as_their_frames_are(seed, tmp_path):
 
 def test_every_rule_is_documented_and_broken_by_a_damage():
     docs = (TOP / "docs/image.md").read_text()
-    rows = set(re.findall(r"^\| ([SXLCBOMG]\d+) \|", docs, re.M))
+    rows = set(re.findall(r"^\| ([SXVLCBOMG]\d+) \|", docs, re.M))
     assert rows == set(re.findall(r"X\(([A-Z]\d+),", RULES_H))
     assert rows == {d.rule for d in DAMAGES}
     assert len({d.name for d in DAMAGES}) == len(DAMAGES) >= 40
@@ -942,7 +991,7 @@ def test_the_fates_of_the_code_are_those_of_the_docs():
              "REFUSED": "refused"}
     fates = dict(re.findall(r"X\((\w+),\s*(\w+)\)", RULES_H))
     for rule, last in re.findall(
-            r"^\| ([SXLCBOMG]\d+) \|.*\| ([^|]+) \|$", docs, re.M):
+            r"^\| ([SXVLCBOMG]\d+) \|.*\| ([^|]+) \|$", docs, re.M):
         if last in words.values():
             assert words[fates[rule]] == last, rule
 
@@ -958,7 +1007,7 @@ def tiny(**kw):
     return im
 
 
-@pytest.mark.parametrize("kw", [{}, {
+@pytest.mark.parametrize("kw", [{}, {"container": "libvirt"}, {
     "record": b.MANDATORY, "carrier": "both"}], ids=name_of)
 def test_cut_at_every_byte_it_is_said_where(kw):
     data = tiny(**kw).bytes()

@@ -178,6 +178,22 @@ static void judge(struct lxe__reader *r, bool libxc,
     check_statements(r, libxc, rec, m);
 }
 
+/*
+ * Rule M1.  The helper looks at a stream of version 3 no further than
+ * STATIC_DATA_END; what is optional behind it libxenguest skips.
+ */
+static int out_of_place(struct lxe__reader *r, bool libxc,
+                        const struct lxe__rec *rec)
+{
+    static const char text[] = "memory record: a second one, or one behind"
+                               " other records";
+
+    if (libxc && r->out->version == 3 && r->seen_static_end &&
+        rec->type == LXE_RECORD_TYPE_OPTIONAL)
+        return lxe__fault_note(r, LXE_RULE_M1, rec->offset, "%s", text);
+    return bad_record(r, libxc, rec, LXE_RULE_M1, rec->offset, text);
+}
+
 int lxe__memory_record_read(struct lxe__reader *r, bool libxc,
                             const struct lxe__rec *rec)
 {
@@ -199,9 +215,7 @@ int lxe__memory_record_read(struct lxe__reader *r, bool libxc,
                         " memory record in its stream, here at byte %llu",
                         U(rec->offset));
     if (libxc ? r->libxc_records : r->libxl_records)
-        return bad_record(r, libxc, rec, LXE_RULE_M1, rec->offset,
-                          "memory record: a second one, or one behind"
-                          " other records");
+        return out_of_place(r, libxc, rec);
     if (rec->length > LXE_RECORD_MAX_LEN) {
         snprintf(text, sizeof(text), "memory record: length %u is above"
                  " the bound of %d bytes", rec->length,

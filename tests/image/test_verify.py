@@ -146,6 +146,26 @@ def test_a_body_of_libxc_context_is_passed_over_by_libxl_alone(carrier):
         f"L6 at byte {im.offset('LIBXC_CONTEXT') + 4}: xl-ext refuses")
 
 
+@pytest.mark.parametrize("kind", [b.OPTIONAL, b.MANDATORY])
+@pytest.mark.parametrize("version, before, skipped", [
+    (3, "MSR_POLICY", False), (3, "STATIC_DATA_END", False),
+    (3, "PAGE_DATA", True), (3, "END", True), (2, "TSC_INFO", False),
+    (2, "END", False)])
+@pytest.mark.parametrize("first", [None, b.OPTIONAL])
+def test_behind_static_data_an_optional_record_is_skipped(
+        first, version, before, skipped, kind):
+    """The helper sees a stream of version 3 up to STATIC_DATA_END, one of
+    version 2 to its END; libxenguest skips what is optional."""
+    im = b.build("pvh", version=version, record=first)
+    im.parts.insert(im.at(before), b.memory_record(im, True, kind))
+    out = run("verify", im.bytes())[1]
+    assert [f["rule"] for f in out["faults"]] == ["M1"]
+    optional = kind == b.OPTIONAL
+    assert [who["fate"] for who in out["restores"].values()] == [
+        "restored" if optional else "refused",
+        "restored" if optional and skipped else "refused"]
+
+
 def said(data):
     return subprocess.run([XL_EXT, "image", "verify", "-"], input=data,
                           check=False, stdout=subprocess.PIPE).stdout

@@ -144,7 +144,8 @@ static int greet_and_ask(struct migrate *m, bool dry_run,
     if (lxe__peer_greeted(&m->peer, &m->kind, m->err) || look(m))
         return -1;
     lxe__err_init(&why);
-    live = !lxe__live_judge("migrate", &m->limits, &m->host, &why);
+    live = !lxe__live_judge("migrate", m->ctx->xsh, &m->limits, &m->host,
+                            &why);
     if (!live && !dry_run)
         return lxe__err_set(m->err, why.code, "%s", why.msg);
     if (m->kind != LIBXL_EXT_PEER_KIND_EXT)

@@ -8,6 +8,7 @@
  *   qdisk     prove              prove     unfreezable
  *   console   mark               mark      mark
  *   vfb,vkbd  mark               mark      mark
+ *   pci       unfreezable        the same  the same
  *   other     unfreezable        the same  the same
  *
  * A backend in another domain cannot be detached, and its network
@@ -30,6 +31,7 @@ static const struct {
     { "console", LXE_BK_CONSOLE },
     { "vfb", LXE_BK_FB },
     { "vkbd", LXE_BK_FB },
+    { "pci", LXE_BK_PCI },
 };
 
 enum lxe__bk_kind lxe__backend_kind(const char *type)
@@ -158,6 +160,9 @@ struct lxe__verdict lxe__backend_judge(const struct lxe__backend *b,
     case LXE_BK_CONSOLE:
     case LXE_BK_FB:
         return verdict(LXE_ACT_MARK, LXE_ACT_NOTHING);
+    case LXE_BK_PCI:
+        return refuse("a PCI device is passed through to it: detach it"
+                      " first (xl pci-detach)", "freeze = try");
     case LXE_BK_UNKNOWN:
         break;
     }

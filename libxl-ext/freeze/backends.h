@@ -26,6 +26,7 @@ enum lxe__bk_kind {
     LXE_BK_QDISK,       /* a disk served by QEMU */
     LXE_BK_CONSOLE,     /* xenconsoled or QEMU: characters, no requests */
     LXE_BK_FB,          /* vfb and vkbd by QEMU: events, no requests */
+    LXE_BK_PCI,         /* PCI devices passed through: they do DMA */
 };
 
 enum lxe__bk_act {
@@ -83,7 +84,8 @@ struct lxe__verdict lxe__backend_judge(const struct lxe__backend *b,
 /*
  * Finds the backends of @domid and judges each.  Entries that libxl made
  * and that make no sense to us are kept as LXE_BK_UNKNOWN, so that they
- * are seen.  Free with lxe__backends_dispose().
+ * are seen.  All PCI devices that are passed through are one entry.  Free
+ * with lxe__backends_dispose().
  */
 int lxe__backends_find(struct lxe__backends *out, struct xs_handle *xsh,
                        uint32_t domid, const struct lxe__policy *policy,

@@ -4,7 +4,9 @@
  *
  * The list is taken from /libxl/DOMID/device, which only the toolstack
  * can write.  Whether a backend is connected is read from the backend's
- * own state node, which the guest cannot write either.
+ * own state node, which the guest cannot write either.  PCI devices that
+ * are passed through are in that list up to Xen 4.14 only, and their
+ * state says nothing, so they are looked for apart (memory/pci.c).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +15,7 @@
 #include <xenstore.h>
 
 #include "freeze/backends.h"
+#include "memory/pci.h"
 
 #define STATE_CONNECTED 4
 #define STATE_CLOSING   5
@@ -103,11 +106,18 @@ static bool find_one(struct lxe__backend *b, struct xs_handle *xsh,
         make_unknown(b, domid, kind, devid);
         goto out;
     }
+    /* What find_pci() finds. */
+    if (b->kind == LXE_BK_PCI && !b->backend_domid && !b->devid) {
+        there = false;
+        goto out;
+    }
     strcpy(b->fe_path, fe);
     b->local = b->backend_domid == own;
     b->connected = state == STATE_CONNECTED || state == STATE_CLOSING;
     /* xenconsoled serves the first console whatever its state says. */
     if (b->kind == LXE_BK_CONSOLE && !b->devid)
+        b->connected = true;
+    if (b->kind == LXE_BK_PCI)
         b->connected = true;
 
  out:
@@ -116,13 +126,53 @@ static bool find_one(struct lxe__backend *b, struct xs_handle *xsh,
     return there;
 }
 
+static int append(struct lxe__backends *out, const struct lxe__backend *b,
+                  const struct lxe__policy *policy, struct lxe__err *err)
+{
+    struct lxe__backend *list;
+
+    if (out->nr == LXE_BACKENDS_MAX)
+        return lxe__err_set(err, E2BIG, "freeze: domain %u has more than"
+                            " %d devices", b->domid, LXE_BACKENDS_MAX);
+    list = realloc(out->list, (out->nr + 1) * sizeof(*list));
+    if (!list)
+        return lxe__err_set(err, ENOMEM, "freeze: no memory");
+    out->list = list;
+    list += out->nr++;
+    *list = *b;
+    list->verdict = lxe__backend_judge(list, policy);
+    return 0;
+}
+
+static int find_pci(struct lxe__backends *out, struct xs_handle *xsh,
+                    uint32_t domid, const struct lxe__policy *policy,
+                    struct lxe__err *err)
+{
+    struct lxe__backend b = { .connected = true };
+    char path[sizeof(b.be_path)];
+    unsigned nr;
+
+    if (lxe__pci_devices(xsh, domid, &nr))
+        return lxe__err_set(err, errno, "freeze: cannot read how many PCI"
+                            " devices are passed through to domain %u:"
+                            " %s", domid, strerror(errno));
+    if (!nr)
+        return 0;
+    snprintf(path, sizeof(path), LXE_PCI_BACKEND "/0", domid);
+    lxe__backend_parse(path, &b);
+    snprintf(b.fe_path, sizeof(b.fe_path), "/local/domain/%u/device/pci/0",
+             domid);
+    b.local = b.backend_domid == out->own_domid;
+    return append(out, &b, policy, err);
+}
+
 int lxe__backends_find(struct lxe__backends *out, struct xs_handle *xsh,
                        uint32_t domid, const struct lxe__policy *policy,
                        struct lxe__err *err)
 {
     char **kinds = NULL, **devids = NULL;
     unsigned nr_kinds = 0, nr_devids, k, d;
-    struct lxe__backend *b;
+    struct lxe__backend b;
     char dir[256];
     int rc;
 
@@ -146,29 +196,17 @@ int lxe__backends_find(struct lxe__backends *out, struct xs_handle *xsh,
             goto out;
         }
         for (d = 0; devids && d < nr_devids; d++) {
-            if (out->nr == LXE_BACKENDS_MAX) {
-                rc = lxe__err_set(err, E2BIG, "freeze: domain %u has more"
-                                  " than %d devices", domid,
-                                  LXE_BACKENDS_MAX);
-                goto out;
-            }
-            b = realloc(out->list, (out->nr + 1) * sizeof(*b));
-            if (!b) {
-                rc = lxe__err_set(err, ENOMEM, "freeze: no memory");
-                goto out;
-            }
-            out->list = b;
-            b += out->nr;
             snprintf(dir, sizeof(dir), "/libxl/%u/device/%.32s/%.16s",
                      domid, kinds[k], devids[d]);
-            if (!find_one(b, xsh, out->own_domid, domid, dir, kinds[k],
+            if (!find_one(&b, xsh, out->own_domid, domid, dir, kinds[k],
                           devids[d]))
                 continue;
-            b->verdict = lxe__backend_judge(b, policy);
-            out->nr++;
+            rc = append(out, &b, policy, err);
+            if (rc)
+                goto out;
         }
     }
-    rc = 0;
+    rc = find_pci(out, xsh, domid, policy, err);
 
  out:
     free(kinds);

@@ -42,7 +42,9 @@ static int judge_plan(struct lxe__freeze *f, struct lxe__err *err)
 
         if (b->verdict.act != LXE_ACT_UNFREEZABLE)
             continue;
-        if (f->policy.freeze == LXE_FREEZE_REQUIRE && f->paused)
+        /* Of others it is not the method that refuses. */
+        if (f->policy.freeze == LXE_FREEZE_REQUIRE && f->paused &&
+            b->kind != LXE_BK_PCI && b->kind != LXE_BK_UNKNOWN)
             return lxe__err_set(err, EPERM, "freeze: backend %s of domain"
                                 " %u, which is paused, can only be"
                                 " detached: %s; suspend the guest instead,"

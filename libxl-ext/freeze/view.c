@@ -19,6 +19,7 @@
 
 #include "freeze/device.h"
 #include "freeze/view.h"
+#include "memory/pci.h"
 
 #define TOKEN "lxe"
 
@@ -55,11 +56,12 @@ static bool take_events(struct lxe__view *v)
 
 static int find(struct lxe__view *v, struct lxe__err *err)
 {
-    char path[160];
+    char path[160], pci[64];
     size_t i;
 
     snprintf(path, sizeof(path), "/libxl/%u/device", v->domid);
-    if (watch(v, path, err) ||
+    snprintf(pci, sizeof(pci), LXE_PCI_BACKEND, v->domid);
+    if (watch(v, path, err) || watch(v, pci, err) ||
         lxe__backends_find(&v->bs, v->xsh, v->domid, v->policy, err))
         return -1;
     for (i = 0; i < v->bs.nr; i++) {

@@ -111,7 +111,8 @@ static int judge(struct save *s)
         lxe__limits_read(h->xch, h->xsh, h->domid, &s->limits, &s->err) ||
         lxe__host_read(h->xch, &host, &s->err) ||
         ((s->a->flags & XCFLAGS_LIVE) &&
-         lxe__live_judge("save", &s->limits, &host, &s->err)) ||
+         lxe__live_judge("save", h->xsh, &s->limits, &host,
+                         &s->err)) ||
         lxe__policy_judge(&h->policy, "save", who(s), s->limits.max_pages,
                           s->limits.tot_pages, s->limits.stock_max_kb,
                           host.total_pages, &s->err))

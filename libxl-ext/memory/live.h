@@ -9,12 +9,16 @@
 #include "base/err.h"
 #include "memory/limits.h"
 
+struct xs_handle;
+
 /*
  * 0, or -1 with EOPNOTSUPP and a line that begins with @op.  Of PVH and
  * HVM the hardware's paging tells it; of PV shadow page tables do, which
- * a Xen may be built without (Debian 13's is).
+ * a Xen may be built without (Debian 13's is).  Of what a device writes
+ * that is passed through neither does.
  */
-int lxe__live_judge(const char *op, const struct lxe__limits *l,
+int lxe__live_judge(const char *op, struct xs_handle *xsh,
+                    const struct lxe__limits *l,
                     const struct lxe__host *h, struct lxe__err *err);
 
 #endif

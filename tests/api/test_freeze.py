@@ -91,6 +91,16 @@ def test_what_cannot_be_detached_is_refused(world):
     world.nothing_left()
 
 
+def test_what_is_passed_through_is_refused(world):
+    """Also of a paused guest: it would be no better to suspend it."""
+    world.put("store/local/domain/0/backend/pci/5/0/num_devs", "1")
+    world.put("state", "paused")
+    line = world.xl_ext("freeze", "5", rc=2)
+    assert "pci-5-0 of domain 5 cannot be frozen" in line
+    assert "xl pci-detach" in line and "suspend" not in line
+    world.nothing_left()
+
+
 @pytest.mark.parametrize("state", ["paused", "suspended"])
 @pytest.mark.parametrize("how", ["kill", "error"])
 @pytest.mark.parametrize("point", POINTS)

@@ -53,6 +53,24 @@ def test_pv_without_shadow_paging_cannot_be_sent(pv, peer):
     assert "save it without live" in answer["reason"]
 
 
+@pytest.mark.parametrize("freeze", ["require", "try", "off"])
+@pytest.mark.parametrize("peer", PEERS)
+def test_a_device_that_is_passed_through(pv, peer, freeze):
+    """Whoever would take it, and whatever the policy is."""
+    pv.put("conf", f'freeze = "{freeze}"\n')
+    pv.put("store/local/domain/0/backend/pci/5/0/num_devs", "2")
+    answer = precheck(pv, peer, 1)
+    assert not answer["accepted"]
+    assert "2 PCI devices are passed through" in answer["reason"]
+    listed = json.loads(pv.xl_ext(
+        "backends", "--json", "5", rc=freeze != "off"))["backends"]
+    [pci] = [b for b in listed if b["kind"] == "pci"]
+    assert pci["state"] == "connected"
+    assert (pci["method"] == "unfreezable") == (freeze != "off")
+    pv.put("store/local/domain/0/backend/pci/5/0/num_devs", "0")
+    assert precheck(pv, peer, 0)["accepted"]
+
+
 def test_stock_that_would_not_leave_it_paused(pv):
     """As migrate -p has it: it was not started so."""
     answer = precheck(pv, "stock", 1, "-p")

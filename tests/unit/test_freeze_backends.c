@@ -149,6 +149,7 @@ static void without_requests(void)
            LXE_ACT_NOTHING);
         is(judge(LXE_BK_FB, true, m), LXE_ACT_MARK,
            LXE_ACT_NOTHING);
+        refused(judge(LXE_BK_PCI, true, m), "freeze = try");
         refused(judge(LXE_BK_UNKNOWN, true, m), "freeze = try");
     }
 }

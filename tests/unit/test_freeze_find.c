@@ -2,6 +2,8 @@
 /*
  * What is read of a guest's backends in xenstore (freeze/enumerate.c).
  */
+#include <string.h>
+
 #include "fake_xen.h"
 #include "freeze/backends.h"
 #include "unit.h"
@@ -46,6 +48,65 @@ static void a_read_that_fails_hides_no_backend(void)
     CU_ASSERT_TRUE(reads > 3);
 }
 
+#define PCI_BACK  "/local/domain/0/backend/pci/5/0"
+#define PCI_FRONT "/local/domain/5/device/pci/0"
+
+/* As libxl 4.15 and newer leave it, with one more of 4.14. */
+static void set_up_pci(const char *num_devs, const char *state,
+                       bool listed)
+{
+    set_up();
+    fake_xen_node(PCI_BACK "/num_devs", num_devs);
+    fake_xen_node(PCI_BACK "/state", state);
+    if (!listed)
+        return;
+    fake_xen_node("/libxl/5/device/pci/0/backend", PCI_BACK);
+    fake_xen_node("/libxl/5/device/pci/0/frontend", PCI_FRONT);
+}
+
+/* Of HVM the state stays as libxl wrote it, and the device does DMA. */
+static void what_is_passed_through_is_found(void)
+{
+    static const char *const states[] = { "1", "4", "7" };
+    struct lxe__backends bs;
+    const struct lxe__backend *b;
+    unsigned i;
+
+    for (i = 0; i < 6; i++) {
+        set_up_pci(i % 2 ? "1" : "2", states[i / 2], i % 2);
+        CU_ASSERT_EQUAL_FATAL(
+            lxe__backends_find(&bs, NULL, 5, &policy, NULL), 0);
+        CU_ASSERT_EQUAL_FATAL(bs.nr, 2);
+        b = &bs.list[1];
+        CU_ASSERT_EQUAL(b->kind, LXE_BK_PCI);
+        CU_ASSERT_TRUE(b->connected && b->local);
+        CU_ASSERT_STRING_EQUAL(b->name, "pci-5-0");
+        CU_ASSERT_STRING_EQUAL(b->fe_path, PCI_FRONT);
+        CU_ASSERT_EQUAL(b->verdict.act, LXE_ACT_UNFREEZABLE);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(b->verdict.why);
+        CU_ASSERT_PTR_NOT_NULL(strstr(b->verdict.why, "xl pci-detach"));
+        lxe__backends_dispose(&bs);
+        fake_xen_off();
+    }
+}
+
+static void what_was_passed_through_is_not(void)
+{
+    struct lxe__backends bs;
+    unsigned i;
+
+    for (i = 0; i < 2; i++) {
+        set_up_pci("0", "4", i);
+        CU_ASSERT_EQUAL_FATAL(
+            lxe__backends_find(&bs, NULL, 5, &policy, NULL), 0);
+        CU_ASSERT_EQUAL(bs.nr, 1);
+        lxe__backends_dispose(&bs);
+        fake_xen_off();
+    }
+}
+
 LXE_SUITE(freeze_find,
+    { "what is passed through is found", what_is_passed_through_is_found },
+    { "what was passed through is not", what_was_passed_through_is_not },
     { "a read that fails hides no backend",
       a_read_that_fails_hides_no_backend })

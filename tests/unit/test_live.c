@@ -10,7 +10,8 @@
 #include "unit.h"
 
 /* As a host with these capabilities says it of a guest. */
-static int judge(uint32_t capabilities, bool hvm, struct lxe__err *err)
+static int judge_with(uint32_t capabilities, bool hvm, const char *pci,
+                      unsigned failing_read, struct lxe__err *err)
 {
     const struct lxe__limits l = { .domid = 5, .hvm = hvm };
     struct lxe__host h;
@@ -19,13 +20,21 @@ static int judge(uint32_t capabilities, bool hvm, struct lxe__err *err)
 
     fake_xen_on();
     fake_xen.host.capabilities = capabilities;
+    fake_xen.failing_read = failing_read;
+    if (pci)
+        fake_xen_node("/local/domain/0/backend/pci/5/0/num_devs", pci);
     lxe__err_init(err);
     xch = xc_interface_open(NULL, NULL, 0);
     r = lxe__host_read(xch, &h, err) ||
-        lxe__live_judge("save", &l, &h, err) ? -1 : 0;
+        lxe__live_judge("save", NULL, &l, &h, err) ? -1 : 0;
     xc_interface_close(xch);
     fake_xen_off();
     return r;
+}
+
+static int judge(uint32_t capabilities, bool hvm, struct lxe__err *err)
+{
+    return judge_with(capabilities, hvm, NULL, 0, err);
 }
 
 #define ALL_BUT_SHADOW \
@@ -53,6 +62,27 @@ static void others_do_not(void)
     CU_ASSERT_EQUAL(judge(ALL_BUT_SHADOW, true, &err), 0);
 }
 
+static void what_is_passed_through_writes_unseen(void)
+{
+    struct lxe__err err;
+
+    CU_ASSERT_EQUAL(judge_with(ALL_BUT_SHADOW, true, "2", 0, &err), -1);
+    CU_ASSERT_EQUAL(err.code, EOPNOTSUPP);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "save: dom 5: 2 PCI devices"
+                                  " are passed through"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "xl pci-detach"));
+    CU_ASSERT_EQUAL(judge_with(XEN_SYSCTL_PHYSCAP_shadow, false, "1", 0,
+                               &err), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "1 PCI device is passed"));
+    CU_ASSERT_EQUAL(judge_with(ALL_BUT_SHADOW, true, "x", 0, &err), -1);
+    /* All have been detached. */
+    CU_ASSERT_EQUAL(judge_with(ALL_BUT_SHADOW, true, "0", 0, &err), 0);
+    CU_ASSERT_EQUAL(judge_with(ALL_BUT_SHADOW, true, "1", 1, &err), -1);
+    CU_ASSERT_EQUAL(err.code, EAGAIN);
+}
+
 LXE_SUITE(live,
+    { "what is passed through writes unseen",
+      what_is_passed_through_writes_unseen },
     { "PV needs shadow paging", pv_needs_shadow_paging },
     { "others do not", others_do_not })

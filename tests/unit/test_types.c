@@ -142,6 +142,9 @@ static void the_words_are_those_of_the_freeze(void)
         CU_ASSERT_EQUAL(
             (int)lxe__backend_kind(libxl_ext_backend_kind_to_string(n)),
             n);
+    n = LXE_BK_PCI;
+    CU_ASSERT_EQUAL(
+        (int)lxe__backend_kind(libxl_ext_backend_kind_to_string(n)), n);
 }
 
 /* A reader that does not know a late field takes what does not need it. */

@@ -4,7 +4,8 @@
  * is in run.c.  Functions stand in the order in which they run.
  *
  *   plan     recover leftovers, find backends, judge each
- *   arm      memory for the peek, tasks, journal, guardian
+ *   arm      memory for the peek, judge what was read, tasks, journal,
+ *            guardian
  *   (run     wait for rings -> links down -> detach -> mark -> peek)
  *   commit   tell the guardian that the image is whole (also whole), or
  *   hold     tell it to keep what was frozen by hand
@@ -31,7 +32,21 @@
 #define RECOVER_MS  (LXE_GUARD_LINGER_MS + LXE_GUARD_LEFT_MS + 10000)
 #define HAND_MS     2000    /* somebody is waiting at a terminal */
 
+/* A device that is just being connected or unplugged. */
+#define SETTLE_MS    250
+#define SETTLE_LOOKS 2
+
 /*----- plan -----*/
+
+static int refuse(const struct lxe__freeze *f,
+                  const struct lxe__backend *b, const char *why,
+                  const char *allow, struct lxe__err *err)
+{
+    return lxe__err_set(err, EPERM, "freeze: backend %s of domain %u"
+                        " cannot be frozen: %.250s; with freeze = require"
+                        " this refuses the operation, and %s would allow"
+                        " it", b->name, f->domid, why, allow);
+}
 
 static int judge_plan(struct lxe__freeze *f, struct lxe__err *err)
 {
@@ -51,12 +66,7 @@ static int judge_plan(struct lxe__freeze *f, struct lxe__err *err)
                                 " or set freeze = try", b->name, f->domid,
                                 b->verdict.why);
         if (f->policy.freeze == LXE_FREEZE_REQUIRE)
-            return lxe__err_set(err, EPERM, "freeze: backend %s of domain"
-                                " %u cannot be frozen: %s; with"
-                                " freeze = require this refuses the"
-                                " operation, and %s would allow it",
-                                b->name, f->domid, b->verdict.why,
-                                b->verdict.allow);
+            return refuse(f, b, b->verdict.why, b->verdict.allow, err);
         LXE_WARN(f->lg, "freeze: backend %s of domain %u cannot be frozen:"
                  " %s; what it writes late is lost", b->name, f->domid,
                  b->verdict.why);
@@ -139,6 +149,77 @@ int lxe__freeze_plan(struct lxe__freeze **out, xc_interface *xch,
 
 /*----- arm -----*/
 
+/* Its rings cannot be watched, and it cannot be detached either. */
+static bool is_lost(const struct lxe__backend *b,
+                    const struct lxe__view_item *item)
+{
+    bool can_detach = b->verdict.act == LXE_ACT_DETACH ||
+                      b->verdict.fallback == LXE_ACT_DETACH;
+
+    return item->err.code && (!can_detach || !item->rings.nr);
+}
+
+/* The first that is; NULL: none. */
+static const struct lxe__backend *find_lost(const struct lxe__freeze *f,
+                                            const char **why_r)
+{
+    const struct lxe__view *v = &f->view;
+    char ahead[80];
+    size_t i, len;
+
+    for (i = 0; i < v->bs.nr; i++) {
+        if (!is_lost(&v->bs.list[i], &v->items[i]))
+            continue;
+        /* The line names it already. */
+        len = snprintf(ahead, sizeof(ahead), "freeze: %s: ",
+                       v->bs.list[i].name);
+        *why_r = v->items[i].err.msg;
+        if (!strncmp(*why_r, ahead, len))
+            *why_r += len;
+        return &v->bs.list[i];
+    }
+    return NULL;
+}
+
+static int pause_for(const struct lxe__freeze *f, double ms,
+                     const volatile sig_atomic_t *stop,
+                     struct lxe__err *err)
+{
+    double end = lxe__now_ms() + ms;
+
+    while (lxe__now_ms() < end) {
+        if (lxe__told_to_stop(stop))
+            return lxe__err_set(err, EINTR, "freeze: domain %u: told to"
+                                " stop", f->domid);
+        lxe__sleep_ms(LXE_LOOK_MS);
+    }
+    return 0;
+}
+
+/*
+ * What could only fail when the guest stands still, after all of its
+ * pages have been written, is refused now.  Of a guest that stands still
+ * already nothing will change.
+ */
+static int judge_view(struct lxe__freeze *f,
+                      const volatile sig_atomic_t *stop,
+                      struct lxe__err *err)
+{
+    int looks = f->by_hand ? 0 : SETTLE_LOOKS;
+    const struct lxe__backend *b;
+    const char *why;
+    bool remade;
+
+    if (f->policy.freeze != LXE_FREEZE_REQUIRE)
+        return 0;
+    while ((b = find_lost(f, &why)) && looks--)
+        if (pause_for(f, SETTLE_MS, stop, err) ||
+            lxe__view_refresh(&f->view, &remade, err) ||
+            judge_plan(f, err))
+            return -1;
+    return b ? refuse(f, b, why, "freeze = try", err) : 0;
+}
+
 static int start_guardian(struct lxe__freeze *f,
                           const volatile sig_atomic_t *stop,
                           struct lxe__err *err)
@@ -175,7 +256,7 @@ int lxe__freeze_arm(struct lxe__freeze *f,
         f->peek_open = true;
     }
     if (!f->view.complete) {
-        if (lxe__view_map(&f->view, err))
+        if (lxe__view_map(&f->view, err) || judge_view(f, stop, err))
             return -1;
         lxe__view_ready(&f->view);
     }

@@ -38,12 +38,18 @@ static int map_ring(struct lxe__ring *ring, xenforeignmemory_handle *fmem,
     struct lxe__grant g;
     xen_pfn_t frame;
 
-    if (lxe__gtable_get(t, ring->ref, &g) || !g.in_use)
+    if (lxe__gtable_get(t, ring->ref, &g))
         return lxe__err_set(err, EPROTO, "freeze: %s: %s ring %u is grant"
-                            " %u, which no backend has in use (table of"
-                            " %u entries)", b->name,
+                            " %u, to which the guest gives no access"
+                            " (table of %u entries)", b->name,
                             ring_words[ring->kind], ring->queue, ring->ref,
                             lxe__gtable_entries(t));
+    if (!g.in_use)
+        return lxe__err_set(err, EPROTO, "freeze: %s: %s ring %u is grant"
+                            " %u, which no backend has in use: its backend"
+                            " seems to have died", b->name,
+                            ring_words[ring->kind], ring->queue,
+                            ring->ref);
     frame = g.frame;
     ring->page = xenforeignmemory_map(fmem, b->domid, PROT_READ, 1, &frame,
                                       NULL);

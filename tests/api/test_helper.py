@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -484,6 +485,91 @@ def test_a_save_with_a_device_that_is_passed_through(world, helper, freeze):
         assert h.complete() == 0, h.said
         assert ("pci-5-0" in "".join(h.said)) == (freeze == "try")
     world.put("state", "running")
+    world.nothing_left()
+
+
+def served_by_qemu(world, ref=RING_REF):
+    """The disk; nobody could detach it."""
+    back = "/local/domain/0/backend/qdisk/5/51712"
+    world.put("store/libxl/5/device/vbd/51712/backend", back)
+    world.put(f"store{back}/state", "4")
+    world.put("store/local/domain/5/device/vbd/51712/ring-ref", str(ref))
+
+
+def refused_at_once(world, h, words):
+    """Before the guest was suspended, and any byte."""
+    assert h.complete() == -1
+    said = "".join(h.said)
+    assert "of domain 5 cannot be frozen" in said and words in said, said
+    assert "freeze = try would allow it" in said
+    assert (world.path / "image").stat().st_size == 0
+    world.nothing_left()
+
+
+@pytest.mark.parametrize("disk", ["dead", "nonsense", "no access"])
+def test_a_disk_by_qemu_that_nobody_serves(world, helper, disk):
+    served_by_qemu(world, {"nonsense": "x", "no access": 30}.get(
+        disk, RING_REF))
+    world.ring_in_use(disk != "dead")
+    refused_at_once(world, helper(), {
+        "dead": "request ring 0 is grant 8, which no backend has in use:"
+                " its backend seems to have died",
+        "nonsense": "ring-ref", "no access": "gives no access"}[disk])
+
+
+def test_rings_that_make_no_sense(world, helper):
+    """Without them, it could not be seen to be detached."""
+    world.put("store/local/domain/5/device/vbd/51712/ring-ref", "x")
+    refused_at_once(world, helper(), "ring-ref")
+
+
+def test_a_disk_that_can_be_detached_instead(world, helper):
+    """It has let go of its ring, and is in nobody's way."""
+    world.ring_in_use(False)
+    h = helper()
+    h.suspend()
+    assert h.complete() == 0, h.said
+    world.put("state", "running")
+    world.nothing_left()
+
+
+def test_a_disk_that_nobody_serves_by_try(world, helper):
+    world.put("conf", 'freeze = "try"\n')
+    served_by_qemu(world)
+    world.ring_in_use(False)
+    h = helper()
+    h.suspend()
+    assert h.complete() == 0
+    assert "seems to have died; backend qdisk-5-51712 is not frozen" in \
+        "".join(h.said)
+    world.put("state", "running")
+    world.nothing_left()
+
+
+def test_a_device_that_is_just_being_connected(world, helper):
+    """Its state is there before its ring is in use."""
+    world.put("conf", 'freeze_method = "prove"\n')
+    world.ring_in_use(False)
+    h = helper()
+    wait_for(lambda: "/grants" in Path(
+        f"/proc/{h.process.pid}/maps").read_text())
+    use_grant(world, RING_REF)
+    h.suspend()
+    assert h.complete() == 0, h.said
+    world.put("state", "running")
+    world.nothing_left()
+
+
+def test_a_cancel_while_a_device_is_looked_at_again(world, helper):
+    """Nothing has been begun, so the signal may end it."""
+    served_by_qemu(world)
+    world.ring_in_use(False)
+    h = helper()
+    wait_for(lambda: "/grants" in Path(
+        f"/proc/{h.process.pid}/maps").read_text())
+    h.process.send_signal(signal.SIGTERM)
+    assert h.process.wait(0.3) == -signal.SIGTERM
+    assert (world.path / "image").stat().st_size == 0
     world.nothing_left()
 
 

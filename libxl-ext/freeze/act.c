@@ -113,9 +113,18 @@ static int link_down(struct lxe__run *run, struct lxe__backend *b,
     return LXE_FAULT(FREEZE_AFTER_LINK, err);
 }
 
+/*
+ * What a card was to transmit and did not is a lost packet.  netback only
+ * reads such a packet: it copies from the page or maps it read-only, and
+ * netfront grants no more.  An answer that comes late changes the ring's
+ * own page, and netfront gives up its rings and what is on them when it
+ * resumes.  So nothing is gained by waiting for a peer that is slow to
+ * take a packet.
+ */
 static int prove(struct lxe__run *run, struct lxe__backend *b,
                  struct lxe__view_item *item, struct lxe__err *err)
 {
+    bool card = b->kind == LXE_BK_VIF;
     double deadline = run->deadline;
     struct lxe__err late;
 
@@ -125,29 +134,26 @@ static int prove(struct lxe__run *run, struct lxe__backend *b,
         deadline = (run->start + run->deadline) / 2;
     if (item->err.code)
         return lxe__err_set(err, item->err.code, "%s", item->err.msg);
-    if (b->verdict.act != LXE_ACT_LINK) {
-        b->done = LXE_ACT_PROVE;
-        if (!lxe__ringset_drain(&item->rings, b, deadline, run->stop,
-                                &late))
-            return 0;
-        if (late.code != ETIMEDOUT ||
-            lxe__ringset_in_use(&item->rings, &run->f->view.gmap.t))
-            return lxe__err_set(err, late.code, "%s", late.msg);
-        /* Its domain has ended since its rings were mapped, say. */
-        LXE_WARN(run->f->lg, "freeze: %s: its backend has let go of it and"
-                 " will answer nothing more", b->name);
-        b->done = LXE_ACT_NOTHING;
-        return 0;
-    }
-    /* With the link down, netback does not look at requests either. */
-    if (deadline > lxe__now_ms() + TX_DRAIN_MS)
+    if (card && deadline > lxe__now_ms() + TX_DRAIN_MS)
         deadline = lxe__now_ms() + TX_DRAIN_MS;
+    b->done = LXE_ACT_PROVE;
     if (lxe__ringset_drain(&item->rings, b, deadline, run->stop, &late)) {
         if (late.code != ETIMEDOUT)
             return lxe__err_set(err, late.code, "%s", late.msg);
+        if (b->verdict.act != LXE_ACT_LINK &&
+            !lxe__ringset_in_use(&item->rings, &run->f->view.gmap.t)) {
+            /* Its domain has ended since its rings were mapped, say. */
+            LXE_WARN(run->f->lg, "freeze: %s: its backend has let go of it"
+                     " and will answer nothing more", b->name);
+            b->done = LXE_ACT_NOTHING;
+            return 0;
+        }
+        if (!card)
+            return lxe__err_set(err, late.code, "%s", late.msg);
         LXE_DBG(run->f->lg, "%s", late.msg);
     }
-    return link_down(run, b, item, err);
+    return b->verdict.act == LXE_ACT_LINK ? link_down(run, b, item, err)
+                                          : 0;
 }
 
 int lxe__freeze_one(struct lxe__run *run, struct lxe__backend *b,

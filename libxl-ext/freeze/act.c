@@ -163,7 +163,8 @@ int lxe__freeze_one(struct lxe__run *run, struct lxe__backend *b,
     struct lxe__err why;
     int r = 0;
 
-    b->done = act;
+    b->done = lxe__freeze_passes(run->f, b) ? LXE_ACT_NOTHING : act;
+    act = b->done;
     if (act == LXE_ACT_NOTHING || act == LXE_ACT_MARK)
         return 0;
     lxe__err_init(&why);

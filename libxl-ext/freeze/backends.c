@@ -8,7 +8,7 @@
  *   qdisk     prove              prove     unfreezable
  *   console   mark               mark      mark
  *   vfb,vkbd  mark               mark      mark
- *   pci       unfreezable        the same  the same
+ *   pci, usb  unfreezable        the same  the same
  *   other     unfreezable        the same  the same
  *
  * A backend in another domain cannot be detached, and its network
@@ -163,6 +163,12 @@ struct lxe__verdict lxe__backend_judge(const struct lxe__backend *b,
     case LXE_BK_PCI:
         return refuse("a PCI device is passed through to it: detach it"
                       " first (xl pci-detach)", "freeze = try");
+    case LXE_BK_USB:
+        return refuse("QEMU emulates this USB controller, and libxl adds"
+                      " it at a restore only when QEMU has read its state,"
+                      " which fails without it: no image could be"
+                      " restored; detach it first (xl usbctrl-detach)",
+                      "freeze = try");
     case LXE_BK_UNKNOWN:
         break;
     }

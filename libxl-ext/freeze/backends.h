@@ -27,6 +27,7 @@ enum lxe__bk_kind {
     LXE_BK_CONSOLE,     /* xenconsoled or QEMU: characters, no requests */
     LXE_BK_FB,          /* vfb and vkbd by QEMU: events, no requests */
     LXE_BK_PCI,         /* PCI devices passed through: they do DMA */
+    LXE_BK_USB,         /* a USB controller that QEMU emulates */
 };
 
 enum lxe__bk_act {

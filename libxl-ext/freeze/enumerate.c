@@ -74,6 +74,21 @@ static void make_unknown(struct lxe__backend *b, uint32_t domid,
              devid);
 }
 
+/*
+ * A USB controller that libxl had QEMU add (device_add): it is in the list
+ * of devices without a backend or a frontend.
+ */
+static bool is_emulated_usb(struct xs_handle *xsh, const char *dir,
+                            const char *kind)
+{
+    char *type = lxe__xs_node(xsh, dir, "type");
+    bool is = type && !strcmp(kind, "vusb") &&
+              !strcmp(type, "devicemodel");
+
+    free(type);
+    return is;
+}
+
 /* Unplugged since it was listed. */
 static bool is_gone(struct xs_handle *xsh, const char *dir)
 {
@@ -104,6 +119,11 @@ static bool find_one(struct lxe__backend *b, struct xs_handle *xsh,
         !lxe__backend_parse(be, b) || b->domid != domid ||
         (state = read_state(xsh, be)) < 0) {
         make_unknown(b, domid, kind, devid);
+        if (!be && !fe && is_emulated_usb(xsh, dir, kind)) {
+            b->kind = LXE_BK_USB;
+            b->backend_domid = own;
+            b->local = true;
+        }
         goto out;
     }
     /* What find_pci() finds. */

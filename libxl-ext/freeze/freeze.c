@@ -55,7 +55,8 @@ static int judge_plan(struct lxe__freeze *f, struct lxe__err *err)
     for (i = 0; i < f->view.bs.nr; i++) {
         const struct lxe__backend *b = &f->view.bs.list[i];
 
-        if (b->verdict.act != LXE_ACT_UNFREEZABLE)
+        if (b->verdict.act != LXE_ACT_UNFREEZABLE ||
+            lxe__freeze_passes(f, b))
             continue;
         /* Of others it is not the method that refuses. */
         if (f->policy.freeze == LXE_FREEZE_REQUIRE && f->paused &&

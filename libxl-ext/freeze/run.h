@@ -42,6 +42,13 @@ struct lxe__run {
     double lap;
 };
 
+/* What is in the way of an image only, and by hand none is made. */
+static inline bool lxe__freeze_passes(const struct lxe__freeze *f,
+                                      const struct lxe__backend *b)
+{
+    return f->by_hand && b->kind == LXE_BK_USB;
+}
+
 /* The time since the last lap was spent on @what. */
 void lxe__run_lap(struct lxe__run *run, const char *what);
 

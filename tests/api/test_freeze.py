@@ -102,6 +102,15 @@ def test_what_is_passed_through_is_refused(world):
 
 
 @pytest.mark.parametrize("state", ["paused", "suspended"])
+def test_usb_by_qemu_is_in_nobodys_way_by_hand(world, state):
+    """Only an image of it would be of no use."""
+    world.put("store/libxl/5/device/vusb/0/type", "devicemodel")
+    frozen(world, state)
+    world.xl_ext("thaw", "5")
+    world.nothing_left(2)
+
+
+@pytest.mark.parametrize("state", ["paused", "suspended"])
 @pytest.mark.parametrize("how", ["kill", "error"])
 @pytest.mark.parametrize("point", POINTS)
 def test_a_freeze_that_fails_or_is_killed_leaves_nothing(world, point, how,

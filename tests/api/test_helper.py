@@ -573,6 +573,12 @@ def test_a_cancel_while_a_device_is_looked_at_again(world, helper):
     world.nothing_left()
 
 
+def test_usb_by_qemu_is_refused_for_what_it_is(world, helper):
+    """QEMU would not read its state at a restore."""
+    world.put("store/libxl/5/device/vusb/0/type", "devicemodel")
+    refused_at_once(world, helper(), "xl usbctrl-detach")
+
+
 @pytest.mark.parametrize("kept", ["blocked", "ignored"])
 def test_sigterm_ends_a_restore_whatever_its_caller_does(short_world, kept):
     """What a daemon's signal mask or ignored signals are goes through

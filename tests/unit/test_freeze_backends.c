@@ -150,6 +150,7 @@ static void without_requests(void)
         is(judge(LXE_BK_FB, true, m), LXE_ACT_MARK,
            LXE_ACT_NOTHING);
         refused(judge(LXE_BK_PCI, true, m), "freeze = try");
+        refused(judge(LXE_BK_USB, true, m), "freeze = try");
         refused(judge(LXE_BK_UNKNOWN, true, m), "freeze = try");
     }
 }

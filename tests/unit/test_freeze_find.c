@@ -105,7 +105,33 @@ static void what_was_passed_through_is_not(void)
     }
 }
 
+/* It has neither a backend nor a frontend, and is no riddle for that. */
+static void usb_by_qemu_is_known(void)
+{
+    struct lxe__backends bs;
+    const struct lxe__backend *b;
+
+    set_up();
+    fake_xen_node("/libxl/5/device/vusb/0/type", "devicemodel");
+    fake_xen_node("/libxl/5/device/vusb/0/usb-ver", "2");
+    fake_xen_node("/libxl/5/device/vusb/0/port/1", "");
+    fake_xen_node("/libxl/5/device/vusb/1/type", "pv");
+    CU_ASSERT_EQUAL_FATAL(lxe__backends_find(&bs, NULL, 5, &policy, NULL),
+                          0);
+    CU_ASSERT_EQUAL_FATAL(bs.nr, 3);
+    b = &bs.list[1];
+    CU_ASSERT_EQUAL(b->kind, LXE_BK_USB);
+    CU_ASSERT_STRING_EQUAL(b->name, "vusb-5-0");
+    CU_ASSERT_EQUAL(b->verdict.act, LXE_ACT_UNFREEZABLE);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b->verdict.why);
+    CU_ASSERT_PTR_NOT_NULL(strstr(b->verdict.why, "xl usbctrl-detach"));
+    CU_ASSERT_EQUAL(bs.list[2].kind, LXE_BK_UNKNOWN);
+    lxe__backends_dispose(&bs);
+    fake_xen_off();
+}
+
 LXE_SUITE(freeze_find,
+    { "USB by QEMU is known", usb_by_qemu_is_known },
     { "what is passed through is found", what_is_passed_through_is_found },
     { "what was passed through is not", what_was_passed_through_is_not },
     { "a read that fails hides no backend",

@@ -96,7 +96,7 @@ static void a_bad_element_is_named_and_what_was_read_is_freed(void)
             " \"backends\": [{\"name\": \"a\"},"
             " {\"name\": \"b\", \"kind\": \"nbd\"}]}",
             "libxl_ext_backend from JSON: kind \"nbd\" is not one of"
-            " unknown, vbd, vif, qdisk, console, fb, pci");
+            " unknown, vbd, vif, qdisk, console, fb, pci, usb");
     refused("{\"phases\": [{}, {\"time_us\": 18446744073709551616}]}",
             "libxl_ext_phase_time from JSON: time_us 18446744073709551616"
             " is not a whole number from 0 to 18446744073709551615");

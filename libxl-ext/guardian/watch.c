@@ -269,8 +269,7 @@ static void step(struct guard *g)
     v.toolstack_gone = toolstack_gone(g);
     lxe__err_init(&err);
     if (v.there && lxe__journal_read(&j, g->journal_fd, &err)) {
-        note(g, "%s", err.msg);
-        lxe__sleep_ms(RETRY_MS);
+        failed(g, "read its journal", &err);
         return;
     }
     v.thaw_asked = j.thaw;

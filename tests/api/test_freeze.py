@@ -163,6 +163,23 @@ def test_a_guardian_that_is_replaced_on_a_host_short_of_memory(world):
                                        "run/5.log").read_text()
 
 
+def test_a_journal_that_makes_no_sense_fills_no_log(world):
+    """It is said, but not at each look."""
+    frozen(world)
+    journal = world.path / "run/5.journal"
+    sound = journal.stat().st_size
+    with open(journal, "ab") as f:
+        f.write(b"no word of ours\n")
+    time.sleep(3)
+    said = (world.path / "run/5.log").read_text().splitlines()
+    assert len(said) == 1 and "cannot read its journal (try 1)" in said[0]
+    # A person has seen to it.
+    os.truncate(journal, sound)
+    world.put("state", "running")
+    world.nothing_left()
+    assert world.state() == "connected"
+
+
 @pytest.mark.parametrize("state", ["paused", "running"])
 def test_without_any_guardian_the_journal_is_enough(world, state):
     frozen(world)

@@ -6,9 +6,10 @@
  *
  * $FAKE_WORLD has
  *
- *   state       of domain 5, which is PV: running, paused, suspended or
- *               gone; read at each look; what libxl is asked to do writes
- *               it, too
+ *   state       of domain 5, which is PV: running, paused, suspended,
+ *               ended (for a reboot) or gone; read at each look; what
+ *               libxl is asked to do writes it, too
+ *   made_anew   written when libxl makes the domain without an image
  *   vcpus, target_kb  of its configuration; without them: not said
  *   cpu_time    that it has run, in ns; libxl's unpause adds to it, and a
  *               restore makes it 0
@@ -559,6 +560,15 @@ int libxl_domain_create_restore(libxl_ctx *ctx, libxl_domain_config *config,
         write_text("state", "paused") ? 0 : ERROR_FAIL;
 }
 
+int libxl_domain_create_new(libxl_ctx *ctx, libxl_domain_config *config,
+                            uint32_t *domid, const libxl_asyncop_how *how,
+                            const libxl_asyncprogress_how *progress)
+{
+    return write_text("made_anew", config->c_info.name) ?
+        libxl_domain_create_restore(ctx, config, domid, -1, -1, NULL, how,
+                                    progress) : ERROR_FAIL;
+}
+
 libxl_dominfo *libxl_list_domain(libxl_ctx *ctx, int *nr_r)
 {
     libxl_dominfo *list = calloc(2, sizeof(*list));
@@ -587,8 +597,9 @@ int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
     info->uuid.uuid[15] = 5;
     info->cpu_time = read_number("cpu_time", 0);
     info->paused = is_state("paused");
-    info->shutdown = is_state("suspended");
-    info->shutdown_reason = LIBXL_SHUTDOWN_REASON_SUSPEND;
+    info->shutdown = is_state("suspended") || is_state("ended");
+    info->shutdown_reason = is_state("ended") ?
+        LIBXL_SHUTDOWN_REASON_REBOOT : LIBXL_SHUTDOWN_REASON_SUSPEND;
     return 0;
 }
 
@@ -602,6 +613,7 @@ int libxl_retrieve_domain_configuration(libxl_ctx *ctx, uint32_t domid,
     config->c_info.name = libxl_domid_to_name(ctx, domid);
     config->c_info.type = LIBXL_DOMAIN_TYPE_PVH;
     config->c_info.uuid.uuid[15] = 5;
+    config->on_reboot = LIBXL_ACTION_ON_SHUTDOWN_RESTART;
     libxl_domain_build_info_init_type(&config->b_info,
                                       LIBXL_DOMAIN_TYPE_PVH);
     config->b_info.max_vcpus = read_number("vcpus", 0);
@@ -713,7 +725,7 @@ int libxl_userdata_unlink(libxl_ctx *ctx, uint32_t domid,
     return write_text("userdata", "") ? 0 : ERROR_FAIL;
 }
 
-/* Nothing happens but the end of the domain. */
+/* Nothing happens but its suspend, its reboot and its end. */
 int libxl_evenable_domain_death(libxl_ctx *ctx, uint32_t domid,
                                 libxl_ev_user user,
                                 libxl_evgen_domain_death **evgen_out)
@@ -733,11 +745,22 @@ int libxl_event_wait(libxl_ctx *ctx, libxl_event **event_r,
     (void)typemask;
     (void)pred;
     (void)user;
-    while (!is_state("gone"))
-        usleep(20 * 1000);
     *event_r = calloc(1, sizeof(**event_r));
-    (*event_r)->type = LIBXL_EVENT_TYPE_DOMAIN_DEATH;
-    return 0;
+    (*event_r)->domid = 5;
+    (*event_r)->type = LIBXL_EVENT_TYPE_DOMAIN_SHUTDOWN;
+    for (;; usleep(20 * 1000)) {
+        if (is_state("gone"))
+            (*event_r)->type = LIBXL_EVENT_TYPE_DOMAIN_DEATH;
+        else if (is_state("ended"))
+            (*event_r)->u.domain_shutdown.shutdown_reason =
+                LIBXL_SHUTDOWN_REASON_REBOOT;
+        else if (is_state("suspended"))
+            (*event_r)->u.domain_shutdown.shutdown_reason =
+                LIBXL_SHUTDOWN_REASON_SUSPEND;
+        else
+            continue;
+        return 0;
+    }
 }
 
 void libxl_event_free(libxl_ctx *ctx, libxl_event *event)

@@ -283,3 +283,24 @@ def test_a_caller_that_ignores_its_children(calls):
     p = calls.run("freeze", "5", preexec_fn=ignore_children)
     assert p.returncode == 0, p
     assert calls.run("thaw", "5").returncode == 0
+
+
+# ---- what waits for the guest's end
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_guest_that_reboots_is_made_anew(calls, times):
+    """Also right behind a save that was cancelled, and again and again."""
+    made = calls.world.path / "made_anew"
+    assert calls.run("restore", calls.image()).returncode == 0
+    calls.world.put("state", "suspended")
+    time.sleep(0.5)
+    calls.world.put("state", "running")
+    time.sleep(1)
+    for _ in range(times):
+        calls.world.put("state", "ended")
+        wait_for(lambda: calls.state == "gone")
+        wait_for(lambda: calls.state == "running")
+        assert made.read_text() == "web"
+        made.unlink()
+    assert len(calls.monitors()) == 1

@@ -4,6 +4,7 @@
  * input and output.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,8 +88,12 @@ static int receive(struct guest *g)
     int out, rc = EXIT_CANNOT;
 
     libxl_ext_migrate_params_init(&params);
-    /* What is printed by whom ever must not get between the messages. */
-    out = dup(STDOUT_FILENO);
+    /*
+     * What is printed by whom ever must not get between the messages; and
+     * QEMU, which libxl starts, must not have the link: it would not end
+     * with this process.
+     */
+    out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (out < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
         guest_error(g, "no descriptor: %s", strerror(errno));
         goto out;

@@ -117,7 +117,7 @@ int save_file_open(struct guest *g, struct save_file *im, const char *file)
     im->part[0] = '\0';
     im->fd = -1;
     if (!strcmp(file, "-")) {
-        im->fd = dup(STDOUT_FILENO);
+        im->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     } else if (!stat(file, &st) && !S_ISREG(st.st_mode)) {
         im->fd = open(file, O_WRONLY | O_CLOEXEC);
     } else {

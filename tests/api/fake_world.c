@@ -21,6 +21,8 @@
  *               is aborted
  *   config_hangs  while it is there, its configuration is not told: as
  *               while another holds libxl's lock on it
+ *   emulator    where it is there, a restore starts a process that lives on,
+ *               and writes its id into it
  *   chatty      where it is there, libxl says something when it suspends
  *   unsynced    where it is there, no directory can be synced (CIFS)
  *   capabilities   of Xen's physinfo, a number; without it: all
@@ -540,6 +542,23 @@ const libxl_version_info *libxl_get_version_info(libxl_ctx *ctx)
     return NULL;
 }
 
+/* As QEMU has them: what is above 2 and not closed by exec(2), too. */
+static void start_emulator(void)
+{
+    char text[16];
+    pid_t pid = fork();
+    int null;
+
+    if (!pid) {
+        null = openat(AT_FDCWD, "/dev/null", O_RDWR);
+        if (dup2(null, 0) == 0 && dup2(null, 1) == 1 && dup2(null, 2) == 2)
+            execlp("sleep", "sleep", "60", NULL);
+        _exit(127);
+    }
+    snprintf(text, sizeof(text), "%d", pid);
+    write_text("emulator", text);
+}
+
 /* Refuses a second of the same name, as libxl does. */
 int libxl_domain_create_restore(libxl_ctx *ctx, libxl_domain_config *config,
                                 uint32_t *domid, int restore_fd,
@@ -555,6 +574,8 @@ int libxl_domain_create_restore(libxl_ctx *ctx, libxl_domain_config *config,
     (void)progress;
     if (!libxl_name_to_domid(ctx, config->c_info.name, domid))
         return ERROR_INVAL;
+    if (in_place("emulator"))
+        start_emulator();
     return write_text(NAME_NODE, config->c_info.name) &&
         write_text("cpu_time", "0") &&
         write_text("state", "paused") ? 0 : ERROR_FAIL;

@@ -232,6 +232,24 @@ def test_a_full_pipe_can_be_left(calls):
     os.close(into)
 
 
+def test_what_a_save_starts_has_no_part_in_its_output(calls):
+    """Who reads it would wait for the end of that."""
+    out, into = full_pipe()
+    p = calls.start("save", "web", "-", stdout=into,
+                    stderr=subprocess.PIPE)
+    pipe = os.readlink(f"/proc/self/fd/{into}")
+    mine = []
+    wait_for(lambda: mine.extend(
+        fd for fd, to in descriptors(p.pid).items()
+        if to == pipe and fd > 2) or mine)
+    for fd in mine:
+        with open(f"/proc/{p.pid}/fdinfo/{fd}", encoding="ascii") as f:
+            [flags] = [x.split()[1] for x in f if x.startswith("flags:")]
+        assert int(flags, 8) & os.O_CLOEXEC
+    os.close(out)
+    os.close(into)
+
+
 def test_a_file_that_may_not_grow(calls):
     """ulimit -f: nothing is left of it, and the guest runs on."""
     file = calls.world.path / "image"

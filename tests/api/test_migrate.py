@@ -5,6 +5,7 @@ One end is the real process, with fake_world.c's libxl and guest; the other
 is a script that says what that end would."""
 
 import json
+import os
 import pathlib
 import select
 import signal
@@ -668,3 +669,19 @@ def test_what_a_killed_receiver_left_is_in_nobodys_way(there):
     r = Receiver(there).receive()
     assert r[:2] == (0, "ARD"), r
     assert (there.path / "state").read_text() == "running"
+
+
+@pytest.mark.parametrize("fault", [None, f"{AFTER_RESTORE}:kill"])
+def test_an_emulator_has_no_part_in_the_link(there, fault):
+    """It lives as long as the guest: a sender would wait for the link's
+    end, and with a receiver that was killed for its answer."""
+    there.put("emulator", "")
+    r, start = Receiver(there, fault), time.monotonic()
+    rc, heard, _ = r.receive()
+    emulator = int((there.path / "emulator").read_text())
+    try:
+        assert (rc, heard) == ((-signal.SIGKILL, "A") if fault
+                               else (0, "ARD"))
+        assert r.ended and time.monotonic() < start + 20    # of 60
+    finally:
+        os.kill(emulator, signal.SIGKILL)

@@ -82,13 +82,33 @@ static void put_command(const struct command *c)
     puts("        ;;");
 }
 
+/*
+ * Names come from outside, so the shell must not expand them: they are
+ * read a line at a time, and readline quotes what it inserts, but for
+ * names with a $ or a `, which bash 5.2 leaves as they are.
+ */
+static void put_domains(void)
+{
+    puts("_xl_ext_domains()\n{\n"
+         "    local name start=${1#[\\\"\\']}\n"
+         "    # What was typed without a quote may have a \\ in it.\n"
+         "    [ \"$start\" != \"$1\" ] || IFS= read start <<< \"$1\"\n"
+         "    while IFS= read -r name; do\n"
+         "        [[ $name != *[\\$\\`]* && $name = \"$start\"* ]] &&\n"
+         "            COMPREPLY+=(\"$name\")\n"
+         "    done < <(xl list 2> /dev/null |"
+         " sed -nE '3,$s/( +[^ ]+){5} *$//p')\n"
+         "}\n");
+}
+
 void command_completion(void)
 {
     const struct command *const *g, *c;
 
     puts("# bash completion for xl-ext, printed by xl-ext --completion"
-         " bash\n"
-         "_xl_ext()\n{\n"
+         " bash");
+    put_domains();
+    puts("_xl_ext()\n{\n"
          "    local cur=\"${COMP_WORDS[COMP_CWORD]}\" words= options="
          " what= command\n"
          "    local last=\"${COMP_WORDS[COMP_CWORD - 1]}\"\n"
@@ -123,20 +143,21 @@ void command_completion(void)
          "            [ \"${COMP_WORDS[2]}\" = -- ] && i=3\n"
          "            _command_offset $i\n"
          "        else\n"
-         "            COMPREPLY=($(compgen -c -- \"$cur\"))\n"
+         "            mapfile -t COMPREPLY < <(compgen -c -- \"$cur\")\n"
          "        fi\n"
          "        ;;\n"
          "    *:-*)\n"
          "        COMPREPLY=($(compgen -W \"$options\" -- \"$cur\"))\n"
          "        ;;\n"
          "    domain*:*)\n"
-         "        words=$(xl list 2> /dev/null | sed -n"
-         " '3,$s/ .*//p')\n"
-         "        COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+         "        _xl_ext_domains \"$cur\"\n"
          "        [ $what = domain ] ||\n"
-         "            COMPREPLY+=($(compgen -f -- \"$cur\"))\n"
+         "            mapfile -t -O ${#COMPREPLY[@]} COMPREPLY"
+         " < <(compgen -f -- \"$cur\")\n"
          "        ;;\n"
-         "    file:*) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
+         "    file:*)\n"
+         "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+         "        ;;\n"
          "    esac\n"
          "}\n"
          "complete -o filenames -F _xl_ext xl-ext");

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-only
 """xl-ext without a hypervisor: usage, the policy, run, completion."""
 
+import contextlib
 import json
 import os
+import pty
 import stat
 import subprocess
 
@@ -255,10 +257,13 @@ def test_run_says_what_it_cannot_run():
 # ---- completion
 
 
-def complete(tmp_path, *words):
+def complete(tmp_path, *words, domains=("web", "db")):
     """What bash would offer for the last of the words."""
-    script(tmp_path / "xl", "echo Name ID\necho Domain-0 0\necho web 5\n"
-           "echo db 7")
+    (tmp_path / "list").write_text("".join(
+        ["Name ID Mem VCPUs State Time(s)\n", *(
+            f"{name:40} {i:5} {1024:5} {2:5}     -b----  {3.5:8.1f}\n"
+            for i, name in enumerate(["Domain-0", *domains]))]))
+    script(tmp_path / "xl", f"cat {tmp_path}/list")
     line = ["xl-ext", *words]
     program = (
         'source <("$XL_EXT" --completion bash)\n'
@@ -269,7 +274,7 @@ def complete(tmp_path, *words):
                        env={**os.environ, "XL_EXT": str(XL_EXT),
                             "PATH": f"{tmp_path}:{os.environ['PATH']}"})
     assert p.stderr == ""
-    return set(p.stdout.split())
+    return set(filter(None, p.stdout.splitlines()))
 
 
 def test_completion(tmp_path):
@@ -286,6 +291,47 @@ def test_completion(tmp_path):
     assert complete(tmp_path, "image", "verify",
                     f"{tmp_path}/x") == {f"{tmp_path}/xl"}
     assert complete(tmp_path, "--completion", "") == {"bash"}
+
+
+def test_completion_of_names_from_outside(tmp_path):
+    """Whoever names a guest must not have the shell of who presses Tab."""
+    made = tmp_path / "made"
+    named = {"a'b", "*", "my guest", 'c"d', "e\\f", "web"}
+    evil = {f"$(touch${{IFS}}{made})", f"`touch${{IFS}}{made}`", "g$h"}
+    for words in (["memory"], ["save"]):
+        offered = complete(tmp_path, *words, "", domains=named | evil)
+        assert named <= offered and not offered & evil
+        assert complete(tmp_path, *words, "a\\'", domains=named) == {"a'b"}
+        for typed in ("my\\ g", "'my g", '"my g'):
+            assert complete(tmp_path, *words, typed, domains=named) == \
+                {"my guest"}
+    assert not made.exists()
+    (tmp_path / "my *").touch()
+    assert complete(tmp_path, "restore", f"{tmp_path}/my") == {
+        f"{tmp_path}/my *"}
+
+
+def test_completion_inserts_a_name_as_one_word(tmp_path):
+    """By bash itself, on a terminal."""
+    named = ["a'b", "c *", "d&e", "f;g"]
+    complete(tmp_path, "", domains=named)       # makes the list
+    (tmp_path / "rc").write_text(
+        f"PATH={tmp_path}:$PATH\n. <({XL_EXT} --completion bash)\n"
+        f'xl-ext() {{ printf "%s\\n" "$@" >> {tmp_path}/words; }}\n')
+    pid, terminal = pty.fork()
+    if not pid:
+        os.execvp("bash", ["bash", "--noprofile", "--rcfile",
+                           str(tmp_path / "rc"), "-i"])
+    for name in named:
+        os.write(terminal, f"xl-ext thaw {name[0]}\t\n".encode())
+    os.write(terminal, b"exit\n")
+    with contextlib.suppress(OSError):          # its other end is closed
+        while os.read(terminal, 4096):
+            pass
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    assert (tmp_path / "words").read_text().splitlines() == [
+        word for name in named for word in ("thaw", name)]
 
 
 def test_completion_of_files_where_they_can_stand(tmp_path):

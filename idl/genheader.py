@@ -17,8 +17,9 @@ does, so that it can be called twice. T_copy() initialises dst first and \
 copies all that src owns; it %s, and dst is then as T_init() leaves it.
 
 T_to_json() returns text that the caller frees, or NULL with errno: EINVAL \
-for an enum field without a word, EILSEQ for a string that is not UTF-8, \
-ENOMEM. T_from_json() initialises p first; a field that is missing keeps \
+for an enum field without a word, ENOMEM, or EILSEQ where a string that "must \
+be UTF-8" is not; in any other string each octet that is not part of UTF-8 \
+becomes a ?. T_from_json() initialises p first; a field that is missing keeps \
 its default. %s p is then as T_init() leaves it."""
 
 JSON_FAILS = {
@@ -42,6 +43,8 @@ def field_text(f):
         text += f" ({f.unit})"
     if f.type.kind == "uint" and (f.min or f.max != f.type.max):
         text += f"; from {f.min} to {f.max}"
+    if f.exact:
+        text += "; must be UTF-8"
     if f.default is not None:
         text += f"; default {str(f.default).lower()}"
     return text

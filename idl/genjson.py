@@ -15,6 +15,8 @@ def put_value(t, expr):
 
 def put_field(f):
     out = [f'lxe__json_put_key(o, "{f.name}");']
+    if f.exact:
+        return out + [f"lxe__json_put_exact(o, p->{f.name});"]
     if f.late:
         return [f"if (p->{f.name}) {{",
                 *("    " + line for line in

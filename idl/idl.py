@@ -118,10 +118,10 @@ class Array(Type):
 
 class Field:
     def __init__(self, name, type, doc, *, unit="", default=None, min=0,
-                 max=None, at=None, all_ones="", late=False):
+                 max=None, at=None, all_ones="", late=False, exact=False):
         self.name, self.type, self.doc, self.unit = name, type, doc, unit
         self.default, self.at, self.all_ones = default, at, all_ones
-        self.late = late
+        self.late, self.exact = late, exact
         self.min = min
         self.max = max
         if isinstance(type, UInt) and max is None:
@@ -157,6 +157,8 @@ class Field:
         if self.late and (t.kind != "bool" or self.default):
             raise IdlError(f"{what}: only a bool that is false by default"
                            " can be late")
+        if self.exact and t.kind != "string":
+            raise IdlError(f"{what}: only a string can be exact")
         if t.kind not in ("uint", "bool", "enum") and self.default:
             raise IdlError(f"{what}: a {t.kind} has no default")
 

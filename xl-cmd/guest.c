@@ -132,27 +132,6 @@ static void describe(const struct guest *g)
                       o->file ? o->file : "");
 }
 
-static void make_ascii(char *text)
-{
-    for (; text && *text; text++)
-        if (*text & 0x80)
-            *text = '?';
-}
-
-/* A file may have a name that is no UTF-8, which JSON must be. */
-static char *outcome_json(libxl_ext_outcome *o)
-{
-    char *json = libxl_ext_outcome_to_json(o);
-
-    if (json || errno != EILSEQ)
-        return json;
-    make_ascii(o->guest);
-    make_ascii(o->host);
-    make_ascii(o->file);
-    make_ascii(o->error);
-    return libxl_ext_outcome_to_json(o);
-}
-
 void guest_free(struct guest *g)
 {
     guest_progress_end(g);
@@ -174,7 +153,8 @@ int guest_close(struct guest *g)
     if (g->op)
         libxl_ext_operation_result_copy(&g->outcome.result,
                                         libxl_ext_op_result(g->op));
-    if (g->json && command_json(g->call, outcome_json(&g->outcome)))
+    if (g->json && command_json(g->call,
+                                libxl_ext_outcome_to_json(&g->outcome)))
         rc = EXIT_CANNOT;
     describe(g);
     guest_free(g);

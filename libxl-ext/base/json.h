@@ -41,8 +41,10 @@ void lxe__json_close_array(struct lxe__json_out *o);
 void lxe__json_put_key(struct lxe__json_out *o, const char *key);
 void lxe__json_put_uint(struct lxe__json_out *o, uint64_t n);
 void lxe__json_put_bool(struct lxe__json_out *o, bool b);
-/* NULL is null. */
+/* NULL is null; each octet that is not part of UTF-8 becomes a ?. */
 void lxe__json_put_string(struct lxe__json_out *o, const char *s);
+/* NULL is null; what is not UTF-8 is a failure, EILSEQ. */
+void lxe__json_put_exact(struct lxe__json_out *o, const char *s);
 /* NULL, an enum without a word, is a failure. */
 void lxe__json_put_word(struct lxe__json_out *o, const char *word);
 void lxe__json_put_uuid(struct lxe__json_out *o, const uint8_t uuid[16]);

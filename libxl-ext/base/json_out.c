@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -12,9 +13,8 @@
 
 static void keep(struct lxe__json_out *o, yajl_gen_status s)
 {
-    if (o->code || s == yajl_gen_status_ok)
-        return;
-    o->code = s == yajl_gen_invalid_string ? EILSEQ : EINVAL;
+    if (!o->code && s != yajl_gen_status_ok)
+        o->code = EINVAL;
 }
 
 void lxe__json_begin(struct lxe__json_out *o)
@@ -26,7 +26,6 @@ void lxe__json_begin(struct lxe__json_out *o)
         return;
     }
     yajl_gen_config(o->gen, yajl_gen_beautify, 1);
-    yajl_gen_config(o->gen, yajl_gen_validate_utf8, 1);
 }
 
 void lxe__json_open_map(struct lxe__json_out *o)
@@ -74,15 +73,73 @@ void lxe__json_put_bool(struct lxe__json_out *o, bool b)
         keep(o, yajl_gen_bool(o->gen, b));
 }
 
-void lxe__json_put_string(struct lxe__json_out *o, const char *s)
+/*
+ * How many octets the character at @s has; 0 where it is not UTF-8.
+ * yajl's own check takes what is longer than it has to be, surrogates and
+ * what is above U+10FFFF.
+ */
+static size_t character(const unsigned char *s)
 {
+    size_t len = *s < 0x80 ? 1 : *s < 0xc2 ? 0 : *s < 0xe0 ? 2 :
+        *s < 0xf0 ? 3 : *s < 0xf5 ? 4 : 0, i;
+    unsigned char least = *s == 0xe0 ? 0xa0 : *s == 0xf0 ? 0x90 : 0x80;
+    unsigned char most = *s == 0xed ? 0x9f : *s == 0xf4 ? 0x8f : 0xbf;
+
+    for (i = 1; i < len; i++) {
+        if (s[i] < least || s[i] > most)
+            return 0;
+        least = 0x80;
+        most = 0xbf;
+    }
+    return len;
+}
+
+/* True where all of it was UTF-8; what was not is a ? then. */
+static bool make_utf8(char *text)
+{
+    bool all = true;
+    size_t len;
+
+    for (; *text; text += len) {
+        len = character((const unsigned char *)text);
+        if (len)
+            continue;
+        *text = '?';
+        len = 1;
+        all = false;
+    }
+    return all;
+}
+
+static void put_text(struct lxe__json_out *o, const char *s, bool exact)
+{
+    char *copy;
+
     if (o->code)
         return;
-    if (!s)
+    if (!s) {
         keep(o, yajl_gen_null(o->gen));
+        return;
+    }
+    copy = strdup(s);
+    if (!copy)
+        o->code = ENOMEM;
+    else if (!make_utf8(copy) && exact)
+        o->code = EILSEQ;
     else
-        keep(o, yajl_gen_string(o->gen, (const unsigned char *)s,
-                                strlen(s)));
+        keep(o, yajl_gen_string(o->gen, (unsigned char *)copy,
+                                strlen(copy)));
+    free(copy);
+}
+
+void lxe__json_put_string(struct lxe__json_out *o, const char *s)
+{
+    put_text(o, s, false);
+}
+
+void lxe__json_put_exact(struct lxe__json_out *o, const char *s)
+{
+    put_text(o, s, true);
 }
 
 void lxe__json_put_word(struct lxe__json_out *o, const char *word)

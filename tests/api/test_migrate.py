@@ -253,6 +253,16 @@ def test_a_host_that_is_a_command_is_not_asked(migration):
     assert migration.said("begun") == "\n"
 
 
+def test_a_name_that_would_arrive_as_another_is_refused(migration):
+    """What the peer reads is JSON, and that is UTF-8."""
+    migration.world.put("store/local/domain/5/name", b"caf\xe9")
+    p = subprocess.run(
+        [BUILD / "xl-ext", "migrate", f"-s{migration.world.path}/ssh", "5",
+         "beta"], env=migration.world.env, capture_output=True, check=False)
+    assert p.returncode == 2 and b"the offer: Invalid" in p.stderr, p
+    assert migration.said("offer") is None and migration.state == "running"
+
+
 def test_it_keeps_its_id(migration):
     for args, domid in ([], None), (["-D"], 5):
         migration.world.put("state", "running")

@@ -156,6 +156,17 @@ def test_a_file_of_any_name(host, name):
     assert b"web is on no host; its image is " in last, p
 
 
+@pytest.mark.parametrize("args", [
+    ["memory"], ["memory", "5"], ["policy", "5"],
+    ["save", "-c", "5", "image"]], ids=lambda a: " ".join(a))
+def test_a_guest_of_any_name(host, args):
+    """One whose name is no UTF-8 must not hide what is said of others."""
+    host.put("store/local/domain/5/name", b"caf\xe9")
+    p = xl_ext(host, *args, "--json", cwd=host.path)
+    assert p.returncode == 0 and p.stderr.count(b"\n") <= 1, p
+    assert "caf?" in json.dumps(json.loads(p.stdout)), p
+
+
 def test_an_error_of_any_name_is_one_line(host):
     p = xl_ext(host, "save", "web", "/nonexistent/a\nb\x1b[2J")
     assert p.returncode == 2

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <libxl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,19 +76,70 @@ static void what_is_missing_keeps_its_default(void)
 static void what_has_no_json_is_an_error(void)
 {
     libxl_ext_progress p;
-    libxl_ext_verdict v;
+    libxl_ext_migrate_offer o;
 
     libxl_ext_progress_init(&p);
     p.phase = 1000;
     errno = 0;
     CU_ASSERT_PTR_NULL(libxl_ext_progress_to_json(&p));
     CU_ASSERT_EQUAL(errno, EINVAL);
-    libxl_ext_verdict_init(&v);
-    v.reason = strdup("\xff");
+    libxl_ext_migrate_offer_init(&o);
+    o.config = strdup("caf\xe9");
     errno = 0;
-    CU_ASSERT_PTR_NULL(libxl_ext_verdict_to_json(&v));
+    CU_ASSERT_PTR_NULL(libxl_ext_migrate_offer_to_json(&o));
     CU_ASSERT_EQUAL(errno, EILSEQ);
-    libxl_ext_verdict_dispose(&v);
+    libxl_ext_migrate_offer_dispose(&o);
+}
+
+static void put(const char *text, const char *expected)
+{
+    struct lxe__json_out o;
+    char *json, quoted[64];
+
+    snprintf(quoted, sizeof(quoted), "\"%s\"\n", expected);
+    lxe__json_begin(&o);
+    lxe__json_put_string(&o, text);
+    json = lxe__json_end(&o);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(json);
+    CU_ASSERT_STRING_EQUAL(json, quoted);
+    free(json);
+    lxe__json_begin(&o);
+    lxe__json_put_exact(&o, text);
+    errno = 0;
+    json = lxe__json_end(&o);
+    CU_ASSERT_EQUAL(!json, !!strcmp(text, expected));
+    CU_ASSERT_EQUAL(errno, json ? 0 : EILSEQ);
+    free(json);
+}
+
+static void what_is_no_utf8_becomes_question_marks(void)
+{
+    size_t i;
+    static const struct { const char *text, *expected; } of[] = {
+        { "", "" }, { "caf\xc3\xa9", "caf\xc3\xa9" },
+        /* The first and the last of each length, and around surrogates. */
+        { "\xc2\x80\xdf\xbf", "\xc2\x80\xdf\xbf" },
+        { "\xe0\xa0\x80\xef\xbf\xbf", "\xe0\xa0\x80\xef\xbf\xbf" },
+        { "\xed\x9f\xbf\xee\x80\x80", "\xed\x9f\xbf\xee\x80\x80" },
+        { "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf",
+          "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf" },
+        /* Another character set, and octets that begin nothing. */
+        { "caf\xe9", "caf?" }, { "caf\xe9!", "caf?!" },
+        { "\x80\xbf\xc0\xc1\xf5\xfe\xff", "???????" },
+        /* Longer than they have to be. */
+        { "\xc0\xaf", "??" }, { "\xc1\xbf", "??" },
+        { "\xe0\x9f\xbf", "???" }, { "\xf0\x8f\xbf\xbf", "????" },
+        /* Surrogates, and what is above U+10FFFF. */
+        { "\xed\xa0\x80", "???" }, { "\xed\xbf\xbf", "???" },
+        { "\xf4\x90\x80\x80", "????" }, { "\xf5\x80\x80\x80", "????" },
+        /* Cut, at the end and ahead of another. */
+        { "\xc3", "?" }, { "\xe2\x82", "??" },
+        { "\xf0\x9f\x98", "???" },
+        { "\xe2\x82\xc3\xa9", "??\xc3\xa9" }, { "\xe2(\xa1", "?(?" },
+    };
+
+    for (i = 0; i < sizeof(of) / sizeof(of[0]); i++)
+        put(of[i].text, of[i].expected);
 }
 
 static void a_bad_element_is_named_and_what_was_read_is_freed(void)
@@ -218,6 +270,8 @@ LXE_SUITE(json,
     { "what is missing keeps its default",
       what_is_missing_keeps_its_default },
     { "what has no JSON is an error", what_has_no_json_is_an_error },
+    { "what is no UTF-8 becomes question marks",
+      what_is_no_utf8_becomes_question_marks },
     { "a bad element is named and what was read is freed",
       a_bad_element_is_named_and_what_was_read_is_freed },
     { "what is shown of a value is short and clean",

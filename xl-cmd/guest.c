@@ -9,10 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "domain.h"
 #include "guest.h"
+
+/* xl lets 2 s pass, and libxl takes some to make a domain. */
+#define REBOOT_MS 5000
+#define REBOOT_LOOK_MS 100
 
 /*----- signals -----*/
 
@@ -117,7 +122,11 @@ static void describe(const struct guest *g)
 
     if (!o->host && o->state != LIBXL_EXT_GUEST_STATE_GONE)
         return;         /* nothing was done, nothing was looked at */
-    if (o->host && !o->domid)   /* of another host nobody said it */
+    if (g->ended && !o->host)
+        command_error(g->call, "domain %u of %s ended meanwhile (rebooted,"
+                      " powered off or destroyed): see \"xl list\"",
+                      g->ended, name);
+    else if (o->host && !o->domid)  /* of another host nobody said it */
         command_error(g->call, "%s is on %s, %s", name, o->host,
                       libxl_ext_guest_state_to_string(o->state));
     else if (!o->host)
@@ -161,13 +170,24 @@ int guest_close(struct guest *g)
     return rc;
 }
 
+void guest_know(struct guest *g, uint32_t domid)
+{
+    libxl_dominfo info;
+
+    g->outcome.guest = libxl_domid_to_name(g->libxl, domid);
+    libxl_dominfo_init(&info);
+    if (!libxl_domain_info(g->libxl, &info, domid))
+        g->uuid = info.uuid;
+    libxl_dominfo_dispose(&info);
+}
+
 int guest_find(struct guest *g, const char *text, uint32_t *domid_r)
 {
     if (libxl_ext_domain_find(g->ctx, text, domid_r)) {
         guest_error(g, "%s", libxl_ext_error(g->ctx));
         return -1;
     }
-    g->outcome.guest = libxl_domid_to_name(g->libxl, *domid_r);
+    guest_know(g, *domid_r);
     return 0;
 }
 
@@ -288,4 +308,31 @@ void guest_look_for(struct guest *g, const libxl_uuid *uuid)
             guest_look(g, list[i].domid);
     if (list)
         libxl_dominfo_list_free(list, nr);
+}
+
+/* Gone, about to be, or not yet all of the new one. */
+static bool may_reboot(const libxl_ext_outcome *o, uint32_t domid)
+{
+    return o->state == LIBXL_EXT_GUEST_STATE_GONE ||
+        o->state == LIBXL_EXT_GUEST_STATE_SHUTDOWN ||
+        (o->state == LIBXL_EXT_GUEST_STATE_PAUSED && o->domid != domid);
+}
+
+void guest_look_after(struct guest *g, uint32_t domid)
+{
+    const struct timespec look = { .tv_nsec = REBOOT_LOOK_MS * 1000000L };
+    int i;
+
+    guest_look(g, domid);
+    for (i = 0; i < REBOOT_MS / REBOOT_LOOK_MS && !guest_signalled &&
+         may_reboot(&g->outcome, domid); i++) {
+        nanosleep(&look, NULL);
+        guest_look(g, domid);
+        /* Nil is domain 0's. */
+        if (g->outcome.state == LIBXL_EXT_GUEST_STATE_GONE &&
+            !libxl_uuid_is_nil(&g->uuid))
+            guest_look_for(g, &g->uuid);
+    }
+    if (g->outcome.state == LIBXL_EXT_GUEST_STATE_GONE)
+        g->ended = domid;
 }

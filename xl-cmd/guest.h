@@ -26,6 +26,8 @@ struct guest {
     libxl_ext_phase phase;      /* shown last */
     long sent;                  /* when, by this host's uptime in s */
     bool sent_paused;           /* to be left so there */
+    libxl_uuid uuid;            /* of guest_know() */
+    uint32_t ended;             /* guest_look_after()'s; 0: none */
     libxl_ext_outcome outcome;
 };
 
@@ -62,10 +64,10 @@ int guest_close(struct guest *g);
 /* Without a last word: for commands that are not about one guest. */
 void guest_free(struct guest *g);
 
-/*
- * The domain that @text means, and its name for the outcome; -1 with a
- * line.
- */
+/* The name of @domid for the outcome, and the uuid to look for. */
+void guest_know(struct guest *g, uint32_t domid);
+
+/* The domain that @text means, known; -1 with a line. */
 int guest_find(struct guest *g, const char *text, uint32_t *domid_r);
 
 /* Keeps the first error for the outcome and says it at once. */
@@ -100,6 +102,13 @@ int guest_resume(struct guest *g, uint32_t domid);
 void guest_look(struct guest *g, uint32_t domid);
 /* The same of the guest with @uuid, if it is here. */
 void guest_look_for(struct guest *g, const libxl_uuid *uuid);
+/*
+ * The same of @domid, known, when what was to be done with it failed.  A
+ * guest that rebooted meanwhile is made anew by whoever waits for its end,
+ * under another id: it is looked for until then, for a bound, or until a
+ * signal comes.
+ */
+void guest_look_after(struct guest *g, uint32_t domid);
 
 /* progress.c: is standard error a terminal that can show a bar? */
 bool guest_progress_tty(void);

@@ -297,10 +297,12 @@ static libxl_ext_migrate_end settle(struct guest *g, const char *host,
 static void end_migrate(struct guest *g, uint32_t domid, const char *host,
                         libxl_ext_migrate_end end)
 {
-    guest_look(g, domid);
     g->outcome.migrated = end;
-    if (end != LIBXL_EXT_MIGRATE_END_THERE)
+    if (end != LIBXL_EXT_MIGRATE_END_THERE) {
+        guest_look_after(g, domid);
         return;
+    }
+    guest_look(g, domid);
     free(g->outcome.host);
     g->outcome.host = strdup(host);
     g->outcome.domid = 0;
@@ -418,7 +420,7 @@ static int run_migrate(const struct command_call *call)
         return guest_close(&g);
     if (find(&g, call->args[0], &domid))
         return guest_close(&g);
-    g.outcome.guest = libxl_domid_to_name(g.libxl, domid);
+    guest_know(&g, domid);
     if (is_away(&g, domid, g.outcome.guest))
         settle_late(&g, domid, way.host);
     else

@@ -132,8 +132,10 @@ static int run_save(const struct command_call *call)
         guest_error(&g, "--json and an image on standard output exclude"
                     " each other");
     } else if (!guest_find(&g, call->args[0], &domid)) {
-        save(&g, domid, call->args[1]);
-        guest_look(&g, domid);
+        if (save(&g, domid, call->args[1]))
+            guest_look_after(&g, domid);
+        else
+            guest_look(&g, domid);
     }
     return guest_close(&g);
 }

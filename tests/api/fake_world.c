@@ -23,6 +23,8 @@
  *               while another holds libxl's lock on it
  *   emulator    where it is there, a restore starts a process that lives on,
  *               and writes its id into it
+ *   reboots     where it is there, the domain ends while libxl suspends it
+ *   second      the state of domain 6, which has the uuid of domain 5
  *   chatty      where it is there, libxl says something when it suspends
  *   unsynced    where it is there, no directory can be synced (CIFS)
  *   capabilities   of Xen's physinfo, a number; without it: all
@@ -516,14 +518,19 @@ int libxl_domain_rename(libxl_ctx *ctx, uint32_t domid,
     return ok && write_text(NAME_NODE, new_name) ? 0 : ERROR_FAIL;
 }
 
+static bool file_says(const char *name, const char *word)
+{
+    char *text = read_text(name);
+    bool is = text && !strncmp(text, word, strlen(word));
+
+    free(text);
+    return is;
+}
+
 /* How the fake domain is, as libxl would say it. */
 static bool is_state(const char *word)
 {
-    char *state = read_text("state");
-    bool is = state && !strncmp(state, word, strlen(word));
-
-    free(state);
-    return is;
+    return file_says("state", word);
 }
 
 int libxl_name_to_domid(libxl_ctx *ctx, const char *name, uint32_t *domid)
@@ -595,6 +602,7 @@ libxl_dominfo *libxl_list_domain(libxl_ctx *ctx, int *nr_r)
     libxl_dominfo *list = calloc(2, sizeof(*list));
 
     *nr_r = list && !libxl_domain_info(ctx, list, 5);
+    *nr_r += list && !libxl_domain_info(ctx, list + *nr_r, 6);
     return list;
 }
 
@@ -611,14 +619,16 @@ int libxl_domain_unpause(libxl_ctx *ctx, uint32_t domid,
 int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
 {
     (void)ctx;
-    if (domid != 5 || is_state("gone"))
+    if (domid == 6 ? !in_place("second") : domid != 5 || is_state("gone"))
         return ERROR_DOMAIN_NOTFOUND;
     info->domid = domid;
     memset(info->uuid.uuid, 0, 16);
     info->uuid.uuid[15] = 5;
     info->cpu_time = read_number("cpu_time", 0);
-    info->paused = is_state("paused");
-    info->shutdown = is_state("suspended") || is_state("ended");
+    info->paused = domid == 6 ? file_says("second", "paused")
+                              : is_state("paused");
+    info->shutdown = domid == 5 && (is_state("suspended") ||
+                                    is_state("ended"));
     info->shutdown_reason = is_state("ended") ?
         LIBXL_SHUTDOWN_REASON_REBOOT : LIBXL_SHUTDOWN_REASON_SUSPEND;
     return 0;
@@ -654,6 +664,10 @@ int libxl_domain_suspend(libxl_ctx *ctx, uint32_t domid, int fd, int flags,
     (void)how;
     if (in_place("chatty"))
         fputs("libxl: warning: it is slow\n", stderr);
+    if (in_place("reboots")) {
+        write_text("state", "gone");
+        return ERROR_FAIL;
+    }
     return write_text("state", "suspended") ? 0 : ERROR_FAIL;
 }
 

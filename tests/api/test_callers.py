@@ -2,6 +2,7 @@
 """What a caller hands to xl-ext, and what it does to it: descriptors that
 are closed, signals, pipes that hang."""
 
+import json
 import os
 import signal
 import struct
@@ -322,3 +323,63 @@ def test_a_guest_that_reboots_is_made_anew(calls, times):
         assert made.read_text() == "web"
         made.unlink()
     assert len(calls.monitors()) == 1
+
+
+# ---- a guest that ends meanwhile
+
+
+@pytest.fixture(params=["save", "migrate"])
+def command(request, calls):
+    calls.world.put("reboots", "")
+    if request.param == "save":
+        return ["save", "--json", "web", calls.world.path / "image"]
+    # No peer of its own: it takes the guest, and no more comes of it.
+    calls.world.put("peer", """#!/usr/bin/python3
+import os, struct, sys
+os.write(1, b"xl-ext migration receiver ready, protocol 1\\n")
+sys.stdin.buffer.read(struct.unpack("<II", sys.stdin.buffer.read(8))[1])
+os.write(1, struct.pack("<II", ord("A"), 18) + b'{"accepted": true}')
+sys.stdin.buffer.read()
+""")
+    (calls.world.path / "peer").chmod(0o700)
+    return ["migrate", "--json", f"-senv -u LD_PRELOAD"
+            f" {calls.world.path}/peer", "web", "beta"]
+
+
+def last_line(p):
+    out, err = p.communicate(timeout=PATIENCE)
+    assert p.returncode == 2, err
+    outcome = json.loads(out)
+    return err.decode().splitlines()[-1], outcome["state"], outcome["domid"]
+
+
+def test_a_guest_that_reboots_meanwhile_is_found(calls, command):
+    """As another domain, which whoever waits for its end makes."""
+    p = calls.start(*command, stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE)
+    wait_for(lambda: calls.state == "gone")
+    time.sleep(2)
+    calls.world.put("second", "paused")     # as while it is made
+    time.sleep(0.5)
+    calls.world.put("second", "running")
+    line, *outcome = last_line(p)
+    assert line.startswith(f"xl-ext {command[0]}: web is on ")
+    assert line.endswith(", domain 6, running")
+    assert outcome == ["running", 6]
+
+
+@pytest.mark.parametrize("sig", [None, signal.SIGINT])
+def test_a_guest_that_ends_meanwhile_is_not_called_lost(calls, command,
+                                                        sig):
+    p = calls.start(*command, stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE)
+    wait_for(lambda: calls.state == "gone")
+    time.sleep(1)
+    start = time.monotonic()
+    if sig:
+        p.send_signal(sig)
+    line, *outcome = last_line(p)
+    assert (time.monotonic() < start + 2) == bool(sig)
+    assert line == f"xl-ext {command[0]}: domain 5 of web ended meanwhile" \
+        ' (rebooted, powered off or destroyed): see "xl list"'
+    assert outcome == ["gone", 0]

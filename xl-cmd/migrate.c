@@ -269,7 +269,7 @@ static libxl_ext_migrate_end settle(struct guest *g, const char *host,
 {
     bool can_ask = !is_command(g->call->values[OPT_SHELL]);
     char uuid[LIBXL_UUID_FMTLEN + 1] = "";
-    time_t until = time(NULL) + ASK_S;
+    long until = uptime() + ASK_S;
     libxl_dominfo info;
     int r = -1;
 
@@ -280,7 +280,7 @@ static libxl_ext_migrate_end settle(struct guest *g, const char *host,
     libxl_dominfo_dispose(&info);
     /* One that came too late to cancel is not meant for this. */
     guest_signalled = 0;
-    while (can_ask && *uuid && r < 0 && time(NULL) < until &&
+    while (can_ask && *uuid && r < 0 && uptime() < until &&
            !guest_signalled) {
         r = ask_once(g, host, uuid);
         if (r < 0 && !guest_signalled)

@@ -21,10 +21,11 @@
  *               is aborted
  *   config_hangs  while it is there, its configuration is not told: as
  *               while another holds libxl's lock on it
- *   emulator    where it is there, a restore starts a process that lives on,
- *               and writes its id into it
+ *   emulator    where it is there, a restore starts a process that lives
+ *               on, and writes its id into it
  *   reboots     where it is there, the domain ends while libxl suspends it
  *   second      the state of domain 6, which has the uuid of domain 5
+ *   clock       by how many seconds the clock was stepped
  *   chatty      where it is there, libxl says something when it suspends
  *   unsynced    where it is there, no directory can be synced (CIFS)
  *   capabilities   of Xen's physinfo, a number; without it: all
@@ -61,6 +62,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -162,6 +164,18 @@ static void *map_file(const char *name)
     page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     return page;
+}
+
+/* The clock that an administrator sets. */
+time_t time(time_t *t)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_sec += read_number("clock", 0);
+    if (t)
+        *t = now.tv_sec;
+    return now.tv_sec;
 }
 
 /*----- Xen -----*/

@@ -109,6 +109,12 @@ class Migration:
         path = self.world.path / name
         return path.read_text() if path.exists() else None
 
+    def wait_until_asked(self):
+        end = time.monotonic() + 20
+        while not self.said("asked"):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
     @property
     def state(self):
         return self.said("state")
@@ -357,10 +363,7 @@ def test_asking_can_be_left(migration):
     migration.world.put("silent", "")
     migration.world.put("hang", "")
     p = migration.start()
-    end = time.monotonic() + 20
-    while not migration.said("asked"):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    migration.wait_until_asked()
     p.send_signal(signal.SIGINT)
     _, err = p.communicate(timeout=20)
     assert p.returncode == 2, err
@@ -370,6 +373,19 @@ def test_asking_can_be_left(migration):
     migration.world.put("answer", "running")
     migration.run()
     assert migration.state == "gone"
+
+
+def test_it_is_asked_on_when_the_clock_is_stepped(migration):
+    """By an hour, which is no hour that anybody waited."""
+    migration.world.put("silent", "")
+    p = migration.start()
+    migration.wait_until_asked()
+    migration.world.put("clock", "3600")
+    time.sleep(3)
+    assert p.poll() is None
+    migration.world.put("answer", "running")
+    _, err = p.communicate(timeout=20)
+    assert p.returncode == 0 and "web is on beta" in err, err
 
 
 def test_a_copy_that_cannot_be_destroyed_is_said(migration):

@@ -162,13 +162,15 @@ int save_file_keep(struct guest *g, struct save_file *im)
         guest_error(g, "cannot keep %s: %s", im->file, strerror(errno));
         return -1;
     }
-    if (im->part[0] && sync_directory(im->file)) {
-        guest_error(g, "cannot sync the directory of %s: %s", im->file,
-                    strerror(errno));
-        return -1;
-    }
+    if (!im->part[0])
+        return 0;
     im->part[0] = '\0';
-    return 0;
+    if (!sync_directory(im->file))
+        return 0;
+    guest_error(g, "cannot sync the directory of %s: %s: the file has been"
+                " replaced, and is only a copy of the guest, which goes on"
+                " here", im->file, strerror(errno));
+    return -1;
 }
 
 void save_file_close(struct save_file *im)

@@ -26,7 +26,11 @@ struct save_file {
 int save_file_open(struct guest *g, struct save_file *im,
                    const char *file);
 
-/* On the disk and under its name, or -1 with the old file untouched. */
+/*
+ * On the disk and under its name.  -1, with a line: the old file is
+ * untouched, unless the line says that it has been replaced, because only
+ * its directory could not be synced.  The guest must go on then.
+ */
 int save_file_keep(struct guest *g, struct save_file *im);
 
 /* Removes what was not kept. */

@@ -28,6 +28,7 @@
  *   clock       by how many seconds the clock was stepped
  *   chatty      where it is there, libxl says something when it suspends
  *   unsynced    where it is there, no directory can be synced (CIFS)
+ *   unsyncable  the same, for a disk that is broken
  *   capabilities   of Xen's physinfo, a number; without it: all
  *   store/PATH  xenstore: a file a node
  *   logdirty    whether Xen's log-dirty mode is on or off
@@ -870,10 +871,12 @@ int open(const char *path, int flags, ...)
 
 int fsync(int fd)
 {
+    bool broken = in_place("unsyncable");
     struct stat st;
 
-    if (in_place("unsynced") && !fstat(fd, &st) && S_ISDIR(st.st_mode)) {
-        errno = EINVAL;
+    if ((broken || in_place("unsynced")) && !fstat(fd, &st) &&
+        S_ISDIR(st.st_mode)) {
+        errno = broken ? EIO : EINVAL;
         return -1;
     }
     return fdatasync(fd);

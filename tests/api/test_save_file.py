@@ -122,6 +122,21 @@ def test_a_file_system_that_cannot_sync_a_directory(host):
     assert state(host) == "gone"
 
 
+def test_a_directory_that_cannot_be_synced(host):
+    """The file is replaced by then: whoever wants the old one must know."""
+    image = host.path / "image"
+    image.write_text("old")
+    host.put("unsyncable", "")
+    p = xl_ext(host, "save", "web", image)
+    assert p.returncode == 2
+    first, last = p.stderr.decode().splitlines()
+    assert f"cannot sync the directory of {image}: Input/output error" in \
+        first and "has been replaced, and is only a copy" in first
+    assert last.endswith("domain 5, running")
+    assert image.read_bytes().startswith(b"Xen saved")
+    assert state(host) == "running" and not parts(host.path)
+
+
 def test_a_full_disk(host):
     p = xl_ext(host, "save", "web", "/dev/full")
     assert p.returncode == 2

@@ -56,8 +56,9 @@ def judged(g, stale=(), held=0):
 
 
 def with_bad_record(g):
+    """Of another uuid, and needed (M4)."""
     im = g.image()
-    record = b.memory_record(im, False)
+    record = b.memory_record(im, False, b.MANDATORY, max_pages=1 << 20)
     record.body = record.body[:8] + b"z" * 16 + record.body[24:]
     im.parts.insert(im.at("dhdr") + 1, record)
     return im

@@ -2,6 +2,8 @@
 """libvirt as Debian has it, with the plug-in switched on by what "make
 install" installs: the guests of R1 and R2 through virsh."""
 
+import json
+
 import pytest
 
 from xenlab import virsh
@@ -9,6 +11,7 @@ from xenlab.guest import SMALL, same_limits
 from xenlab.virsh import VirshGuest
 
 pytestmark = pytest.mark.drives(client="virsh", kind="pvh")
+XL_EXT = "/opt/libxl-ext/xl-ext"
 KINDS = ["pvh", "pv", "hvm"]
 
 
@@ -31,6 +34,13 @@ def virt_guest(libvirt, clean_host):
     yield make
     for g in made:
         g.destroy()
+
+
+def check_image(host, path):
+    r = host.run(f"{XL_EXT} image verify --json {path}", check=False)
+    image = json.loads(r.stdout)
+    assert image["container"] == "libvirt" and image["complete"]
+    assert image["faults"] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -56,6 +66,7 @@ def test_raised_guest(virt_guest, libvirt, kind):
     raised = g.raise_limit()
     g.save()
     assert not g.exists
+    check_image(libvirt, g.save_path)
     g.restore()
     g.wait_alive()
     same_limits(raised, g.limits())

@@ -223,7 +223,7 @@ bool lxe__task_busy(const char *device)
 {
     struct lxe__err err;
     struct flock fl;
-    int64_t place;
+    int64_t place = 0;
     bool busy;
     int fd;
 

@@ -129,6 +129,8 @@ static void on_death(int number)
  */
 static void hear_libxl(void)
 {
+    struct sigaction death = { .sa_handler = on_death,
+                               .sa_flags = SA_RESTART };
     sigset_t set;
 
     libxl = getppid();
@@ -136,7 +138,7 @@ static void hear_libxl(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGUSR1);
     signal(SIGTERM, SIG_DFL);
-    signal(SIGUSR1, on_death);
+    sigaction(SIGUSR1, &death, NULL);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 

@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api/ctx.h"
@@ -74,16 +73,7 @@ void lxe__receiver_unlock(int fd, const uint8_t uuid[16])
 
 /*----- was it let run here -----*/
 
-/* Since the host's boot, which ends all words: see LXE_RUNDIR. */
-static long uptime(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return t.tv_sec;
-}
-
-/* With the time at which it was said. */
+/* With the host's uptime at which it was said: a boot ends all words. */
 static int put_word(const uint8_t uuid[16], const char *what,
                     struct lxe__err *err)
 {
@@ -95,7 +85,7 @@ static int put_word(const uint8_t uuid[16], const char *what,
         return -1;
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
               0600);
-    r = fd < 0 ? -1 : dprintf(fd, "%ld\n", uptime());
+    r = fd < 0 ? -1 : dprintf(fd, "%ld\n", lxe__uptime_s());
     e = errno;
     if (fd >= 0)
         close(fd);
@@ -158,7 +148,7 @@ static bool was_given(const uint8_t uuid[16], uint32_t since)
     close(fd);
     said = strtol(text, &end, 10);
     return !since || *end != '\n' || end == text ||
-        uptime() - said <= (long)since + WAY_S;
+        lxe__uptime_s() - said <= (long)since + WAY_S;
 }
 
 /*
@@ -291,12 +281,12 @@ static int runs_here(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
     libxl_dominfo_list_free(list, nr);
     if (!r && was_given(uuid, since))
         *runs_r = true;
-    if (r || *runs_r || uptime() > (long)since)
+    if (r || *runs_r || lxe__uptime_s() > (long)since)
         return r;
     return lxe__err_set(&ctx->err, ENODATA, "receive: this host was booted"
                         " %ld s ago and the guest was sent %u s ago:"
-                        " nobody knows whether it ran here", uptime(),
-                        since);
+                        " nobody knows whether it ran here",
+                        lxe__uptime_s(), since);
 }
 
 int lxe__receiver_sweep(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * The monotonic clock in microseconds, as the public types have it.
+ * The monotonic clock in microseconds, as the public types have it, and
+ * the host's uptime in seconds.
  */
 #ifndef LXE_BASE_CLOCK_H
 #define LXE_BASE_CLOCK_H
@@ -14,6 +15,15 @@ static inline uint64_t lxe__now_us(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec * 1000000ULL + t.tv_nsec / 1000;
+}
+
+/* Since the boot, with the time that the host slept. */
+static inline long lxe__uptime_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return t.tv_sec;
 }
 
 #endif

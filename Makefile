@@ -91,8 +91,9 @@ SOMAP       := libxl-ext/api/libxlext.map
 PUBLIC_HDRS := include/libxl_ext.h include/libxl_ext_operation.h \
                include/libxl_ext_image.h
 
-# The daemons that run libvirt's driver for libxl.
-DAEMONS     := libvirtd virtxend
+# Services that call libxl: libvirt's daemons, and Xen's own that saves
+# and restores guests when the host goes down and comes up.
+SERVICES    := libvirtd virtxend xendomains
 
 # The programs in LIBEXECDIR; xl-ext itself is in SBINDIR.
 PROGRAMS    := libxl-ext-save-helper libxl-ext-guardian libxl-ext-qemu \
@@ -360,9 +361,9 @@ install: all
 	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	    -e 's|@VERSION@|$(VERSION)|' build-aux/xlext.pc.in \
 	    > $(DESTDIR)$(PKGCONFIGDIR)/xlext.pc
-	for d in $(DAEMONS:%=$(DESTDIR)$(SYSTEMDDIR)/%.service.d); do \
+	for d in $(SERVICES:%=$(DESTDIR)$(SYSTEMDDIR)/%.service.d); do \
 	    install -d $$d && sed -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|' \
-	        systemd/libvirt.conf.in > $$d/libxl-ext.conf || exit 1; \
+	        systemd/service.conf.in > $$d/libxl-ext.conf || exit 1; \
 	done
 	install -d $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man5 \
 	    $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8 \

@@ -24,6 +24,7 @@ def test_what_is_installed(installed):
         "share/man/man5/xl-ext.conf.5",
         "lib/systemd/system/libvirtd.service.d/libxl-ext.conf",
         "lib/systemd/system/virtxend.service.d/libxl-ext.conf",
+        "lib/systemd/system/xendomains.service.d/libxl-ext.conf",
         "share/bash-completion/completions/xl-ext"}
     words = (usr / "share/bash-completion/completions/xl-ext").read_text(
         encoding="utf-8")
@@ -40,7 +41,7 @@ def test_a_page_that_stands_for_another_leads_to_one(installed):
 
 def test_the_drop_ins_name_the_helper_that_is_installed(installed):
     found = list(installed.glob("usr/lib/systemd/system/*.d/*.conf"))
-    assert len(found) == 2
+    assert len(found) == 3
     for path in found:
         text = path.read_text(encoding="utf-8")
         helper = re.search(r"^Environment=LIBXL_SAVE_HELPER=(.*)$", text,

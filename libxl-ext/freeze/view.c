@@ -57,11 +57,19 @@ static bool take_events(struct lxe__view *v)
 static int find(struct lxe__view *v, struct lxe__err *err)
 {
     char path[160], pci[64];
+    uint32_t stub;
     size_t i;
 
     snprintf(path, sizeof(path), "/libxl/%u/device", v->domid);
     snprintf(pci, sizeof(pci), LXE_PCI_BACKEND, v->domid);
-    if (watch(v, path, err) || watch(v, pci, err) ||
+    if (watch(v, path, err) || watch(v, pci, err))
+        return -1;
+    if (lxe__pci_stub_domid(v->xsh, v->domid, &stub))
+        return lxe__err_set(err, errno, "freeze: cannot read in which"
+                            " domain QEMU of domain %u runs: %s", v->domid,
+                            strerror(errno));
+    snprintf(pci, sizeof(pci), LXE_PCI_BACKEND, stub);
+    if ((stub && watch(v, pci, err)) ||
         lxe__backends_find(&v->bs, v->xsh, v->domid, v->policy, err))
         return -1;
     for (i = 0; i < v->bs.nr; i++) {

@@ -90,6 +90,23 @@ static void what_is_passed_through_is_found(void)
     }
 }
 
+/* libxl lists it for the domain of its QEMU, and no other. */
+static void what_a_stub_domain_passes_through_is_found(void)
+{
+    struct lxe__backends bs;
+
+    set_up();
+    fake_xen_node("/local/domain/5/image/device-model-domid", "7");
+    fake_xen_node("/local/domain/0/backend/pci/7/0/num_devs", "1");
+    CU_ASSERT_EQUAL_FATAL(lxe__backends_find(&bs, NULL, 5, &policy, NULL),
+                          0);
+    CU_ASSERT_EQUAL_FATAL(bs.nr, 2);
+    CU_ASSERT_STRING_EQUAL(bs.list[1].name, "pci-5-0");
+    CU_ASSERT_EQUAL(bs.list[1].verdict.act, LXE_ACT_UNFREEZABLE);
+    lxe__backends_dispose(&bs);
+    fake_xen_off();
+}
+
 static void what_was_passed_through_is_not(void)
 {
     struct lxe__backends bs;
@@ -133,6 +150,8 @@ static void usb_by_qemu_is_known(void)
 LXE_SUITE(freeze_find,
     { "USB by QEMU is known", usb_by_qemu_is_known },
     { "what is passed through is found", what_is_passed_through_is_found },
+    { "what a stub domain passes through is found",
+      what_a_stub_domain_passes_through_is_found },
     { "what was passed through is not", what_was_passed_through_is_not },
     { "a read that fails hides no backend",
       a_read_that_fails_hides_no_backend })

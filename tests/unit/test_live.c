@@ -9,7 +9,10 @@
 #include "memory/live.h"
 #include "unit.h"
 
-/* As a host with these capabilities says it of a guest. */
+/*
+ * As a host with these capabilities says it of a guest.  @pci: so many
+ * devices are passed through; behind an s, by way of a stub domain.
+ */
 static int judge_with(uint32_t capabilities, bool hvm, const char *pci,
                       unsigned failing_read, struct lxe__err *err)
 {
@@ -21,8 +24,12 @@ static int judge_with(uint32_t capabilities, bool hvm, const char *pci,
     fake_xen_on();
     fake_xen.host.capabilities = capabilities;
     fake_xen.failing_read = failing_read;
-    if (pci)
+    if (pci && *pci == 's') {
+        fake_xen_node("/local/domain/5/image/device-model-domid", "7");
+        fake_xen_node("/local/domain/0/backend/pci/7/0/num_devs", pci + 1);
+    } else if (pci) {
         fake_xen_node("/local/domain/0/backend/pci/5/0/num_devs", pci);
+    }
     lxe__err_init(err);
     xch = xc_interface_open(NULL, NULL, 0);
     r = lxe__host_read(xch, &h, err) ||
@@ -65,6 +72,7 @@ static void others_do_not(void)
 static void what_is_passed_through_writes_unseen(void)
 {
     struct lxe__err err;
+    unsigned i;
 
     CU_ASSERT_EQUAL(judge_with(ALL_BUT_SHADOW, true, "2", 0, &err), -1);
     CU_ASSERT_EQUAL(err.code, EOPNOTSUPP);
@@ -77,8 +85,14 @@ static void what_is_passed_through_writes_unseen(void)
     CU_ASSERT_EQUAL(judge_with(ALL_BUT_SHADOW, true, "x", 0, &err), -1);
     /* All have been detached. */
     CU_ASSERT_EQUAL(judge_with(ALL_BUT_SHADOW, true, "0", 0, &err), 0);
-    CU_ASSERT_EQUAL(judge_with(ALL_BUT_SHADOW, true, "1", 1, &err), -1);
-    CU_ASSERT_EQUAL(err.code, EAGAIN);
+    CU_ASSERT_EQUAL(judge_with(ALL_BUT_SHADOW, true, "s3", 0, &err), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "3 PCI devices"));
+    CU_ASSERT_EQUAL(judge_with(ALL_BUT_SHADOW, true, "s0", 0, &err), 0);
+    for (i = 1; i < 4; i++) {
+        CU_ASSERT_EQUAL(judge_with(ALL_BUT_SHADOW, true, "s0", i, &err),
+                        -1);
+        CU_ASSERT_EQUAL(err.code, EAGAIN);
+    }
 }
 
 LXE_SUITE(live,

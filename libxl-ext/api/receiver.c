@@ -281,7 +281,8 @@ static int runs_here(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
     libxl_dominfo_list_free(list, nr);
     if (!r && was_given(uuid, since))
         *runs_r = true;
-    if (r || *runs_r || lxe__uptime_s() > (long)since)
+    /* A boot while the question was on its way came after the offer. */
+    if (r || *runs_r || !since || lxe__uptime_s() > (long)since + WAY_S)
         return r;
     return lxe__err_set(&ctx->err, ENODATA, "receive: this host was booted"
                         " %ld s ago and the guest was sent %u s ago:"

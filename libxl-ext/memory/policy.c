@@ -11,6 +11,7 @@
 
 #include "memory/policy.h"
 #include "memory/record.h"
+#include "memory/stock.h"
 
 const char *const lxe__bump_words[3] = {
     [LXE_BUMP_STRICT] = "strict",
@@ -87,6 +88,27 @@ static uint64_t allowed_kb(const struct lxe__policy *p)
     return 0;
 }
 
+/*
+ * xl mem-max and virsh setmaxmem --live raise the limit of a guest that
+ * runs, and no page need be in use above the old one.  libxl adds the
+ * constant to what it is given, and refuses less than the target
+ * (libxl_mem.c, libxl_domain_setmaxmem()), which @stock_kb holds.
+ */
+static void add_put_back(struct lxe__memory_verdict *v, const char *op,
+                         const char *who, const char *before,
+                         uint64_t tot_pages, uint64_t stock_kb)
+{
+    uint64_t kb = stock_kb - LXE_STOCK_MAXMEM_CONSTANT_KB;
+    size_t len = strlen(v->reason);
+
+    if (strcmp(op, "save") || tot_pages > stock_kb / 4 ||
+        stock_kb < LXE_STOCK_MAXMEM_CONSTANT_KB)
+        return;
+    snprintf(v->reason + len, sizeof(v->reason) - len, "%sput the limit"
+             " back: xl mem-max %s %"PRIu64"%s", before, who,
+             kb % 1024 ? kb : kb / 1024, kb % 1024 ? "k" : "");
+}
+
 /* Above what the mode allows. */
 static void refuse_raise(struct lxe__memory_verdict *v,
                          const struct lxe__policy *p, const char *op,
@@ -134,8 +156,10 @@ void lxe__policy_verdict(const struct lxe__policy *p, const char *op,
                  PRIu64" is above the %"PRIu64" pages that the host has in"
                  " all", op, who, v->need_pages == max_pages ?
                  "max_pages" : "tot_pages", v->need_pages, host_pages);
+        add_put_back(v, op, who, ": ", tot_pages, stock_kb);
     } else if (v->need_pages > v->bound_pages) {
         refuse_raise(v, p, op, who, max_pages, tot_pages, stock);
+        add_put_back(v, op, who, ", or ", tot_pages, stock_kb);
     }
 }
 

@@ -129,7 +129,8 @@ struct lxe__memory_verdict {
  * @stock_kb KiB and the host has @host_pages in all?  Never 0, never all
  * ones, never above the host (ERANGE), whatever the mode; else by the
  * mode (EPERM).  The reason says which limit, by how much it is over, and
- * which setting would allow it.
+ * which setting would allow it; where @op is "save", and no page is above
+ * what stock libxl would set, also how that limit is put back.
  */
 void lxe__policy_verdict(const struct lxe__policy *p, const char *op,
                          const char *who, uint64_t max_pages,

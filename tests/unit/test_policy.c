@@ -71,6 +71,58 @@ static void pages_above_the_limit_are_judged_like_a_limit(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "tot_pages 1000001"));
 }
 
+/* xl mem-max: no page is in use above what stock libxl would set. */
+static void a_limit_alone_can_be_put_back(void)
+{
+    struct lxe__policy p;
+    struct lxe__err err;
+    size_t len;
+
+    lxe__policy_init(&p);
+    p.memory_bump_limit = 8192;
+    /* 160 MiB and libxl's constant are the 41216 pages. */
+    CU_ASSERT_EQUAL(judge(&p, 41216 + 2049, &err), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, ", or put the limit back: xl"
+                                  " mem-max web 160"));
+    len = strlen(err.msg);
+    CU_ASSERT_STRING_EQUAL(err.msg + len - 4, " 160");
+    CU_ASSERT_EQUAL(judge(&p, HOST + 1, &err), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "in all: put the limit back: xl"
+                                  " mem-max web 160"));
+    /* To the KiB: less than its target libxl refuses. */
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__policy_judge(&p, "save", "web", 60000, 41217,
+                                      STOCK_KB + 4, HOST, &err), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "xl mem-max web 163844k"));
+}
+
+static void pages_above_the_limit_cannot_be_put_back(void)
+{
+    static const char *const others[] = { "restore", "receive", "limit" };
+    struct lxe__policy p;
+    struct lxe__err err;
+    size_t i;
+
+    lxe__policy_init(&p);
+    p.memory_bump_limit = 8192;
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__policy_judge(&p, "save", "web", 60000, 41217,
+                                      STOCK_KB, HOST, &err), -1);
+    CU_ASSERT_PTR_NULL(strstr(err.msg, "mem-max"));
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL(lxe__policy_judge(&p, "save", "web", HOST + 1, 41217,
+                                      STOCK_KB, HOST, &err), -1);
+    CU_ASSERT_PTR_NULL(strstr(err.msg, "mem-max"));
+    /* Nor is there a guest that has it. */
+    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        lxe__err_init(&err);
+        CU_ASSERT_EQUAL(lxe__policy_judge(&p, others[i], "web", 60000,
+                                          41000, STOCK_KB, HOST, &err),
+                        -1);
+        CU_ASSERT_PTR_NULL(strstr(err.msg, "mem-max"));
+    }
+}
+
 static void no_mode_allows_more_than_the_host_has(void)
 {
     struct lxe__policy p;
@@ -117,6 +169,9 @@ LXE_SUITE(policy,
     { "bounded allows up to its limit", bounded_allows_up_to_its_limit },
     { "pages above the limit are judged like a limit",
       pages_above_the_limit_are_judged_like_a_limit },
+    { "a limit alone can be put back", a_limit_alone_can_be_put_back },
+    { "pages above the limit cannot be put back",
+      pages_above_the_limit_cannot_be_put_back },
     { "no mode allows more than the host has",
       no_mode_allows_more_than_the_host_has },
     { "no mode allows nothing or everything",

@@ -78,8 +78,8 @@ static enum guard_act decide_left(struct guard_state *s,
                                                    : GUARD_RESUME;
 }
 
-enum guard_act guard_decide(struct guard_state *s,
-                            const struct guard_view *v)
+static enum guard_act decide(struct guard_state *s,
+                             const struct guard_view *v)
 {
     bool resume;
 
@@ -116,6 +116,33 @@ enum guard_act guard_decide(struct guard_state *s,
         return decide_left(s, v);
     }
     return GUARD_END;
+}
+
+bool guard_late(struct guard_state *s, double now_ms, double ms)
+{
+    if (!s->told_ms)
+        s->told_ms = now_ms;
+    return now_ms - s->told_ms >= ms;
+}
+
+enum guard_act guard_decide(struct guard_state *s,
+                            const struct guard_view *v)
+{
+    enum guard_act act = decide(s, v);
+    double ms = GUARD_TOLD_MS;
+
+    if (!v->told || act == GUARD_END)
+        return act;
+    /* The helper is there, or the toolstack: neither is left alone. */
+    if (act == GUARD_WAIT &&
+        (s->phase == GUARD_WAITING || v->toolstack_lives)) {
+        s->told_ms = 0;
+        return act;
+    }
+    if (act == GUARD_WAIT && (v->dying || s->phase == GUARD_COMMITTED ||
+                              s->phase == GUARD_HELD))
+        ms = GUARD_STILL_MS;
+    return guard_late(s, v->now_ms, ms) ? GUARD_LEAVE : act;
 }
 
 void guard_thawed(struct guard_state *s)

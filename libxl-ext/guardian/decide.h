@@ -36,6 +36,12 @@
  * save (a freeze by hand, or another save since) is left alone.  After a
  * commit only a domain that runs again is thawed: the copy would repeat
  * requests that the original gets answered.
+ *
+ * A guardian that is told to end (a signal: systemd stops the unit that
+ * it was started from, and the toolstack with it) first does what it can:
+ * as long as others are there whose turn it is, it is not counted; else
+ * it tries for GUARD_TOLD_MS, or waits GUARD_STILL_MS for a guest that
+ * only others may let run, and then leaves the rest to the journal.
  */
 #ifndef LXE_GUARDIAN_DECIDE_H
 #define LXE_GUARDIAN_DECIDE_H
@@ -55,6 +61,7 @@ enum guard_act {
     GUARD_THAW,     /* then tell guard_thawed() */
     GUARD_RESUME,   /* then tell guard_resumed() */
     GUARD_END,
+    GUARD_LEAVE,    /* end, and leave the journal as it is */
 };
 
 struct guard_state {
@@ -66,6 +73,7 @@ struct guard_state {
     double left_ms;     /* since when; 0: not yet looked */
     double still_ms;    /* since when suspended */
     double gone_ms;     /* since when without a toolstack */
+    double told_ms;     /* to end, since when that counts; 0: not yet */
 };
 
 struct guard_view {
@@ -77,6 +85,8 @@ struct guard_view {
     bool thaw_asked;    /* in the journal */
     bool committed;     /* in the journal, read after toolstack_gone */
     bool toolstack_gone;    /* where that cannot be seen: no */
+    bool toolstack_lives;   /* the same */
+    bool told;              /* to end */
 };
 
 /*
@@ -87,6 +97,13 @@ struct guard_view {
 #define GUARD_ORPHAN_MS 3000
 #define GUARD_LINGER_MS LXE_GUARD_LINGER_MS
 #define GUARD_LEFT_MS   LXE_GUARD_LEFT_MS
+
+/*
+ * systemd sends SIGKILL 90 s after SIGTERM.  The longest that is waited
+ * for without a toolstack is GUARD_LINGER_MS and GUARD_ORPHAN_MS.
+ */
+#define GUARD_TOLD_MS  30000
+#define GUARD_STILL_MS 5000
 
 #define GUARD_END_OF_STREAM (-1)
 
@@ -99,5 +116,7 @@ enum guard_act guard_decide(struct guard_state *s,
 void guard_thawed(struct guard_state *s);
 void guard_thaw_failed(struct guard_state *s);
 void guard_resumed(struct guard_state *s);
+/* Told to end: has it had @ms since that counts? */
+bool guard_late(struct guard_state *s, double now_ms, double ms);
 
 #endif

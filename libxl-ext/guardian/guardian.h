@@ -17,6 +17,9 @@
 
 int guard_domain(uint32_t domid);
 
+/* The signal that told it to end, or 0; also of one that was replaced. */
+int guard_told(void);
+
 /*
  * What guard_domain() supervises.  @toolstack_known: the descriptor for
  * it is what its name says, and not one that was opened since.  @again:

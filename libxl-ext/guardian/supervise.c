@@ -5,9 +5,16 @@
  * no single kill leaves a backend frozen.  The journal and the socket to
  * the helper, which both hold, tell the new one all that it must know.
  * Killed itself, the waiting one is not missed.
+ *
+ * systemd sends SIGTERM to all of a unit when its first process has ended
+ * or it is stopped: to `xl save -c` a moment after the guest runs again,
+ * or to xl, helper and guardian at once.  That is just when the guardian
+ * is needed, so both processes only note it, and decide.h says when they
+ * end.  What they start has no such handler (lxe__program_clean()).
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -22,6 +29,30 @@
 #define DEATHS_MAX 5
 #define PAUSE_MS   200
 
+static volatile sig_atomic_t told;
+
+static void on_signal(int number)
+{
+    told = number;
+}
+
+int guard_told(void)
+{
+    return told;
+}
+
+/* A terminal's, too: whoever sends one means all of the group. */
+static void note_signals(void)
+{
+    static const int ending[] = { SIGTERM, SIGHUP, SIGINT, SIGQUIT };
+    struct sigaction sa = { .sa_handler = on_signal,
+                            .sa_flags = SA_RESTART };
+    size_t i;
+
+    for (i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
+        sigaction(ending[i], &sa, NULL);
+}
+
 int guard_domain(uint32_t domid)
 {
     /* Before anything is opened, which could get the same number. */
@@ -30,6 +61,7 @@ int guard_domain(uint32_t domid)
     int status;
     pid_t pid;
 
+    note_signals();
     openlog("libxl-ext-guardian", LOG_PID, LOG_DAEMON);
     for (;;) {
         pid = fork();

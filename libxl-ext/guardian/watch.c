@@ -41,6 +41,7 @@ struct guard {
     struct guard_state state;
     bool toolstack_known;
     bool ended;
+    bool left;              /* the journal, to others */
     bool orphan_noted;
     unsigned failures;
 };
@@ -117,7 +118,8 @@ static int start_again(struct guard *g, struct lxe__err *err)
         if (g->failures++ % 20 == 0)
             note(g, "cannot go on guarding (try %u): %s", g->failures,
                  mine.msg);
-        if (lxe__now_ms() > end)
+        if (lxe__now_ms() > end || (guard_told() &&
+            guard_late(&g->state, lxe__now_ms(), GUARD_TOLD_MS)))
             return lxe__err_set(err, mine.code, "%s", mine.msg);
         lxe__sleep_ms(RETRY_MS);
     }
@@ -253,6 +255,15 @@ static void note_orphan(struct guard *g)
          " --resume %u --force", LXE_GUARD_PROGRAM, g->domid);
 }
 
+/* Told to end, and its time is up: as if it had been killed here. */
+static void leave(struct guard *g)
+{
+    note(g, "ends because signal %d told it to: what its journal names is"
+         " left to xl-ext thaw %u, or to the next save", guard_told(),
+         g->domid);
+    g->ended = g->left = true;
+}
+
 static void step(struct guard *g)
 {
     struct lxe__domstate st = { .suspended = true };
@@ -267,9 +278,13 @@ static void step(struct guard *g)
     v.suspended = st.suspended;
     v.paused = st.paused;
     v.toolstack_gone = toolstack_gone(g);
+    v.toolstack_lives = g->toolstack_known && !v.toolstack_gone;
+    v.told = guard_told();
     lxe__err_init(&err);
     if (v.there && lxe__journal_read(&j, g->journal_fd, &err)) {
         failed(g, "read its journal", &err);
+        if (v.told && guard_late(&g->state, v.now_ms, GUARD_TOLD_MS))
+            leave(g);
         return;
     }
     v.thaw_asked = j.thaw;
@@ -291,6 +306,9 @@ static void step(struct guard *g)
         break;
     case GUARD_RESUME:
         resume(g);
+        break;
+    case GUARD_LEAVE:
+        leave(g);
         break;
     case GUARD_END:
         g->ended = true;
@@ -336,10 +354,10 @@ int guard_work(uint32_t domid, bool toolstack_known, bool again)
     close(GUARD_FD_READY);
     watch(&g);
     /* What has its name may be another's. */
-    if (!lxe__journal_removed(g.journal_fd) &&
+    if (!g.left && !lxe__journal_removed(g.journal_fd) &&
         lxe__journal_remove(domid, &err))
         note(&g, "%s", err.msg);
-    else if (!g.failures)
+    else if (!g.left && !g.failures)
         remove_log(&g);
     close(g.journal_fd);
     xs_close(g.xsh);

@@ -149,6 +149,22 @@ def test_a_guardian_that_is_killed_is_replaced(world):
     world.nothing_left()
 
 
+def test_what_is_held_outlives_a_guardian_that_is_stopped(world):
+    """A unit that ends with its guest frozen, as was asked for."""
+    frozen(world)
+    for pid in world.guardians():
+        os.kill(pid, signal.SIGTERM)
+    time.sleep(0.5)
+    assert len(world.guardians()) == 2
+    end = time.monotonic() + 7
+    while world.guardians():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert world.state() == "frozen" and world.journal
+    world.xl_ext("thaw", "5")
+    world.nothing_left(2)
+
+
 def test_a_guardian_that_is_replaced_on_a_host_short_of_memory(world):
     """What killed the first keeps the next from beginning, for a time."""
     frozen(world)

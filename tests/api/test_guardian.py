@@ -5,17 +5,18 @@ that of fake_world.c."""
 
 import fcntl
 import os
+import signal
 import socket
 import subprocess
 import time
 
 import pytest
 
-from world import BUILD, DISK
+from world import BUILD, CARD, DISK
 
 HEAD = "libxl-ext-freeze 1\ndomain 5 " + "00" * 15 + "05\n"
 # decide.h
-ORPHAN, LEFT = 3, 20
+ORPHAN, LEFT, STILL = 3, 20, 5
 
 
 class Save:
@@ -36,7 +37,8 @@ class Save:
         subprocess.run(
             ["bash", "-c", 'exec 3<&"$1" 4>&"$2" 5<&"$3" 6<&"$4";'
              ' shift 4; for fd; do eval "exec $fd<&-"; done;'
-             f' setsid "$0" --guard 5 </dev/null >/dev/null 2>&1 &',
+             ' setsid env --default-signal "$0" --guard 5 </dev/null'
+             ' >/dev/null 2>&1 &',
              BUILD / "libxl-ext-guardian", *map(str, fds),
              *map(str, fds)],
             pass_fds=fds, env=world.env, check=True)
@@ -213,6 +215,127 @@ def test_an_old_journal_is_thawed(world, save):
     s.dies()
     world.nothing_left()
     assert (world.path / "state").read_text() == "suspended"
+
+
+def stopped(world, s, sig=signal.SIGTERM, toolstack=True):
+    """As systemd stops a unit: all of it at once, in which the helper
+    has its own way to end, and the tasks have none."""
+    pids = world.guardians()
+    assert len(pids) == 2
+    if toolstack:
+        s.toolstack_dies()
+    for pid in pids + world.tasks():
+        os.kill(pid, sig)
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGHUP,
+                                 signal.SIGINT, signal.SIGQUIT])
+@pytest.mark.parametrize("what", ["unbind", "link"])
+def test_stopped_behind_a_commit_it_thaws(world, save, what, sig):
+    """A unit that runs `xl save -c`: xl has ended."""
+    s = save()
+    s.suspends()
+    if what == "unbind":
+        s.write(f"intent unbind {DISK} vbd - -\n")
+        world.unbind()
+    else:
+        world.card("down")
+        s.write(f"intent link {CARD} vif vif5.0 -\n")
+    s.write("commit\n")
+    s.orders.send(b"C")
+    s.dies()
+    time.sleep(0.2)
+    stopped(world, s, sig)
+    time.sleep(0.2)
+    assert len(world.guardians()) == 2
+    world.put("state", "running")
+    world.nothing_left(5)
+    assert what == "unbind" or world.link == "up"
+
+
+def test_stopped_in_the_midst_of_a_thaw_it_thaws_all_the_same(world, save):
+    """The task that binds is stopped, too."""
+    s = save()
+    s.suspends()
+    s.write(f"intent unbind {DISK} vbd - -\ncommit\n")
+    s.orders.send(b"C")
+    world.unbind()
+    world.put("stuck_bind", DISK)
+    world.put("state", "running")
+    s.dies()
+    end = time.monotonic() + 10
+    while not world.tasks():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    stopped(world, s)
+    (world.path / "stuck_bind").unlink()
+    world.nothing_left(5)
+
+
+@pytest.mark.parametrize("kills", [0, 1])
+def test_stopped_mid_save_the_guest_runs_again(world, save, kills):
+    s = save()
+    s.suspends()
+    s.write(f"intent unbind {DISK} vbd - -\n")
+    world.unbind()
+    stopped(world, s)
+    for _ in range(kills):
+        world.kill_worker()
+    s.dies()
+    runs_after(world, ORPHAN - 1)
+
+
+def test_stopped_with_nothing_to_undo_it_ends(world, save):
+    s = save()
+    stopped(world, s)
+    s.dies()
+    world.nothing_left(2)
+
+
+def test_stopped_with_a_guest_that_is_to_be_destroyed_it_ends(world, save):
+    """What it leaves is what it would leave if it were killed."""
+    s = save()
+    s.suspends()
+    s.write(f"intent unbind {DISK} vbd - -\ncommit\n")
+    s.orders.send(b"C")
+    world.unbind()
+    s.dies()
+    time.sleep(0.2)
+    stopped(world, s)
+    start = time.monotonic()
+    while world.guardians():
+        assert time.monotonic() < start + STILL + 2
+        time.sleep(0.05)
+    assert time.monotonic() > start + STILL - 1
+    assert (world.path / "state").read_text() == "suspended"
+    assert not world.bound and world.journal.endswith("commit\n")
+    assert "ends because signal 15 told it to" in (
+        world.path / "run/5.log").read_text()
+    guardian(world, "--resume", "5", "--force")
+    world.nothing_left(2)
+
+
+@pytest.mark.parametrize("words", ["", "whole\n", "commit\n"])
+def test_stopped_beside_a_living_toolstack_it_goes_on(world, save, words):
+    """One that ignores the signal and goes on with its part."""
+    s = save()
+    s.suspends()
+    s.write(f"intent unbind {DISK} vbd - -\n" + words)
+    world.unbind()
+    if words:
+        s.orders.send({"w": b"W", "c": b"C"}[words[0]])
+        s.dies()
+    time.sleep(0.2)
+    stopped(world, s, toolstack=False)
+    time.sleep(STILL + 1)
+    assert (world.path / "state").read_text() == "suspended"
+    assert len(world.guardians()) == 2 and not world.bound
+    world.put("state", "running")
+    if not words:
+        s.orders.send(b"D")
+        world.put(f"sys/devices/{DISK}/driver", "")
+        s.dies()
+    world.nothing_left(5)
 
 
 def all_killed(world, s, words="suspend\nanswered\n", age=0):

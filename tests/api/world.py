@@ -15,6 +15,7 @@ from xl_ext import TOP
 BUILD = TOP / "build/debug"
 DISK = "vbd-5-51712"
 BACKEND = "local/domain/0/backend/vbd/5/51712"
+CARD = "vif-5-0"
 RING_REF = 8
 PERMIT, IN_USE = 1, 3 << 3      # of a grant entry
 
@@ -78,6 +79,15 @@ class World:
         """As a helper that was killed behind it leaves the disk."""
         (self.path / "sys/devices" / DISK / "driver").unlink()
         self.ring_in_use(in_flight)
+
+    def card(self, link):
+        """A network card in a bridge, whose link is "up" or "down"."""
+        self.put(f"sys/devices/{CARD}/driver", "")
+        self.put("net/vif5.0", link)
+
+    @property
+    def link(self):
+        return (self.path / "net/vif5.0").read_text()
 
     def xl_ext(self, *args, rc=0, fault=None):
         env = self.env | ({"LIBXL_EXT_FAULT": fault} if fault else {})

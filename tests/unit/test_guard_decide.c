@@ -486,7 +486,137 @@ static void a_freeze_by_hand_that_dies_leaves_nothing(void)
     CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_END);
 }
 
+/*----- told to end -----*/
+
+static struct guard_view told(struct guard_view v, bool gone)
+{
+    v.told = true;
+    v.toolstack_gone = gone;
+    v.toolstack_lives = !gone;
+    return v;
+}
+
+/* xl has let the guest run with its last act, and systemd follows. */
+static void told_to_end_it_thaws_first(void)
+{
+    struct guard_state s = after(LXE_GUARD_COMMIT);
+    struct guard_view v = told(suspended, true);
+
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 200), GUARD_THAW);
+    guard_thawed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 201), GUARD_END);
+}
+
+static void told_to_end_it_gives_a_hanging_thaw_its_time(void)
+{
+    struct guard_state s = after(LXE_GUARD_COMMIT);
+    struct guard_view v = told(suspended, true);
+
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_THAW);
+    guard_thaw_failed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_TOLD_MS - 1), GUARD_THAW);
+    guard_thaw_failed(&s);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_TOLD_MS), GUARD_LEAVE);
+}
+
+static void told_to_end_it_resumes_what_is_ours_first(void)
+{
+    struct guard_state s = left_by_thaw();
+    struct guard_view v = told(suspended, true);
+
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_ORPHAN_MS), GUARD_RESUME);
+    /* Where libxl cannot, not for ever. */
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_TOLD_MS - 1), GUARD_RESUME);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_TOLD_MS), GUARD_LEAVE);
+    /* One that was only asked to suspend has its time, too. */
+    s = after(LXE_GUARD_SUSPENDING);
+    guard_take(&s, LXE_GUARD_DONE);
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LINGER_MS - 1), GUARD_WAIT);
+    v.suspended = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LINGER_MS + GUARD_ORPHAN_MS),
+                    GUARD_RESUME);
+}
+
+static void told_to_end_it_waits_for_no_destroy(void)
+{
+    struct guard_state s = after(LXE_GUARD_COMMIT);
+    struct guard_view v = told(suspended, true);
+
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_STILL_MS - 1), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_STILL_MS), GUARD_LEAVE);
+    s = after(LXE_GUARD_COMMIT);
+    v.dying = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_STILL_MS), GUARD_LEAVE);
+    v.there = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_STILL_MS), GUARD_END);
+    /* By hand: what is held stays frozen. */
+    s = after(LXE_GUARD_HOLD);
+    v = held;
+    v.told = true;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_STILL_MS), GUARD_LEAVE);
+}
+
+/* Its guest would be left alone, or acted upon behind its back. */
+static void told_to_end_it_goes_on_beside_a_living_toolstack(void)
+{
+    static const int orders[] = { 0, LXE_GUARD_COMMIT, LXE_GUARD_WHOLE };
+    struct guard_view v;
+    struct guard_state s;
+    size_t i;
+
+    for (i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+        v = told(suspended, false);
+        s = after(LXE_GUARD_SUSPENDING);
+        guard_take(&s, LXE_GUARD_ANSWERED);
+        if (orders[i])
+            guard_take(&s, orders[i]);
+        CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+        CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), GUARD_WAIT);
+        /* Its time begins when that has died. */
+        v = told(suspended, true);
+        if (!orders[i])
+            guard_take(&s, GUARD_END_OF_STREAM);
+        CU_ASSERT_EQUAL(decide_at(&s, v, 1e9), orders[i] ==
+                        LXE_GUARD_COMMIT ? GUARD_WAIT : GUARD_THAW);
+    }
+    /* One that forgets its guest: the usual time, then as without it. */
+    s = left_by_thaw();
+    v = told(suspended, false);
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LEFT_MS - 1), GUARD_WAIT);
+    CU_ASSERT_EQUAL(decide_at(&s, v, GUARD_LEFT_MS), GUARD_RESUME);
+}
+
+static void told_to_end_with_nothing_to_do_it_ends(void)
+{
+    struct guard_state s = after(LXE_GUARD_DONE);
+    struct guard_view v = told(suspended, false);
+
+    v.suspended = false;
+    CU_ASSERT_EQUAL(decide_at(&s, v, 0), GUARD_END);
+}
+
 LXE_SUITE(guard_decide,
+    { "told to end it thaws first", told_to_end_it_thaws_first },
+    { "told to end it gives a hanging thaw its time",
+      told_to_end_it_gives_a_hanging_thaw_its_time },
+    { "told to end it resumes what is ours first",
+      told_to_end_it_resumes_what_is_ours_first },
+    { "told to end it waits for no destroy",
+      told_to_end_it_waits_for_no_destroy },
+    { "told to end it goes on beside a living toolstack",
+      told_to_end_it_goes_on_beside_a_living_toolstack },
+    { "told to end with nothing to do it ends",
+      told_to_end_with_nothing_to_do_it_ends },
     { "a whole image is its toolstack's until it commits",
       a_whole_image_is_its_toolstacks_until_it_commits },
     { "what is held stays so while the guest stands still",

@@ -7,6 +7,7 @@ LXE_POINTS=8,16 those two, which is for a look at some of them.
 """
 
 import os
+import shlex
 import time
 
 import pytest
@@ -19,6 +20,8 @@ POINTS = {int(n) for n in os.environ.get("LXE_POINTS", "").split(",") if n}
 DETACH = "/var/lab/detach.conf"
 GUARDIAN = "/opt/libxl-ext/libxl-ext-guardian"
 AFTER_COMMIT = 27
+UNIT = "lab-save"
+AFTER_LINK = 24
 # Points that only a detaching freeze reaches.
 NEEDS_DETACH = {21, 22}
 # Reached by whoever thaws.
@@ -137,10 +140,19 @@ def test_restore_faults(guest, host):
     assert after["tot_pages"] == before["tot_pages"]
 
 
-def stopped_at(host, g, point, args, env=None):
+def in_unit(args, env):
+    """That xl as a unit of its own, which ends when all of it has."""
+    words = [f"-E{k}={v}" for k, v in env.items()]
+    return (f"systemd-run --wait -q --unit={UNIT} -p Type=oneshot"
+            f" {shlex.join(words)} xl {args}")
+
+
+def stopped_at(host, g, point, args, env=None, unit=False):
     """The Popen of an xl whose helper stands still at that point."""
-    p = host.spawn(f"xl {args}", env=g._env(True, LIVE, {
-        "LIBXL_EXT_FAULT": f"{point}:stop"} | (env or {})))
+    env = g._env(True, LIVE, {
+        "LIBXL_EXT_FAULT": f"{point}:stop"} | (env or {}))
+    p = (host.spawn(in_unit(args, env)) if unit else
+         host.spawn(f"xl {args}", env=env))
     end = time.monotonic() + 120
     while "T" not in host.run("ps -o stat= -C libxl-ext-save-",
                               check=False).out:
@@ -257,3 +269,33 @@ def test_toolstack_that_dies_with_the_guardian_off(guest, host):
     again = host.run(resume, check=False)
     assert again.rc == 1 and "is not suspended" in again.stderr
     goes_on(g)
+
+
+@pytest.mark.parametrize("method", ["auto", "detach"])
+def test_unit_that_ends_with_its_save(guest, host, method):
+    """xl lets the guest run and ends, and systemd sends SIGTERM to what
+    is left of the unit: the guardian, which has to thaw."""
+    g = guest("pvh", **SMALL)
+    host.write(DETACH, f'freeze_method = "{method}"\n')
+    env = g._env(True, 0, {"LIBXL_EXT_CONFIG": DETACH})
+    for _ in range(3):
+        host.run(in_unit(f"save -c {g.name} {g.save_path}", env),
+                 timeout=300)
+        goes_on(g)
+        nothing_left(host)
+
+
+def test_unit_that_is_stopped_in_the_midst_of_a_save(guest, host):
+    """SIGTERM to xl, helper and guardian at once: nobody but the last
+    lets the guest run."""
+    g = guest("pvh", **SMALL)
+    p = stopped_at(host, g, AFTER_LINK, f"save {g.name} {g.save_path}",
+                   unit=True)
+    assert is_suspended(host, g)
+    host.run(f"systemctl stop {UNIT}", timeout=180)
+    p.communicate(timeout=180)
+    goes_on(g)
+    nothing_left(host)
+    g.save(ext=True)
+    g.restore(ext=True)
+    g.wait_alive()

@@ -239,7 +239,8 @@ static void resume(struct guard *g)
         failed(g, "resume", &err);
         return;
     }
-    note(g, "it runs again");
+    note(g, "it runs again; if libvirt started it, restart libvirt's"
+         " daemon, which hears of it no more");
     guard_resumed(&g->state);
     note_ran(g, true);
 }

@@ -70,7 +70,7 @@ static int failed(struct lxe__convert *c, const char *what)
 {
     return lxe__err_set(c->err, EIO, "image: output %s, read again: %s:"
                         " it was removed; the disk or this program is"
-                        " at fault", c->out.path, what);
+                        " at fault", c->out.file.path, what);
 }
 
 static int compare_sums(struct lxe__convert *c, struct lxe__sum a,
@@ -88,7 +88,7 @@ static int check_guest(struct lxe__convert *c,
         return lxe__err_set(c->err, EIO, "image: output %s, read again,"
                             " breaks rule %s at byte %llu: %.200s: it was"
                             " removed; the disk or this program is at"
-                            " fault", c->out.path, o->faults[0].rule,
+                            " fault", c->out.file.path, o->faults[0].rule,
                             U(o->faults[0].offset), o->faults[0].text);
     if (!o->complete || o->size != c->out.written)
         return failed(c, "it is not whole");
@@ -164,10 +164,10 @@ static int check_output(struct check *k, struct libxl_ext_image *o)
     struct lxe__reader *r;
     int rc;
 
-    if (lseek(c->out.fd, 0, SEEK_SET) < 0)
+    if (lseek(c->out.file.fd, 0, SEEK_SET) < 0)
         return lxe__err_set(c->err, errno, "image: output %s: lseek: %s",
-                            c->out.path, strerror(errno));
-    r = lxe__reader_new(c->out.fd, 0, o, c->err);
+                            c->out.file.path, strerror(errno));
+    r = lxe__reader_new(c->out.file.fd, 0, o, c->err);
     if (!r)
         return -1;
     r->locate = c->how->drop_superseded;

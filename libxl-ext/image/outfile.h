@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * A file that comes into being whole or not at all: written beside its
- * place, synced, given its name, and the directory synced.
+ * The file that a conversion writes, front to back and through a buffer,
+ * with its digest; base/newfile.h says how it gets its name.
  *
  *   lxe__outfile_open()     refuses what may not be replaced
  *   lxe__outfile_write()    front to back
@@ -9,27 +9,21 @@
  *   lxe__outfile_flush()    all is in the file, and can be read from fd
  *   lxe__outfile_commit()   from here on it has its name
  *   lxe__outfile_dispose()  always; removes what was not committed
- *
- * Until the commit the file has no name where the file system can do
- * that (O_TMPFILE): then nothing is left of a process that is killed.
  */
 #ifndef LXE_IMAGE_OUTFILE_H
 #define LXE_IMAGE_OUTFILE_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/newfile.h"
 
 struct lxe__outfile {
-    int fd, dir_fd;
+    struct lxe__newfile file;
     int stop_fd;                /* above 0: ECANCELED when readable */
     bool replace;
-    const char *path;           /* the caller's, for messages */
-    const char *name;           /* its last part */
-    char temp[64];              /* empty: there is no such file */
     uint8_t *buf;
     size_t used;
     uint64_t written;           /* with what is in buf */

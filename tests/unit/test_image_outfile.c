@@ -83,7 +83,7 @@ static void it_is_there_when_it_is_committed(void)
     for (named = 0; named < 2; named++) {
         begin();
         CU_ASSERT_EQUAL_FATAL(open_it(&f, false, named), 0);
-        CU_ASSERT_EQUAL(*f.temp != '\0', named);
+        CU_ASSERT_EQUAL(*f.file.temp != '\0', named);
         CU_ASSERT_EQUAL(lxe__outfile_write(&f, "some ", 5, &err), 0);
         CU_ASSERT_EQUAL(lxe__outfile_write(&f, "text", 4, &err), 0);
         sum = lxe__digest_sum(f.digest);
@@ -215,7 +215,7 @@ static void all_octets_arrive_in_order(void)
         CU_ASSERT_EQUAL_FATAL(lxe__outfile_write(&f, in + i, n, &err), 0);
     }
     CU_ASSERT_EQUAL(lxe__outfile_flush(&f, &err), 0);
-    CU_ASSERT_EQUAL(pread(f.fd, out, sizeof(out), 0),
+    CU_ASSERT_EQUAL(pread(f.file.fd, out, sizeof(out), 0),
                     (ssize_t)sizeof(out));
     CU_ASSERT_EQUAL(memcmp(in, out, sizeof(in)), 0);
     lxe__outfile_dispose(&f);

@@ -78,9 +78,9 @@ static int judge_limits(struct receive *v, libxl_ext_migrate_answer *a,
     struct lxe__host host;
     int rc;
 
-    lxe__policy_init(&policy);
-    rc = lxe__policy_load(&policy, NULL, v->offer.name, why) ||
-        lxe__host_read(v->ctx->xch, &host, why) ? -1 : 0;
+    /* As the helper does it. */
+    lxe__policy_load_or_none(&policy, NULL, v->offer.name);
+    rc = lxe__host_read(v->ctx->xch, &host, why);
     if (!rc) {
         a->need_pages = l->tot_pages;
         a->free_pages = host.free_pages > host.outstanding_pages ?

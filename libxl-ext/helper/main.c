@@ -61,7 +61,21 @@ static int meet_caller(struct lxe__helper *h, enum lxe__session_op op,
     return h->lock < 0 ? -1 : 0;
 }
 
-static int helper_open(struct lxe__helper *h, struct lxe__err *err)
+/*
+ * A save that is refused loses nothing; a restore may be of the guest's
+ * only copy, and needs the policy for a raise only.
+ */
+static int load_policy(struct lxe__helper *h, enum lxe__session_op op,
+                       struct lxe__err *err)
+{
+    if (op == LXE_SESSION_SAVE)
+        return lxe__policy_load(&h->policy, NULL, h->name, err);
+    lxe__policy_load_or_none(&h->policy, NULL, h->name);
+    return 0;
+}
+
+static int helper_open(struct lxe__helper *h, enum lxe__session_op op,
+                       struct lxe__err *err)
 {
     h->xch = xc_interface_open(&h->proto.logger, &h->proto.logger, 0);
     if (!h->xch)
@@ -74,7 +88,7 @@ static int helper_open(struct lxe__helper *h, struct lxe__err *err)
                             " xenstored running?", strerror(errno));
     h->name = lxe__domain_name(h->xsh, h->domid);
     lxe__policy_guest_name(h->name);
-    return lxe__policy_load(&h->policy, NULL, h->name, err);
+    return load_policy(h, op, err);
 }
 
 static void helper_close(struct lxe__helper *h)
@@ -150,7 +164,7 @@ static int begin(struct lxe__helper *h, char **argv,
     int r;
 
     lxe__err_init(&err);
-    r = helper_open(h, &err);
+    r = helper_open(h, op, &err);
     if (stream_type != XC_STREAM_PLAIN) {
         lxe__err_init(&err);    /* stock opens things for itself */
         lxe__helper_exec_stock(h, argv, &err);

@@ -170,6 +170,17 @@ static int judge(struct restore *s, struct lxe__limits *now)
     return judge_host(s, &host, now->tot_pages);
 }
 
+/* The guest needs no raise: no reason to refuse it. */
+static void warn_unread(const struct restore *s)
+{
+    const struct lxe__err *unread = &s->h->policy.unread;
+
+    if (unread->code)
+        LXE_WARN(&s->h->proto.logger, "restore: dom %u: %s: the defaults"
+                 " hold, and no limit was raised", s->h->domid,
+                 unread->msg);
+}
+
 /*----- admit -----*/
 
 static int admit(struct restore *s, const struct lxe__limits *now)
@@ -285,6 +296,7 @@ int lxe__helper_restore(struct lxe__helper *h, struct lxe__restore_args *a)
         goto out;
     if (s.has_record && judge(&s, &now))
         goto out;
+    warn_unread(&s);
     if (s.has_record && admit(&s, &now))
         goto out;
     lxe__caller_phase(&h->caller, LIBXL_EXT_PHASE_LAST_PASS);

@@ -77,6 +77,8 @@ static void out_of_bounds(struct lxe__memory_verdict *v, uint64_t bound)
 /* KiB above what stock libxl would set. */
 static uint64_t allowed_kb(const struct lxe__policy *p)
 {
+    if (p->unread.code)
+        return 0;
     switch (p->memory_bump) {
     case LXE_BUMP_TRACK:
         return UINT64_MAX;
@@ -119,6 +121,15 @@ static void refuse_raise(struct lxe__memory_verdict *v,
 
     v->code = EPERM;
     v->over_pages = v->need_pages - v->bound_pages;
+    if (p->unread.code) {
+        snprintf(v->reason, sizeof(v->reason), "%s: guest \"%s\":"
+                 " max_pages %"PRIu64" (tot_pages %"PRIu64") is %"PRIu64
+                 " pages (%"PRIu64" KiB) above what stock libxl would set"
+                 " (%"PRIu64"), and no raise is allowed: %.300s", op, who,
+                 max_pages, tot_pages, over_kb / 4, over_kb, stock,
+                 p->unread.msg);
+        return;
+    }
     snprintf(v->setting, sizeof(v->setting), "memory_bump=\"bounded\" with"
              " memory_bump_limit=%"PRIu64", or \"track\"", over_kb);
     snprintf(v->reason, sizeof(v->reason), "%s: guest \"%s\": max_pages %"

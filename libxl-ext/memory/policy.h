@@ -49,6 +49,7 @@ struct lxe__policy {
     char *stock_helper;                 /* path, or NULL: look for it */
     char *qemu;                         /* path, or NULL: look for it */
     char *path;                         /* of the file, or NULL */
+    struct lxe__err unread;             /* why it could not be read */
 };
 
 /* The file that a message about a verdict names. */
@@ -69,6 +70,14 @@ void lxe__policy_dispose(struct lxe__policy *p);
  */
 int lxe__policy_load(struct lxe__policy *p, const char *path,
                      const char *name, struct lxe__err *err);
+
+/*
+ * The same for what must not fail of it, a restore above all: where the
+ * policy cannot be read, the defaults hold, no raise is allowed, and
+ * p->unread, which has no code else, is what every refusal says.
+ */
+void lxe__policy_load_or_none(struct lxe__policy *p, const char *path,
+                              const char *name);
 
 /* Where each value comes from, for those who show it. */
 
@@ -128,9 +137,11 @@ struct lxe__memory_verdict {
  * more (it has not ballooned down yet), where stock libxl would set
  * @stock_kb KiB and the host has @host_pages in all?  Never 0, never all
  * ones, never above the host (ERANGE), whatever the mode; else by the
- * mode (EPERM).  The reason says which limit, by how much it is over, and
- * which setting would allow it; where @op is "save", and no page is above
- * what stock libxl would set, also how that limit is put back.
+ * mode (EPERM), and not above what stock sets by a policy that could not
+ * be read (EPERM).  The reason says which limit, by how much it is over,
+ * and which setting would allow it, or why the policy was not read; where
+ * @op is "save", and no page is above what stock libxl would set, also how
+ * that limit is put back.
  */
 void lxe__policy_verdict(const struct lxe__policy *p, const char *op,
                          const char *who, uint64_t max_pages,

@@ -491,3 +491,13 @@ int lxe__policy_load(struct lxe__policy *p, const char *path,
 {
     return lxe__policy_load_sources(p, path, name, NULL, err);
 }
+
+void lxe__policy_load_or_none(struct lxe__policy *p, const char *path,
+                              const char *name)
+{
+    struct lxe__err err;
+
+    lxe__err_init(&err);
+    lxe__policy_load(p, path, name, &err);
+    p->unread = err;
+}

@@ -179,13 +179,22 @@ static int arbitrate(const struct lxe__qemu_args *a,
         if (xsh)
             name = xs_read(xsh, XBT_NULL, path, NULL);
     }
-    rc = lxe__policy_load(policy, NULL, name, err);
     /*
      * libxl asks with -help and the like; backends of a PV guest have
-     * no ROMs; the ROMs of an incoming guest are in its image.
+     * no ROMs; the ROMs of an incoming guest are in its image.  What
+     * raises nothing may be a restore, which is not to fail of an error
+     * in the policy: its image may be gone (docs/libvirt.md).
      */
-    if (!rc && a->has_domid && !a->attach && !a->incoming)
-        rc = raise_limit(a, policy, name, xsh, raise, err);
+    if (!a->has_domid || a->attach || a->incoming) {
+        lxe__policy_load_or_none(policy, NULL, name);
+        if (a->has_domid && policy->unread.code)
+            fprintf(stderr, PROGRAM ": dom %u: %s: the defaults hold\n",
+                    a->domid, policy->unread.msg);
+        rc = 0;
+    } else {
+        rc = lxe__policy_load(policy, NULL, name, err) ||
+            raise_limit(a, policy, name, xsh, raise, err) ? -1 : 0;
+    }
     free(name);
     if (xsh)
         xs_close(xsh);

@@ -163,7 +163,26 @@ static void the_defaults_are_those_of_the_document(void)
     CU_ASSERT_TRUE(p.claim);
 }
 
+static void one_that_was_not_read_allows_no_raise(void)
+{
+    struct lxe__policy p;
+    struct lxe__err err;
+
+    lxe__policy_init(&p);
+    p.memory_bump = LXE_BUMP_TRACK;
+    lxe__err_set(&p.unread, EINVAL, "policy file x: line 3: unknown key");
+    CU_ASSERT_EQUAL(judge(&p, 41216, &err), 0);
+    CU_ASSERT_EQUAL(judge(&p, 41217, &err), -1);
+    CU_ASSERT_EQUAL(errno, EPERM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "1 pages (4 KiB)"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "no raise is allowed: policy"
+                                  " file x: line 3: unknown key"));
+    CU_ASSERT_PTR_NULL(strstr(err.msg, "memory_bump"));
+}
+
 LXE_SUITE(policy,
+    { "one that was not read allows no raise",
+      one_that_was_not_read_allows_no_raise },
     { "strict allows what stock sets and no more",
       strict_allows_what_stock_sets_and_no_more },
     { "bounded allows up to its limit", bounded_allows_up_to_its_limit },

@@ -306,7 +306,30 @@ static void without_a_file_the_defaults_hold(void)
     unsetenv(LXE_POLICY_ENV);
 }
 
+static void a_restore_goes_by_the_defaults_without_it(void)
+{
+    struct lxe__policy p;
+
+    strcpy(path, "/tmp/lxe-policy-XXXXXX");
+    close(mkstemp(path));
+    write_text("claim = 0\nnew_key = 1\n");
+    lxe__policy_load_or_none(&p, path, "web");
+    CU_ASSERT_TRUE(p.claim);
+    CU_ASSERT_EQUAL(p.unread.code, EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(p.unread.msg, "line 2: unknown key"));
+    lxe__policy_dispose(&p);
+    CU_ASSERT_EQUAL(p.unread.code, 0);
+    write_text("claim = 0\n");
+    lxe__policy_load_or_none(&p, path, "web");
+    CU_ASSERT_FALSE(p.claim);
+    CU_ASSERT_EQUAL(p.unread.code, 0);
+    lxe__policy_dispose(&p);
+    unlink(path);
+}
+
 LXE_SUITE(policy_file,
+    { "a restore goes by the defaults without it",
+      a_restore_goes_by_the_defaults_without_it },
     { "files of other systems are named", other_systems_files_are_named },
     { "each value has its line", each_value_has_its_line },
     { "a suffix is not the guest's", a_suffix_is_not_the_guest_s },

@@ -188,6 +188,7 @@ $(BUILD)/xl-ext: $(ext_SRCS:%.c=$(BUILD)/%.o) $(LIB)
 
 # The parts of programs that unit tests link.
 UNIT_EXTRA  := $(BUILD)/libxl-ext/helper/args.o \
+               $(BUILD)/libxl-ext/helper/keep.o \
                $(BUILD)/libxl-ext/helper/protocol.o \
                $(BUILD)/libxl-ext/helper/page_state.o \
                $(patsubst %.c,$(BUILD)/%.o, \

@@ -66,6 +66,9 @@
     X(45, RESTORE_BEFORE_PAGES, "restore", "relay still in the stream") \
     X(46, RESTORE_AFTER_PAGES,  "restore", "pages in, libxl not told")  \
     X(47, RESTORE_BEFORE_COMPLETE,"restore", "claim given back")        \
+    X(48, KEEP_BEFORE,          "keep", "restore failed, image unnamed")\
+    X(49, KEEP_AFTER_COPY,      "keep", "copied, the copy has no name") \
+    X(50, KEEP_AFTER_NAME,      "keep", "put back, libxl not told")     \
     X(60, MIGRATE_AFTER_SAVE,   "migrate", "image whole, no word yet")  \
     X(61, MIGRATE_AFTER_READY,  "migrate", "the peer waits for GO")     \
     X(62, MIGRATE_AFTER_COMMIT, "migrate", "committed, GO not sent")    \

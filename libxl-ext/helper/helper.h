@@ -13,6 +13,7 @@
 
 #include "engine/engine.h"
 #include "helper/caller.h"
+#include "helper/keep.h"
 #include "helper/protocol.h"
 #include "memory/limits.h"
 #include "memory/policy.h"
@@ -27,6 +28,7 @@ struct lxe__helper {
     uint32_t domid;
     char *name;                 /* of the domain, for messages */
     struct lxe__policy policy;
+    struct lxe__keep keep;      /* a restore's image */
 };
 
 struct lxe__save_args {

@@ -63,7 +63,7 @@ static int meet_caller(struct lxe__helper *h, enum lxe__session_op op,
 
 /*
  * A save that is refused loses nothing; a restore may be of the guest's
- * only copy, and needs the policy for a raise only.
+ * only copy (keep.h), and needs the policy for a raise only.
  */
 static int load_policy(struct lxe__helper *h, enum lxe__session_op op,
                        struct lxe__err *err)
@@ -93,6 +93,7 @@ static int helper_open(struct lxe__helper *h, enum lxe__session_op op,
 
 static void helper_close(struct lxe__helper *h)
 {
+    lxe__keep_end(&h->keep);
     lxe__operation_unlock(h->lock, h->domid);
     lxe__caller_dispose(&h->caller);
     lxe__policy_dispose(&h->policy);
@@ -139,7 +140,8 @@ static void on_death(int number)
 
 /*
  * A cancel comes as SIGTERM, and what a caller ignores or has blocked
- * would be so here: fork and exec keep it.  A save catches it (save.c).
+ * would be so here: fork and exec keep it.  A save catches it (save.c),
+ * and a restore of what would be lost with it (keep.c).
  */
 static void hear_libxl(void)
 {
@@ -198,6 +200,29 @@ static int main_save(struct lxe__helper *h, char **argv)
     return finish(h, r ? r : lxe__helper_save(h, &a));
 }
 
+/*
+ * Its caller may have removed the image.  That is over when libxl hears of
+ * the failure, so it comes before that.
+ */
+static void put_back(struct lxe__helper *h)
+{
+    struct lxe__err err;
+    int r;
+
+    lxe__err_init(&err);
+    r = lxe__keep_put_back(&h->keep, &err);
+    if (r > 0)
+        LXE_WARN(&h->proto.logger, "restore: dom %u: the file that its"
+                 " caller had removed was put back as %s%s%s", h->domid,
+                 h->keep.path, err.code ? ": " : "", err.msg);
+    else if (r)
+        LXE_ERROR(&h->proto.logger, "restore: dom %u: the file that its"
+                  " caller had removed was not put back as %s: %s: unless"
+                  " there is another copy of the image, the guest's memory"
+                  " is lost, and it can only be started anew", h->domid,
+                  h->keep.path, err.msg);
+}
+
 static int main_restore(struct lxe__helper *h, char **argv)
 {
     struct lxe__restore_args a;
@@ -207,11 +232,14 @@ static int main_restore(struct lxe__helper *h, char **argv)
     lxe__err_init(&err);
     if (lxe__args_restore(argv + 2, h, &a, &err))
         return bad_arguments(&err);
+    lxe__keep_begin(&h->keep, a.fd);
     r = begin(h, argv, LXE_SESSION_RESTORE, a.stream_type);
     if (!r)
         r = lxe__helper_restore(h, &a);
-    /* libxl expects results before a failure, too. */
     saved = errno;
+    if (r)
+        put_back(h);
+    /* libxl expects results before a failure, too. */
     lxe__proto_restore_results(&h->proto, r ? 0 : a.store_gfn,
                                r ? 0 : a.console_gfn);
     errno = saved;
@@ -226,6 +254,7 @@ int main(int argc, char **argv)
     lxe__policy_init(&h.policy);
     lxe__proto_init(&h.proto, STDIN_FILENO, STDOUT_FILENO);
     lxe__caller_init(&h.caller);
+    lxe__keep_init(&h.keep);
     h.lock = -1;
     hear_libxl();
     /*

@@ -29,6 +29,7 @@
  *   chatty      where it is there, libxl says something when it suspends
  *   unsynced    where it is there, no directory can be synced (CIFS)
  *   unsyncable  the same, for a disk that is broken
+ *   max_pages   of domain 5, as it was set last; without it: 1000
  *   capabilities   of Xen's physinfo, a number; without it: all
  *   store/PATH  xenstore: a file a node
  *   logdirty    whether Xen's log-dirty mode is on or off
@@ -207,7 +208,8 @@ int xc_domain_getinfolist(xc_interface *xch, uint32_t first_domain,
     memset(info, 0, max_domains * sizeof(*info));
     if (state && first_domain <= 5 && strncmp(state, "gone", 4)) {
         info[0].domain = 5;
-        info[0].max_pages = info[0].tot_pages = 1000;
+        info[0].max_pages = read_number("max_pages", 1000);
+        info[0].tot_pages = 1000;
         info[0].handle[15] = 5;
         if (!strncmp(state, "paused", 6))
             info[0].flags = XEN_DOMINF_paused;
@@ -218,6 +220,19 @@ int xc_domain_getinfolist(xc_interface *xch, uint32_t first_domain,
     }
     free(state);
     return nr;
+}
+
+int xc_domain_setmaxmem(xc_interface *xch, uint32_t domid,
+                        uint64_t max_memkb)
+{
+    char text[24];
+
+    (void)xch;
+    (void)domid;
+    snprintf(text, sizeof(text), "%llu",
+             (unsigned long long)max_memkb / 4);
+    write_text("max_pages", text);
+    return 0;
 }
 
 int xc_physinfo(xc_interface *xch, xc_physinfo_t *info)

@@ -12,6 +12,7 @@ from xenlab.virsh import VirshGuest
 
 pytestmark = pytest.mark.drives(client="virsh", kind="pvh")
 XL_EXT = "/opt/libxl-ext/xl-ext"
+CONF = "/var/lab/libvirt.conf"
 KINDS = ["pvh", "pv", "hvm"]
 
 
@@ -75,6 +76,63 @@ def test_raised_guest(virt_guest, libvirt, kind):
     g.virsh(f"start {g.name}")
     g.wait_alive()
     same_limits(raised, g.limits())
+
+
+def managed(g):
+    return f"/var/lib/libvirt/libxl/save/{g.name}.save"
+
+
+def test_managed_save_refused(virt_guest, libvirt):
+    """libvirt removes a managed save before it is restored: what stock
+    refuses is lost; what we refuse is put back, and restored later."""
+    g = virt_guest("pvh", **SMALL)
+    libvirt.write(CONF, "")
+    virsh.start_daemon(libvirt, env={"LIBXL_EXT_CONFIG": CONF})
+    g.start()
+    g.raise_limit()
+    g.virsh(f"managedsave {g.name}")
+    virsh.start_daemon(libvirt, plug_in=False)
+    r = g.virsh(f"start {g.name}", check=False)
+    assert r.rc != 0 and not g.exists
+    assert libvirt.run(f"test -e {managed(g)}", check=False).rc != 0
+    print(f"stock: {r.stderr.strip()}, and the image is gone")
+
+    virsh.start_daemon(libvirt, env={"LIBXL_EXT_CONFIG": CONF})
+    g.start()
+    raised = g.raise_limit()
+    g.virsh(f"managedsave {g.name}")
+    before = libvirt.run(f"sha256sum {managed(g)}").stdout
+    for conf, why in (('memory_bump = "strict"\n', "memory_bump=strict"),
+                      ("new_key = 1\n", "unknown key")):
+        libvirt.write(CONF, conf)
+        r = g.virsh(f"start {g.name}", check=False)
+        assert r.rc != 0 and not g.exists
+        log = libvirt.read(virsh.DRIVER_LOG)
+        assert why in log
+        assert f"was put back as {managed(g)}" in log
+        assert libvirt.run(f"sha256sum {managed(g)}").stdout == before
+    libvirt.write(CONF, "")
+    g._mark()
+    g.virsh(f"start {g.name}")
+    g.wait_alive()
+    same_limits(raised, g.limits())
+    assert libvirt.run(f"test -e {managed(g)}", check=False).rc != 0
+
+
+def test_managed_save_without_a_policy(virt_guest, libvirt):
+    """A guest that needs no raise needs none that can be read."""
+    g = virt_guest("pvh", **SMALL)
+    libvirt.write(CONF, "")
+    virsh.start_daemon(libvirt, env={"LIBXL_EXT_CONFIG": CONF})
+    g.start()
+    before = g.limits()
+    g.virsh(f"managedsave {g.name}")
+    libvirt.write(CONF, "new_key = 1\n")
+    g._mark()
+    g.virsh(f"start {g.name}")
+    g.wait_alive()
+    same_limits(before, g.limits())
+    assert "unknown key" in libvirt.read(virsh.DRIVER_LOG)
 
 
 @pytest.mark.drives(kind="hvm")

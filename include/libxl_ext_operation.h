@@ -116,9 +116,12 @@ int libxl_ext_header_read(libxl_ext_ctx *ctx, int fd, libxl_ext_op *op,
  * Is it safe to pass @json, which comes from outside, to
  * libxl_domain_config_from_json()?  libxl (4.20 and older) ends the
  * process if a text has two members of a keyed union, such as "type.pvh"
- * and "type.hvm".  0, or ERROR_INVAL with the line in libxl_ext_error():
- * for such a text, for text that is not JSON, and for text of more than 1
- * MiB or nested deeper than 16.
+ * and "type.hvm", or a number in a bitmap, such as "avail_vcpus", that it
+ * has no memory for.  0, or ERROR_INVAL with the line in
+ * libxl_ext_error(): for two such members; for a number in an array that
+ * is not a whole one from 0 to 16383 (but in "distances", "irqs",
+ * "llc_colors" and "sample_rates", which are no bitmaps); for text that is
+ * not JSON; and for text of more than 1 MiB or nested deeper than 16.
  */
 int libxl_ext_config_check(libxl_ext_ctx *ctx, const char *json);
 

@@ -122,18 +122,22 @@ def test_an_answer_without_an_output_is_no_success(calls):
     assert b"cannot write to standard output: Bad file" in p.stderr
 
 
-def test_a_configuration_that_would_end_libxl(calls):
-    """An image's, whose guest is of two types at once."""
+@pytest.mark.parametrize("b_info, words", [
+    (b'"type.pvh": {}, "type.hvm": {}', b'both "type.pvh" and "type.hvm"'),
+    (b'"nodemap": [-17]', b"nodemap -17 is not a whole number")],
+    ids=["types", "bitmap"])
+def test_a_configuration_that_would_end_libxl(calls, b_info, words):
+    """An image's."""
     file = calls.image()
     data = file.read_bytes()
     config = (b'{"c_info": {"type": "pvh", "name": "web"},'
-              b' "b_info": {"type.pvh": {}, "type.hvm": {}}}\0')
+              b' "b_info": {' + b_info + b'}}\0')
     head = data[:44] + struct.pack("<II", len(config) + 4, len(config))
     behind = 48 + struct.unpack_from("<I", data, 44)[0]
     file.write_bytes(head + config + data[behind:])
     p = calls.run("restore", file)
     assert p.returncode == 2, p
-    assert b'both "type.pvh" and "type.hvm"' in p.stderr
+    assert words in p.stderr
     assert p.stderr.count(b"\n") == 1
 
 

@@ -119,7 +119,16 @@ TWO_TYPES = {"type.pvh": {}, "type.hvm": {}}
     ({"x": [{"y": TWO_TYPES}]}, 'both "type.pvh" and "type.hvm"'),
     ({f"{n}.x": 0 for n in range(9)}, "more than 8 keyed unions"),
     ({"x": json.loads("[" * 20 + "]" * 20)}, "nests deeper than 16"),
-], ids=["types", "below", "many", "deep"])
+    ({"avail_vcpus": [2147483647]}, "avail_vcpus 2147483647 is not a whole"
+     " number from 0 to 16383"),
+    ({"avail_vcpus": [0, 2147483640]}, "avail_vcpus 2147483640"),
+    ({"avail_vcpus": [16384]}, "avail_vcpus 16384"),
+    ({"nodemap": [-100]}, "nodemap -100"),
+    ({"vcpu_hard_affinity": [[0], [1 << 64]]},
+     "vcpu_hard_affinity 18446744073709551616"),
+    ({"type.pvh": {}, "cpumap": [1.5]}, "cpumap 1.5"),
+], ids=["types", "below", "many", "deep", "large", "large-8", "above",
+        "negative", "nested", "fraction"])
 def test_a_sender_whose_configuration_would_end_libxl(receiver, b_info,
                                                       words):
     r = receiver()
@@ -128,6 +137,20 @@ def test_a_sender_whose_configuration_would_end_libxl(receiver, b_info,
                                "b_info": b_info}))
     answer = r.answer()
     assert not answer["accepted"] and words in answer["reason"]
+
+
+def test_numbers_that_libxl_takes(receiver):
+    """The largest bit; and what is no bit, of a card's sounds for one."""
+    r = receiver()
+    r.offer(dry_run=True, config=json.dumps({
+        "c_info": {"type": "pvh", "name": "other", "uuid": UUID.format(9)},
+        "b_info": {"type.pvh": {}, "avail_vcpus": [0, 16383],
+                   "vcpu_hard_affinity": [[16383], []],
+                   "vnuma_nodes": [{"distances": [10, 4294967295]}],
+                   "irqs": [4294967295]},
+        "vsnds": [{"params": {"sample_rates": [44100, 192000]}}]}))
+    answer = r.answer()
+    assert answer["accepted"], answer
 
 
 def test_a_sender_that_takes_nothing(receiver):

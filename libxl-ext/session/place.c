@@ -53,8 +53,12 @@ int lxe__session_listen(enum lxe__session_op op, const uint8_t uuid[16],
                             strerror(errno));
     r = bind(sock, (struct sockaddr *)where_r, sizeof(*where_r));
     if (r && errno == EADDRINUSE) {
-        /* Of this process, or of a dead one that had its pid. */
-        probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        /*
+         * Of this process, or of a dead one that had its pid.  Where the
+         * queue is full of such as us (EAGAIN), somebody listens, too.
+         */
+        probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC |
+                       SOCK_NONBLOCK, 0);
         if (probe >= 0 && connect(probe, (struct sockaddr *)where_r,
                                   sizeof(*where_r)) &&
             errno == ECONNREFUSED) {
@@ -97,8 +101,9 @@ int lxe__session_accept(int sock, int *pid_r, struct lxe__err *err)
     if (conn < 0)
         return lxe__err_set(err, errno, "session: cannot accept: %s",
                             strerror(errno));
+    /* Ours is a listener of the same name that looks who is there. */
     if (getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &who, &len) ||
-        who.uid != geteuid()) {
+        who.uid != geteuid() || who.pid == getpid()) {
         close(conn);
         errno = EAGAIN;
         return -1;

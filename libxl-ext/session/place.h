@@ -29,8 +29,8 @@ int lxe__session_listen(enum lxe__session_op op, const uint8_t uuid[16],
 void lxe__session_unlisten(int sock, const struct sockaddr_un *where);
 
 /*
- * Takes the next connection of a process of root; -1 with EAGAIN where
- * the one that came was not.  *@pid_r is its pid.
+ * Takes the next connection of another process of root; -1 with EAGAIN
+ * where the one that came was none.  *@pid_r is its pid.
  */
 int lxe__session_accept(int sock, int *pid_r, struct lxe__err *err);
 

@@ -216,6 +216,66 @@ static void helper_finds_its_own_caller(void)
     run_end();
 }
 
+/* In a child: -1 where all of @nr more are told so, else which is not. */
+static int listen_again(int nr)
+{
+    struct sockaddr_un where, again;
+    struct lxe__err err;
+    int sock, i;
+
+    lxe__err_init(&err);
+    sock = lxe__session_listen(LXE_SESSION_RESTORE, uuid, &where, &err);
+    for (i = 0; sock >= 0 && i < nr; i++) {
+        alarm(1);
+        lxe__err_init(&err);
+        if (lxe__session_listen(LXE_SESSION_RESTORE, uuid, &again,
+                                &err) != -1 || err.code != EBUSY)
+            return i;
+    }
+    alarm(0);
+    lxe__session_unlisten(sock, &where);
+    return sock < 0 ? nr : -1;
+}
+
+/* More than the first one's queue has room for, and it never looks. */
+static void nobody_waits_who_listens_in_vain(void)
+{
+    int status;
+    pid_t pid;
+
+    run_begin();
+    pid = fork();
+    CU_ASSERT_FATAL(pid >= 0);
+    if (!pid)
+        _exit(listen_again(4) == -1 ? 0 : 1);
+    CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+    CU_ASSERT_EQUAL(status, 0);
+    run_end();
+}
+
+/* It was there ahead of the helper, which is taken all the same. */
+static void who_listens_in_vain_is_no_helper(void)
+{
+    struct sockaddr_un where, again;
+    int sock, conn, pid = 0;
+    struct lxe__err err;
+
+    run_begin();
+    lxe__err_init(&err);
+    sock = lxe__session_listen(LXE_SESSION_SAVE, uuid, &where, &err);
+    CU_ASSERT_FATAL(sock >= 0);
+    CU_ASSERT_EQUAL(lxe__session_listen(LXE_SESSION_SAVE, uuid, &again,
+                                        &err), -1);
+    CU_ASSERT_EQUAL(found(LXE_SESSION_SAVE, uuid), 1);
+    CU_ASSERT_EQUAL(lxe__session_accept(sock, &pid, &err), -1);
+    CU_ASSERT_EQUAL(errno, EAGAIN);
+    conn = lxe__session_accept(sock, &pid, &err);
+    CU_ASSERT(conn >= 0 && pid > 0 && pid != getpid());
+    close(conn);
+    lxe__session_unlisten(sock, &where);
+    run_end();
+}
+
 /* A process of the same pid died here with its socket bound. */
 static void stale_socket_is_nobody(void)
 {
@@ -302,6 +362,10 @@ LXE_SUITE(session,
       several_descriptors_are_none },
     { "message is bounded", message_is_bounded },
     { "helper finds its own caller", helper_finds_its_own_caller },
+    { "nobody waits who listens in vain",
+      nobody_waits_who_listens_in_vain },
+    { "who listens in vain is no helper",
+      who_listens_in_vain_is_no_helper },
     { "stale socket is nobody", stale_socket_is_nobody },
     { "second operation is refused and told why",
       second_operation_is_refused_and_told_why },

@@ -254,7 +254,8 @@ int libxl_ext_domain_receive(libxl_ext_ctx *ctx, int in_fd,
  * should do so in a process of its own, whose handler cancels the
  * operation.  ERROR_LOCK_FAIL if that is this process, or does not end
  * within @timeout_ms; ERROR_ABORTED if @op (which may be NULL) is
- * cancelled before: it was told to end, so ask again.
+ * cancelled before: it was told to end, so ask again.  If @op was
+ * cancelled before the call, nothing was done.
  *
  * A guest that was given permission to run, and that nobody ever let run,
  * is unpaused.

@@ -317,6 +317,15 @@ int lxe__receiver_sweep(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
     return rc;
 }
 
+static int check_cancelled(const libxl_ext_op *op, struct lxe__err *err)
+{
+    if (!op || !op->stop)
+        return 0;
+    return lxe__err_set(err, ECANCELED, "receive: cancelled before it"
+                        " asked");
+}
+
+/* What is destroyed or let run is not taken back by a later cancel. */
 int libxl_ext_domain_ask(struct libxl_ext_ctx *ctx,
                          const uint8_t uuid[16], uint32_t since,
                          uint32_t timeout_ms, libxl_ext_op *op,
@@ -326,8 +335,10 @@ int libxl_ext_domain_ask(struct libxl_ext_ctx *ctx,
 
     lxe__ctx_begin(ctx);
     if (!lxe__ctx_libxl(ctx, "receive", &ctx->err) &&
+        !check_cancelled(op, &ctx->err) &&
         !lxe__receiver_end(uuid, timeout_ms, lxe__op_stop_fd(op),
-                           &ctx->err))
+                           &ctx->err) &&
+        !check_cancelled(op, &ctx->err))
         r = runs_here(ctx, uuid, since, runs_r);
     return lxe__ctx_end(ctx, r);
 }

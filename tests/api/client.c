@@ -212,6 +212,16 @@ static int ask_cancelled(void)
                                                      op, &runs);
 }
 
+/* Of domain 5, which would be destroyed or let run. */
+static int ask_cancelled_before(void)
+{
+    static const uint8_t uuid[16] = { [15] = 5 };
+    bool runs;
+
+    libxl_ext_op_cancel(op);
+    return libxl_ext_domain_ask(ctx, uuid, 0, 60000, op, &runs);
+}
+
 static const struct {
     const char *name;
     int (*call)(void);
@@ -232,6 +242,7 @@ static const struct {
     { "header-write-cancelled", header_write_cancelled },
     { "precheck-cancelled", precheck_cancelled },
     { "ask-cancelled", ask_cancelled },
+    { "ask-cancelled-before", ask_cancelled_before },
 };
 
 static long now_ms(void)

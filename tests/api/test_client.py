@@ -81,6 +81,32 @@ def test_what_moves_no_guest_is_cancelled(short_world, program, name,
     assert words in line
 
 
+@pytest.mark.parametrize("held", [True, False])
+def test_a_question_that_is_cancelled_before_does_nothing(short_world,
+                                                          program, held):
+    """A receiver that waits goes on, and its guest is left as it is."""
+    w = short_world
+    w.put("store/local/domain/5/name", "web--incoming")
+    w.put("state", "paused")
+    with open(w.path / "run" / "00000000-0000-0000-0000-000000000005"
+              ".receive", "w", encoding="ascii") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        receiver = subprocess.Popen(["sleep", "60"], pass_fds=[f.fileno()])
+        print(receiver.pid, file=f, flush=True)
+    try:
+        if not held:
+            receiver.kill()
+            receiver.wait()
+        rc, line, ms = call(w, program, "ask-cancelled-before")
+        assert rc == ABORTED and ms < 500, (rc, line, ms)
+        assert line == "receive: cancelled before it asked"
+        assert (w.path / "state").read_text() == "paused"
+        assert (receiver.poll() is None) == held
+    finally:
+        receiver.kill()
+        receiver.wait()
+
+
 def test_a_freeze_whose_device_hangs_is_cancelled(short_world, program):
     """Its time is a minute.  What hangs comes back when it answers."""
     w = short_world

@@ -22,7 +22,8 @@
  *   ERROR_ABORTED           the caller cancelled it
  *   ERROR_NOT_READY         a migration ended without the peer's answer:
  *                           see its end_r
- *   ERROR_NOMEM             no memory
+ *   ERROR_NOMEM             no memory for this process, or a host that
+ *                           has too little for the guest
  *   ERROR_VERSION           this library is older than the caller's
  *                           header, or has another major version
  *   ERROR_FAIL              all else: no privilege, no hypervisor, a

@@ -22,7 +22,6 @@ int lxe__rc(int code)
     case ENOENT:
         return ERROR_NOTFOUND;
     case EBUSY:
-    case EEXIST:        /* only journals are made to be the only one */
         return ERROR_LOCK_FAIL;
     case ETIMEDOUT:
         return ERROR_TIMEDOUT;

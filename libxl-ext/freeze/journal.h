@@ -90,8 +90,8 @@ int lxe__journal_path(char *path, size_t len, uint32_t domid,
                       const char *suffix, struct lxe__err *err);
 
 /*
- * Makes the run directory and a new journal; EEXIST if there is one, EBUSY
- * if another process took it for a leftover before its first line was
+ * Makes the run directory and a new journal; EBUSY if there is one, or if
+ * another process took it for a leftover before its first line was
  * written.  Returns a descriptor to append to, or -1.
  *
  * The descriptor holds the journal's lock, and so does every copy of it

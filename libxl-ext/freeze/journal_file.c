@@ -146,8 +146,9 @@ int lxe__journal_create(uint32_t domid, const uint8_t uuid[16],
     fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC |
               O_NOFOLLOW, 0600);
     if (fd < 0)
-        return lxe__err_set(err, errno, "freeze journal: cannot make %s:"
-                            " %s", path, strerror(errno));
+        return lxe__err_set(err, errno == EEXIST ? EBUSY : errno, "freeze"
+                            " journal: cannot make %s: %s", path,
+                            strerror(errno));
     /* It is theirs then, to remove. */
     if (flock(fd, LOCK_EX | LOCK_NB) || lxe__journal_removed(fd)) {
         close(fd);

@@ -202,6 +202,26 @@ static int precheck_cancelled(void)
                                      NULL, op, &peer, &answer);
 }
 
+/* Of a guest that has a name of one that is here. */
+static int receive_name_taken(void)
+{
+    static const char offer[] = "{\"version\": \"0\", \"name\": \"web\","
+        " \"dry_run\": false, \"config\": \"{}\", \"limits\": {\"uuid\":"
+        " \"00000000-0000-0000-0000-000000000009\", \"max_pages\": 1000,"
+        " \"tot_pages\": 1000, \"stock_max_kb\": 5000}}";
+    const uint32_t head[2] = { 'O', sizeof(offer) - 1 };
+    int in[2], out[2];
+    uint32_t domid;
+    char *config;
+
+    if (pipe(in) || pipe(out) ||
+        write(in[1], head, sizeof(head)) != sizeof(head) ||
+        write(in[1], offer, sizeof(offer) - 1) != sizeof(offer) - 1)
+        return 1;
+    return libxl_ext_domain_receive(ctx, in[0], out[1], NULL, op, &domid,
+                                    &config);
+}
+
 /* Its receiver does not end; the test holds its lock. */
 static int ask_cancelled(void)
 {
@@ -234,6 +254,7 @@ static const struct {
     { "migrate-control", migrate_control },
     { "migrate-impatient", migrate_impatient },
     { "migrate-nobody", migrate_nobody },
+    { "receive-name-taken", receive_name_taken },
     { "freeze-childless", freeze_childless },
     { "freeze-cancelled", freeze_cancelled },
     { "thaw-cancelled", thaw_cancelled },

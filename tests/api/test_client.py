@@ -43,6 +43,7 @@ def program(tmp_path_factory, preload):
     ("migrate-control", INVAL, "migrate: dom 0 is the control domain"),
     ("migrate-impatient", INVAL, "timeout is 99 ms, not 100 to 3600000"),
     ("migrate-nobody", NOTFOUND, "domain id 77777 is not below"),
+    ("receive-name-taken", FAIL, 'another guest is called "web" here'),
     ("freeze-childless", 0, ""),
     ("header", 0, ""),
 ])

@@ -201,6 +201,8 @@ static void errno_values_become_codes(void)
     CU_ASSERT_EQUAL(lxe__rc(ETIMEDOUT), ERROR_TIMEDOUT);
     CU_ASSERT_EQUAL(lxe__rc(EINTR), ERROR_ABORTED);
     CU_ASSERT_EQUAL(lxe__rc(EPERM), ERROR_FAIL);
+    /* Another guest's name or id: nobody's operation is in the way. */
+    CU_ASSERT_EQUAL(lxe__rc(EEXIST), ERROR_FAIL);
 }
 
 LXE_SUITE(api_ctx,

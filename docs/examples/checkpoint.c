@@ -77,6 +77,20 @@ static int copy(libxl_ctx *libxl, libxl_ext_ctx *ctx, uint32_t domid,
     return rc;
 }
 
+/* 0 where what was written is on the disk; some only say so here. */
+static int put_down(int fd, const char *path)
+{
+    int r = fsync(fd);
+
+    if (r)
+        perror(path);
+    if (close(fd) && !r) {
+        perror(path);
+        r = -1;
+    }
+    return r;
+}
+
 int main(int argc, char **argv)
 {
     xentoollog_logger *lg;
@@ -101,12 +115,17 @@ int main(int argc, char **argv)
         signal(SIGINT, on_interrupt);
         rc = copy(libxl, ctx, domid, fd, &whole);
     }
+    if (fd < 0) {
+        perror(argv[2]);
+    } else if (put_down(fd, argv[2]) && !rc) {
+        /* The guest runs, so nothing is lost with it. */
+        whole = false;
+        rc = 1;
+    }
     if (fd >= 0 && !whole)
         unlink(argv[2]);
-    if (fd < 0)
-        perror(argv[2]);
-    else
-        close(fd);
+    /* It would be told to an op that is gone. */
+    signal(SIGINT, SIG_IGN);
     libxl_ext_op_free(op);
     libxl_ext_ctx_free(ctx);
     if (libxl)

@@ -30,6 +30,7 @@
  *   unsynced    where it is there, no directory can be synced (CIFS)
  *   unsyncable  the same, for a disk that is broken
  *   max_pages   of domain 5, as it was set last; without it: 1000
+ *   unwritable  where it is there, no file can be synced: its disk is full
  *   capabilities   of Xen's physinfo, a number; without it: all
  *   store/PATH  xenstore: a file a node
  *   logdirty    whether Xen's log-dirty mode is on or off
@@ -892,6 +893,10 @@ int fsync(int fd)
     if ((broken || in_place("unsynced")) && !fstat(fd, &st) &&
         S_ISDIR(st.st_mode)) {
         errno = broken ? EIO : EINVAL;
+        return -1;
+    }
+    if (in_place("unwritable") && !fstat(fd, &st) && S_ISREG(st.st_mode)) {
+        errno = ENOSPC;
         return -1;
     }
     return fdatasync(fd);

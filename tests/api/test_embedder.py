@@ -183,6 +183,18 @@ def test_the_example_keeps_an_image_that_is_whole(
     assert (tmp_path / "image").stat().st_size > 1 << 16
 
 
+@pytest.mark.parametrize("unresumable", [False, True])
+def test_the_example_says_that_its_copy_is_not_on_the_disk(
+        short_world, checkpoint, tmp_path, unresumable):
+    """NFS says so at the end. While the guest runs it is no loss."""
+    short_world.put("unwritable", "")
+    if unresumable:
+        short_world.put("unresumable", "")
+    rc, said = checkpoint()
+    assert rc == 1 and f"{tmp_path}/image: No space left" in said
+    assert (tmp_path / "image").exists() == unresumable
+
+
 def test_the_example_leaves_no_part_of_an_image(
         short_world, checkpoint, tmp_path):
     short_world.put("conf", "no such = 1")

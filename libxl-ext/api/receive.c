@@ -4,7 +4,8 @@
  * and functions stand in the order in which they run.
  *
  *   hear     the offer
- *   judge    policy and memory; nothing has been changed up to here
+ *   judge    policy, memory, configuration; nothing has been changed up
+ *            to here
  *   take     libxl makes the domain, paused, from the stream
  *   settle   READY, then GO or the end of it, then DONE
  *
@@ -28,6 +29,7 @@
 #include "api/peer.h"
 #include "api/receiver.h"
 #include "base/fault.h"
+#include "freeze/backends.h"
 #include "memory/limits.h"
 #include "memory/policy.h"
 #include "memory/record.h"
@@ -169,6 +171,49 @@ static int judge_config(struct receive *v, struct lxe__err *why)
     return 0;
 }
 
+/*
+ * Does libxl start a QEMU for it in this domain?  As libxl 4.14 to master
+ * (libxl__need_xenpv_qemu(); with a stub domain it needs one as well), as
+ * far as the configuration says: what libxl finds out later, such as what
+ * can serve a file, is not judged.
+ */
+static bool needs_emulator(const libxl_domain_config *c, uint32_t here)
+{
+    int i;
+
+    if (c->c_info.type == LIBXL_DOMAIN_TYPE_HVM || c->num_vfbs)
+        return true;
+    for (i = 0; i < c->num_vkbs; i++)
+        if (c->vkbs[i].backend_type != LIBXL_VKB_BACKEND_LINUX)
+            return true;
+    for (i = 0; i < c->num_disks; i++)
+        if (c->disks[i].backend == LIBXL_DISK_BACKEND_QDISK &&
+            !c->disks[i].backend_domname &&
+            c->disks[i].backend_domid == here)
+            return true;
+    for (i = 0; i < c->num_channels; i++)
+        if (!c->channels[i].backend_domname &&
+            c->channels[i].backend_domid == here)
+            return true;
+    return false;
+}
+
+/* libxl looks for it when it has all pages. */
+static int judge_emulator(struct receive *v, struct lxe__err *why)
+{
+    const char *path = v->config.b_info.device_model;
+
+    if (!path || !needs_emulator(&v->config,
+                                 lxe__xs_own_domid(v->ctx->xsh)) ||
+        !access(path, X_OK))
+        return 0;
+    return lxe__err_set(why, errno, "receive: guest \"%s\": its device"
+                        " model %.250s cannot be executed on this host:"
+                        " %s: install it here, at that path"
+                        " (libxl-ext-qemu comes with libxl-ext)",
+                        v->offer.name, path, strerror(errno));
+}
+
 static int send_answer(struct receive *v, libxl_ext_migrate_answer *a,
                        const struct lxe__err *why)
 {
@@ -211,7 +256,7 @@ static int judge(struct receive *v)
         if (v->lock >= 0 && (v->offer.dry_run || !lxe__receiver_sweep(
                 v->ctx, v->offer.limits.uuid, &why)) &&
             !judge_limits(v, &a, &why) && !judge_name(v, &why) &&
-            !judge_config(v, &why))
+            !judge_config(v, &why) && !judge_emulator(v, &why))
             judge_domid(v, &why);
     }
     if (send_answer(v, &a, &why))

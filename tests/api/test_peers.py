@@ -139,6 +139,21 @@ def test_a_sender_whose_configuration_would_end_libxl(receiver, b_info,
     assert not answer["accepted"] and words in answer["reason"]
 
 
+@pytest.mark.parametrize("b_info", [
+    {"type.hvm": {}}, {"type.hvm": {}, "device_model_stubdomain": "True"}],
+    ids=["here", "stub domain"])
+def test_an_emulator_that_is_not_there(receiver, b_info):
+    """Of an HVM guest, which has one here in any case."""
+    r = receiver()
+    r.offer(config=json.dumps({
+        "c_info": {"type": "hvm", "name": "other", "uuid": UUID.format(9)},
+        "b_info": b_info | {"device_model": "/nowhere/qemu"}}))
+    answer = r.answer()
+    assert not answer["accepted"], answer
+    assert 'guest "other": its device model /nowhere/qemu cannot be' in \
+        answer["reason"]
+
+
 def test_numbers_that_libxl_takes(receiver):
     """The largest bit; and what is no bit, of a card's sounds for one."""
     r = receiver()

@@ -123,6 +123,43 @@ def test_a_configuration_that_migrate_would_not_send(pv, c_info, b_info,
         assert not (pv.path / "asked").exists()
 
 
+QDISK = {"pdev_path": "/x", "vdev": "xvda", "backend": "qdisk"}
+NEEDS_QEMU = [
+    ({"disks": [QDISK]}, True),
+    ({"disks": [QDISK | {"backend_domid": 3}]}, False),
+    ({"disks": [QDISK | {"backend_domname": "driver"}]}, False),
+    ({"disks": [QDISK | {"backend": "phy"}]}, False),
+    ({"vfbs": [{}]}, True),
+    ({"vkbs": [{}]}, True),
+    ({"vkbs": [{"backend_type": "LINUX"}]}, False),
+    ({"channels": [{"name": "c"}]}, True),
+    ({"channels": [{"name": "c", "backend_domid": 3}]}, False),
+    ({}, False),
+]
+
+
+@pytest.mark.parametrize("devices, needed", NEEDS_QEMU)
+def test_a_device_model_that_is_not_there(pv, devices, needed):
+    """Where libxl would start it, and not else."""
+    def ask(rc, model):
+        pv.put("file", json.dumps({
+            "c_info": {"type": "pvh", "name": "web"},
+            "b_info": {"type.pvh": {}, "device_model": str(model)}}
+            | devices))
+        return precheck(pv, "ext", rc, "-C", pv.path / "file")["reason"]
+
+    model = pv.path / "qemu"
+    reason = ask(int(needed), model)
+    if not needed:
+        return
+    assert f"its device model {model} cannot be executed" in reason
+    assert "No such file" in reason and "install it here" in reason
+    model.write_text("")
+    assert "Permission denied" in ask(1, model)
+    model.chmod(0o755)
+    assert ask(0, model) is None
+
+
 def test_a_configuration_that_the_peer_is_asked_about(pv):
     pv.put("file", json.dumps({
         "c_info": {"type": "pvh", "name": "web"},

@@ -280,6 +280,17 @@ static void tell_guardian(struct lxe__freeze *f, char order)
 }
 
 /*
+ * A child that another thread has forked meanwhile would keep open what
+ * is only closed here, and the guardian would not see the end.
+ */
+static void leave_guardian(struct lxe__freeze *f)
+{
+    shutdown(f->guard_fd, SHUT_RDWR);
+    close(f->guard_fd);
+    f->guard_fd = -1;
+}
+
+/*
  * The file first here, too, for the guardian that replaces one that was
  * killed.  It does not know what could not be written, and then does not
  * let the guest run.
@@ -314,8 +325,7 @@ int lxe__freeze_commit(struct lxe__freeze *f, struct lxe__err *err)
         if (lxe__journal_commit(f->journal_fd, err))
             return -1;
         tell_guardian(f, LXE_GUARD_COMMIT);
-        close(f->guard_fd);
-        f->guard_fd = -1;
+        leave_guardian(f);
     }
     f->committed = true;
     return 0;
@@ -327,8 +337,7 @@ int lxe__freeze_whole(struct lxe__freeze *f, struct lxe__err *err)
         if (lxe__journal_whole(f->journal_fd, err))
             return -1;
         tell_guardian(f, LXE_GUARD_WHOLE);
-        close(f->guard_fd);
-        f->guard_fd = -1;
+        leave_guardian(f);
     }
     f->committed = true;
     return 0;
@@ -344,8 +353,7 @@ int lxe__freeze_hold(struct lxe__freeze *f, struct lxe__err *err)
         return -1;
     f->committed = true;
     tell_guardian(f, LXE_GUARD_HOLD);
-    close(f->guard_fd);
-    f->guard_fd = -1;
+    leave_guardian(f);
     return 0;
 }
 
@@ -374,8 +382,7 @@ int lxe__freeze_thaw(struct lxe__freeze *f,
     /* Where it failed, the guardian sees the end and tries again. */
     if (!rc)
         tell_guardian(f, LXE_GUARD_DONE);
-    close(f->guard_fd);
-    f->guard_fd = -1;
+    leave_guardian(f);
     f->acted = false;
     return rc;
 }
@@ -387,7 +394,7 @@ void lxe__freeze_free(struct lxe__freeze *f)
     if (!f->committed)
         lxe__freeze_thaw(f, NULL, NULL);
     if (f->guard_fd >= 0)
-        close(f->guard_fd);
+        leave_guardian(f);
     if (f->journal_fd >= 0)
         close(f->journal_fd);
     if (f->peek_open)

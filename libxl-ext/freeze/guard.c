@@ -5,8 +5,9 @@
  * It must outlive us and must not hold anything of ours: a copy of the
  * stream's descriptor in it would keep the receiver from ever seeing
  * the end of the stream.  So it is nobody's child, in a session of its
- * own, with its two ends as descriptors 3 and 4, the journal as 5, a
- * pidfd of the toolstack as 6 (Linux 5.3 has them), and nothing else.
+ * own, with its two ends as descriptors 3 and 4, the journal as 5, pidfds
+ * (Linux 5.3 has them) of us as 6 and of the toolstack as 7, and nothing
+ * else.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,23 +31,25 @@
 /* In the grandchild: only calls that are safe after a fork of threads. */
 static void __attribute__((noreturn))
 become_guardian(char *const argv[], int orders, int ready, int journal,
-                int toolstack)
+                int caller, int toolstack)
 {
     /* From 3 on: see guardian/guardian.h. */
-    const int fds[] = { orders, ready, journal, toolstack };
+    const int fds[] = { orders, ready, journal, caller, toolstack };
+    int nr = caller < 0 ? 3 : toolstack < 0 ? 4 : 5;
 
-    if (lxe__program_clean(fds, toolstack >= 0 ? 4 : 3) || chdir("/"))
+    if (lxe__program_clean(fds, nr) || chdir("/"))
         _exit(127);
     execv(argv[0], argv);
     _exit(127);
 }
 
 /* -1 where the kernel has no pidfd: it then counts as living. */
-static int open_toolstack(void)
+static int open_process(pid_t pid)
 {
 #ifdef SYS_pidfd_open
-    return syscall(SYS_pidfd_open, getppid(), 0);
+    return syscall(SYS_pidfd_open, pid, 0);
 #else
+    (void)pid;
     return -1;
 #endif
 }
@@ -89,6 +92,7 @@ int lxe__guard_start(uint32_t domid, int journal_fd, bool by_hand,
                      struct lxe__err *err)
 {
     int orders[2] = { -1, -1 }, ready[2] = { -1, -1 }, toolstack = -1;
+    int caller = -1;
     char path[PATH_MAX], arg[16];
     char *argv[] = { path, "--guard", arg, NULL };
     int rc, r;
@@ -104,11 +108,13 @@ int lxe__guard_start(uint32_t domid, int journal_fd, bool by_hand,
                           LXE_GUARD_PROGRAM, strerror(errno));
         goto out;
     }
+    caller = open_process(getpid());
     if (!by_hand)
-        toolstack = open_toolstack();
+        toolstack = open_process(getppid());
     r = lxe__program_fork();
     if (!r)
-        become_guardian(argv, orders[0], ready[1], journal_fd, toolstack);
+        become_guardian(argv, orders[0], ready[1], journal_fd, caller,
+                        toolstack);
     if (r < 0) {
         rc = lxe__err_set(err, errno, "freeze: cannot fork %s: %s",
                           LXE_GUARD_PROGRAM, strerror(errno));
@@ -122,6 +128,8 @@ int lxe__guard_start(uint32_t domid, int journal_fd, bool by_hand,
         rc = LXE_FAULT(GUARD_AFTER_START, err);
 
  out:
+    if (caller >= 0)
+        close(caller);
     if (toolstack >= 0)
         close(toolstack);
     if (orders[0] >= 0)

@@ -15,7 +15,8 @@
  *   DONE        everything has been undone
  *
  * The end of the stream without WHOLE, COMMIT, HOLD or DONE means that the
- * save failed.
+ * save failed.  So does the end of the process that started it: a child of
+ * that one, forked without exec(2), may keep the stream open.
  */
 #ifndef LXE_FREEZE_GUARD_H
 #define LXE_FREEZE_GUARD_H

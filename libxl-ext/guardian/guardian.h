@@ -13,7 +13,8 @@
 #define GUARD_FD_ORDERS    3
 #define GUARD_FD_READY     4
 #define GUARD_FD_JOURNAL   5    /* with its lock */
-#define GUARD_FD_TOOLSTACK 6    /* a pidfd; not always there */
+#define GUARD_FD_CALLER    6    /* a pidfd of whoever started it, and */
+#define GUARD_FD_TOOLSTACK 7    /* one of this; not always there */
 
 int guard_domain(uint32_t domid);
 
@@ -21,12 +22,13 @@ int guard_domain(uint32_t domid);
 int guard_told(void);
 
 /*
- * What guard_domain() supervises.  @toolstack_known: the descriptor for
- * it is what its name says, and not one that was opened since.  @again:
- * it is not the first, and nobody waits for it to be ready: for five
- * minutes it tries to reach Xen and xenstore.
+ * What guard_domain() supervises.  @caller_known, @toolstack_known: the
+ * descriptor is what its name says, and not one that was opened since.
+ * @again: it is not the first, and nobody waits for it to be ready: for
+ * five minutes it tries to reach Xen and xenstore.
  */
-int guard_work(uint32_t domid, bool toolstack_known, bool again);
+int guard_work(uint32_t domid, bool caller_known, bool toolstack_known,
+               bool again);
 int thaw_domain(uint32_t domid, int force);
 int thaw_all(int force);
 int resume_domain(uint32_t domid, int force);

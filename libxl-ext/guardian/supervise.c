@@ -56,6 +56,7 @@ static void note_signals(void)
 int guard_domain(uint32_t domid)
 {
     /* Before anything is opened, which could get the same number. */
+    bool caller_known = fcntl(GUARD_FD_CALLER, F_GETFD) >= 0;
     bool toolstack_known = fcntl(GUARD_FD_TOOLSTACK, F_GETFD) >= 0;
     unsigned deaths = 0;
     int status;
@@ -67,7 +68,8 @@ int guard_domain(uint32_t domid)
         pid = fork();
         /* One alone is better than none. */
         if (pid <= 0)
-            return guard_work(domid, toolstack_known, deaths);
+            return guard_work(domid, caller_known, toolstack_known,
+                              deaths);
         while (waitpid(pid, &status, 0) < 0)
             if (errno != EINTR)
                 return 1;

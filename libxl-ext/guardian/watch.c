@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <syslog.h>
 #include <unistd.h>
 #include <xenstore.h>
@@ -39,6 +40,7 @@ struct guard {
     int journal_fd;
     uint8_t uuid[16];
     struct guard_state state;
+    bool caller_known;
     bool toolstack_known;
     bool ended;
     bool left;              /* the journal, to others */
@@ -142,13 +144,16 @@ static void stop_logdirty(const struct guard *g)
         note(g, "%s", err.msg);
 }
 
-/* One byte from the helper, or the end. */
-static void take_order(struct guard *g)
+/*
+ * One byte from the helper, or the end.  What it sent ahead of its own end
+ * is there by the time that this is seen.
+ */
+static void take_order(struct guard *g, bool caller_gone)
 {
     unsigned char c;
-    ssize_t n = read(GUARD_FD_ORDERS, &c, 1);
+    ssize_t n = recv(GUARD_FD_ORDERS, &c, 1, MSG_DONTWAIT);
 
-    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+    if (n < 0 && (errno == EINTR || (errno == EAGAIN && !caller_gone)))
         return;
     guard_take(&g->state, n == 1 ? c : GUARD_END_OF_STREAM);
     if (g->state.phase != GUARD_THAWING)
@@ -320,22 +325,27 @@ static void step(struct guard *g)
 
 static void watch(struct guard *g)
 {
-    struct pollfd p = { .fd = GUARD_FD_ORDERS, .events = POLLIN };
+    struct pollfd p[] = {
+        { .fd = GUARD_FD_ORDERS, .events = POLLIN },
+        { .fd = g->caller_known ? GUARD_FD_CALLER : -1,
+          .events = POLLIN },
+    };
 
     while (!g->ended) {
         /* The domain may die meanwhile, so look at times. */
-        if (g->state.phase == GUARD_WAITING && poll(&p, 1, 1000) > 0)
-            take_order(g);
+        if (g->state.phase == GUARD_WAITING && poll(p, 2, 1000) > 0)
+            take_order(g, p[1].revents & POLLIN);
         else
             step(g);
     }
 }
 
-int guard_work(uint32_t domid, bool toolstack_known, bool again)
+int guard_work(uint32_t domid, bool caller_known, bool toolstack_known,
+               bool again)
 {
     struct guard g = {
         .domid = domid, .journal_fd = GUARD_FD_JOURNAL,
-        .toolstack_known = toolstack_known,
+        .caller_known = caller_known, .toolstack_known = toolstack_known,
     };
     char ready = LXE_GUARD_READY;
     struct lxe__err err;

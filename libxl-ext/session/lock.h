@@ -2,8 +2,9 @@
 /*
  * One operation on a domain at a time: RUNDIR/DOMID.operation, locked with
  * flock(2) by the process that does it, so that the end of that process
- * frees it in any case.  The file's text names the holder, for the line
- * that refuses a second operation.
+ * frees it; a child that it forked without exec(2) has the lock, too, as
+ * long as it lives.  The file's text names the holder, for the line that
+ * refuses a second operation.
  */
 #ifndef LXE_SESSION_LOCK_H
 #define LXE_SESSION_LOCK_H

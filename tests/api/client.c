@@ -125,6 +125,39 @@ static int freeze_cancelled(void)
     return start_cancel() ? 1 : libxl_ext_freeze(ctx, DOMID, op, &report);
 }
 
+/* Has what is open by then, and lives on; nobody waits for its output. */
+static void *fork_soon(void *arg)
+{
+    int fd;
+
+    (void)arg;
+    usleep(SOON_MS * 1000);
+    if (!fork()) {
+        for (fd = 0; fd <= STDERR_FILENO; fd++)
+            close(fd);
+        sleep(20);
+        _exit(0);
+    }
+    return NULL;
+}
+
+/* Another thread forks a worker meanwhile; this process lives on, too. */
+static int freeze_forked(void)
+{
+    libxl_ext_freeze_report report;
+    pthread_t thread;
+    int rc;
+
+    if (pthread_create(&thread, NULL, fork_soon, NULL) ||
+        pthread_detach(thread))
+        return 1;
+    rc = libxl_ext_freeze(ctx, DOMID, NULL, &report);
+    printf("%d\n", rc);
+    fflush(stdout);
+    pause();
+    return rc;
+}
+
 static int thaw_cancelled(void)
 {
     return start_cancel() ? 1 : libxl_ext_thaw(ctx, DOMID, false, op);
@@ -257,6 +290,7 @@ static const struct {
     { "receive-name-taken", receive_name_taken },
     { "freeze-childless", freeze_childless },
     { "freeze-cancelled", freeze_cancelled },
+    { "freeze-forked", freeze_forked },
     { "thaw-cancelled", thaw_cancelled },
     { "header", header },
     { "header-read-cancelled", header_read_cancelled },

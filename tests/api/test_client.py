@@ -125,6 +125,32 @@ def test_a_freeze_whose_device_hangs_is_cancelled(short_world, program):
     assert w.state() == "connected"
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_worker_that_is_forked_meanwhile_holds_no_freeze(
+        short_world, program, killed):
+    """It has what leads to the guardian, and lives for 20 s."""
+    w = short_world
+    w.put("conf", "freeze_timeout = 2000\n")
+    w.put("state", "paused")
+    w.put("stuck", DISK)
+    p = subprocess.Popen([program, "freeze-forked"], env=w.env,
+                         stdout=subprocess.PIPE)
+    if killed:
+        time.sleep(1.2)
+        assert w.journal and "intent" in w.journal
+        p.kill()
+        p.wait()
+    else:
+        assert int(p.stdout.readline()) < 0
+    assert len(w.processes("client")) == 2 - killed and w.guardians()
+    (w.path / "stuck").unlink()
+    w.nothing_left(6)
+    assert len(w.processes("client")) == 2 - killed
+    w.kill(w.processes("client"))
+    p.wait()
+    p.stdout.close()
+
+
 def test_a_freeze_whose_requests_stay_is_cancelled(short_world, program):
     """No device hangs: all is as it was when the call returns."""
     w = short_world

@@ -32,11 +32,13 @@ class Save:
         self.write(HEAD + journal)
         self.orders, theirs = socket.socketpair()
         ready, said = os.pipe()
+        self.caller = subprocess.Popen(["sleep", "600"])
+        caller = os.pidfd_open(self.caller.pid)
         pidfd = os.pidfd_open(self.toolstack.pid)
-        fds = [theirs.fileno(), said, self.fd, pidfd]
+        fds = [theirs.fileno(), said, self.fd, caller, pidfd]
         subprocess.run(
-            ["bash", "-c", 'exec 3<&"$1" 4>&"$2" 5<&"$3" 6<&"$4";'
-             ' shift 4; for fd; do eval "exec $fd<&-"; done;'
+            ["bash", "-c", 'exec 3<&"$1" 4>&"$2" 5<&"$3" 6<&"$4" 7<&"$5";'
+             ' shift 5; for fd; do eval "exec $fd<&-"; done;'
              ' setsid env --default-signal "$0" --guard 5 </dev/null'
              ' >/dev/null 2>&1 &',
              BUILD / "libxl-ext-guardian", *map(str, fds),
@@ -44,6 +46,7 @@ class Save:
             pass_fds=fds, env=world.env, check=True)
         theirs.close()
         os.close(said)
+        os.close(caller)
         os.close(pidfd)
         assert os.read(ready, 1) == b"R"
         os.close(ready)
@@ -63,6 +66,11 @@ class Save:
         self.orders.close()
         os.close(self.fd)
 
+    def caller_dies(self):
+        """Its stream stays open: a child of it has that, too."""
+        self.caller.kill()
+        self.caller.wait()
+
     def toolstack_dies(self):
         self.toolstack.kill()
         self.toolstack.wait()
@@ -78,6 +86,7 @@ def save(world):
 
     yield start
     for s in saves:
+        s.caller_dies()
         s.toolstack_dies()
 
 
@@ -131,6 +140,32 @@ def test_a_device_that_hangs_keeps_no_guest_suspended(world, save):
     assert not world.bound and len(world.guardians()) == 2
     world.ring_in_use(False)
     world.nothing_left(30)
+
+
+@pytest.mark.parametrize("kills", [0, 1])
+def test_a_stream_that_stays_open_when_its_process_dies(world, save, kills):
+    """A worker, say, that another thread has forked meanwhile."""
+    s = save()
+    s.write(f"intent unbind {DISK} vbd - -\n")
+    world.unbind()
+    for _ in range(kills):
+        world.kill_worker()
+    s.caller_dies()
+    world.nothing_left(10)
+
+
+def test_what_was_said_ahead_of_an_end_counts(world, save):
+    """By who held it and ended; the stream stays open."""
+    world.put("state", "paused")
+    s = save()
+    s.write(f"intent unbind {DISK} vbd - -\nhold\n")
+    world.unbind()
+    s.orders.send(b"H")
+    s.caller_dies()
+    time.sleep(1)
+    assert not world.bound and len(world.guardians()) == 2
+    s.write("thaw\n")
+    world.nothing_left()
 
 
 def test_a_guardian_that_came_too_late_touches_nothing(world, save):

@@ -136,7 +136,7 @@ int libxl_ext_config_check(libxl_ext_ctx *ctx, const char *json);
  * libxl_domain_destroy(), because the image is now the guest; or
  * libxl_domain_resume(), as for a checkpoint, after which its backends
  * are thawed.  If the caller ends without either, the guest runs again
- * within seconds.
+ * within seconds (Linux 5.3 and newer).
  *
  * Otherwise a code of libxl: what was written to @fd is of no use, and the
  * guest runs with working devices, or never stopped.  If it could not be

@@ -30,7 +30,7 @@
 
 /* A guardian of a save that failed has ended by then, and thawed. */
 #define RECOVER_MS  (LXE_GUARD_LINGER_MS + LXE_GUARD_LEFT_MS + 10000)
-#define HAND_MS     2000    /* somebody is waiting at a terminal */
+#define HAND_MS     2000    /* at a terminal, or for freeze = off */
 
 /* A device that is just being connected or unplugged. */
 #define SETTLE_MS    250
@@ -245,12 +245,34 @@ static int start_guardian(struct lxe__freeze *f,
     return -1;
 }
 
+/*
+ * With freeze = off nothing is frozen, but a guest whose save and whose
+ * toolstack are killed while it is suspended must run again, too.  That
+ * is no reason to refuse what off lets pass.
+ */
+static void arm_without_freeze(struct lxe__freeze *f,
+                               const volatile sig_atomic_t *stop)
+{
+    struct lxe__err mine;
+
+    lxe__err_init(&mine);
+    if (f->guard_fd < 0 &&
+        (lxe__guard_recover(f->xch, f->xsh, f->domid, HAND_MS, false, NULL,
+                            stop, &mine) ||
+         start_guardian(f, stop, &mine)))
+        LXE_WARN(f->lg, "%s; going on because of freeze = off: if the save"
+                 " and its toolstack are killed, domain %u may stay"
+                 " suspended", mine.msg, f->domid);
+}
+
 int lxe__freeze_arm(struct lxe__freeze *f,
                     const volatile sig_atomic_t *stop,
                     struct lxe__err *err)
 {
-    if (f->policy.freeze == LXE_FREEZE_OFF)
+    if (f->policy.freeze == LXE_FREEZE_OFF) {
+        arm_without_freeze(f, stop);
         return 0;
+    }
     if (!f->peek_open) {
         if (lxe__peek_open(&f->peek, f->xch, f->domid, err))
             return -1;

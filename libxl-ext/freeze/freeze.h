@@ -5,7 +5,8 @@
  *
  *   plan    before the first byte: which backends, which method each,
  *           what the policy says of those that cannot be frozen
- *   arm     before the guest suspends: tasks, journal, guardian
+ *   arm     before the guest suspends: tasks, journal, guardian; with
+ *           freeze = off the latter two, where they can be had
  *   run     after the guest suspended, before the last dirty bitmap
  *   commit  the image is whole: from here the guardian waits to see what
  *           becomes of the domain

@@ -488,6 +488,35 @@ def test_a_save_with_a_device_that_is_passed_through(world, helper, freeze):
     world.nothing_left()
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_save_without_a_freeze_has_its_guardian(short_world, helper,
+                                                  killed):
+    """Killed together with its libxl, it leaves a guest that runs."""
+    world = short_world
+    world.put("conf", 'freeze = "off"\n')
+    h = helper(fault="8:kill" if killed else None,
+               libxl=[sys.executable, "-c", PARENT] if killed else ())
+    h.suspend()
+    if killed:
+        assert h.process.wait(10)
+        wait_for(lambda: (world.path / "state").read_text() == "running")
+    else:
+        assert h.complete() == 0, h.said
+        assert world.journal.endswith("answered\ncommit\n")
+        assert len(world.guardians()) == 2
+        world.put("state", "running")
+    world.nothing_left()
+
+
+def test_without_a_freeze_it_needs_no_guardian(short_world, helper):
+    short_world.put("conf", 'freeze = "off"\n')
+    h = helper(fault="15:error")
+    h.suspend()
+    assert h.complete() == 0, h.said
+    assert "going on because of freeze = off" in "".join(h.said)
+    short_world.nothing_left()
+
+
 def served_by_qemu(world, ref=RING_REF):
     """The disk; nobody could detach it."""
     back = "/local/domain/0/backend/qdisk/5/51712"

@@ -256,11 +256,18 @@ def test_toolstack_that_dies_when_a_copy_may_exist(guest, host):
 
 
 def test_toolstack_that_dies_with_the_guardian_off(guest, host):
-    """What happens with stock tools, and the way out by hand."""
+    """Killed as well: as with stock tools, and the way out by hand.  One
+    that lives lets it run, also where nothing is frozen."""
     g = guest("pvh", **SMALL)
     host.write(DETACH, 'freeze = "off"\n')
-    killed(host, stopped_at(host, g, 8, f"save {g.name} {g.save_path}",
-                            {"LIBXL_EXT_CONFIG": DETACH}))
+    at_suspend = (host, g, 8, f"save {g.name} {g.save_path}",
+                  {"LIBXL_EXT_CONFIG": DETACH})
+    killed(host, stopped_at(*at_suspend))
+    goes_on(g)
+    nothing_left(host)
+    p = stopped_at(*at_suspend)
+    host.run("pkill -KILL -x libxl-ext-guard")
+    killed(host, p)
     time.sleep(10)
     assert is_suspended(host, g)
     resume = f"{GUARDIAN} --resume {g.domid}"

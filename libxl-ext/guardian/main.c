@@ -4,9 +4,10 @@
  * froze them cannot.
  *
  *   --guard DOMID      started by the helper; see watch.c
- *   --thaw DOMID       undo what a journal names, after a crash of all
+ *   --thaw DOMID       undo what a journal names, after a crash of all,
+ *                      and let a guest run that its save left suspended
  *   --thaw-all         the same for every journal
- *   --resume DOMID     thaw it, and let it run where it was left suspended
+ *   --resume DOMID     thaw a suspended domain, and let it run at once
  *   --probe DOMID      what a freeze would see, as JSON lines; changes
  *                      nothing
  */

@@ -86,8 +86,11 @@ static int raise_limit(const struct lxe__qemu_args *a,
     if (lxe__limits_set(raise->xch, a->domid, need, err))
         return -1;
     fprintf(stderr, PROGRAM ": dom %u: max_pages raised from %"PRIu64
-            " to %"PRIu64" for %u option ROMs (%"PRIu64" pages)\n",
-            a->domid, raise->from, raise->to, found, roms);
+            " to %"PRIu64", by %"PRIu64" pages: option ROMs %"PRIu64
+            " (%u), video memory %"PRIu64", hvmloader %u, less %"PRId64
+            " that the limit left\n", a->domid, raise->from, raise->to,
+            raise->to - raise->from, roms, found, a->vram_pages,
+            HVMLOADER_RESERVE_PAGES, (int64_t)(l.max_pages - l.tot_pages));
     return 0;
 }
 

@@ -45,7 +45,8 @@ int lxe__program_find(char *path, size_t len, const char *name)
     return look_in(LXE_LIBEXECDIR, path, len, name);
 }
 
-void lxe__close_from(int first)
+/* The copies of a child would keep locks held and streams open. */
+static void close_from(int first)
 {
     long max;
     int fd;
@@ -102,7 +103,7 @@ int lxe__program_clean(const int *fds, int nr)
     for (i = 0; i < 3 + nr; i++)
         if (dup2(i < 3 ? null : above[i - 3], i) < 0)
             return -1;
-    lxe__close_from(3 + nr);
+    close_from(3 + nr);
     for (sig = 1; sig < NSIG; sig++)
         sigaction(sig, &dfl, NULL);
     sigemptyset(&none);

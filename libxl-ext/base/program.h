@@ -13,12 +13,6 @@
 int lxe__program_find(char *path, size_t len, const char *name);
 
 /*
- * Closes @first and all above it: for a child, whose copies would keep
- * locks held and streams open.  Safe after a fork of threads.
- */
-void lxe__close_from(int first);
-
-/*
  * Makes a process that outlives its maker: nobody's child, in a session
  * of its own.  Returns 0 in it, 1 in the caller, and there -1 with errno
  * where it could not be made.

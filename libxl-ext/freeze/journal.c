@@ -308,12 +308,3 @@ void lxe__journal_dispose(struct lxe__journal *j)
     free(j->list);
     memset(j, 0, sizeof(*j));
 }
-
-size_t lxe__journal_pending(const struct lxe__journal *j)
-{
-    size_t i, n = 0;
-
-    for (i = 0; i < j->nr; i++)
-        n += !j->list[i].undone;
-    return n;
-}

@@ -77,7 +77,6 @@ struct lxe__journal {
 int lxe__journal_parse(struct lxe__journal *j, const char *text,
                        size_t len, struct lxe__err *err);
 void lxe__journal_dispose(struct lxe__journal *j);
-size_t lxe__journal_pending(const struct lxe__journal *j);
 
 /*
  * Are the names such that they can be put into a path and given to a

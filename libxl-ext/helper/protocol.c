@@ -143,13 +143,13 @@ void lxe__proto_init(struct lxe__proto *p, int in, int out)
     p->out = out;
 }
 
-int lxe__proto_wants(const struct lxe__proto *p,
-                     enum lxe__proto_message m)
+bool lxe__proto_wants(const struct lxe__proto *p,
+                      enum lxe__proto_message m)
 {
-    return !!(p->cbflags & (1U << m));
+    return p->cbflags & (1U << m);
 }
 
-int lxe__proto_gone(const struct lxe__proto *p)
+bool lxe__proto_gone(const struct lxe__proto *p)
 {
     struct pollfd pfd = { .fd = p->in };
 

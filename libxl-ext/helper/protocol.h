@@ -15,6 +15,7 @@
 #ifndef LXE_HELPER_PROTOCOL_H
 #define LXE_HELPER_PROTOCOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <xentoollog.h>
 
@@ -58,11 +59,11 @@ struct lxe__proto {
 void lxe__proto_init(struct lxe__proto *p, int in, int out);
 
 /* Does libxl have a callback for this message? */
-int lxe__proto_wants(const struct lxe__proto *p,
-                     enum lxe__proto_message m);
+bool lxe__proto_wants(const struct lxe__proto *p,
+                      enum lxe__proto_message m);
 
 /* Has libxl closed its end, as it does when it dies? */
-int lxe__proto_gone(const struct lxe__proto *p);
+bool lxe__proto_gone(const struct lxe__proto *p);
 
 /*
  * Calls that wait for libxl's reply and return it in *reply.  0, or -1

@@ -18,9 +18,7 @@
 #include "memory/stock.h"
 
 /* Where libxl keeps what it knows of a domain (XEN_LIB_DIR). */
-#ifndef LXE_XEN_LIB_DIR
-#define LXE_XEN_LIB_DIR "/var/lib/xen"
-#endif
+#define XEN_LIB_DIR "/var/lib/xen"
 #define JSON_MAX (1 << 20)      /* a configuration has some KiB */
 
 /* Errors of hypercalls, in words that say what to do. */
@@ -98,7 +96,7 @@ static char *read_json(uint32_t domid, const uint8_t uuid[16])
     int fd;
 
     lxe__uuid_text(uuid, uuid_text);
-    snprintf(path, sizeof(path), LXE_XEN_LIB_DIR
+    snprintf(path, sizeof(path), XEN_LIB_DIR
              "/userdata-d.%u.%s.libxl-json", domid, uuid_text);
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)

@@ -34,6 +34,13 @@ def test_the_version_is_that_of_the_header(debs):
         assert field(deb, "Version").split("-")[0] == version
 
 
+def test_the_library_wants_the_helper_of_its_own_version(debs):
+    """They refuse to talk to another (session/message.c)."""
+    library = debs["libxlext0"]
+    assert field(library, "Recommends") == \
+        f"libxl-ext (= {field(library, 'Version')})"
+
+
 def test_each_package_has_its_files(debs):
     main = files(debs["libxl-ext"])
     assert {"etc/xen/libxl-ext.conf", "usr/sbin/xl-ext",
@@ -57,6 +64,9 @@ def test_each_package_has_its_files(debs):
     assert headers | {"usr/include/_libxl_ext_types.h",
                       "usr/share/man/man3/libxl_ext.3.gz"} <= dev
     assert [f for f in dev if f.endswith("/pkgconfig/xlext.pc")]
+    # As sources: "make" in there leaves programs behind.
+    assert {f.rsplit("/", 1)[1].removesuffix(".gz") for f in dev
+            if "/examples/" in f} == {"Makefile", "checkpoint.c", "limits.c"}
     assert not main & lib and not main & dev and not lib & dev
 
 

@@ -69,9 +69,9 @@ static int read_file(const char *path, char **text, size_t *len,
         goto out;
     }
     if (st.st_size > FILE_MAX) {
-        lxe__err_set(err, EFBIG, "policy file %s: its size of %lld bytes is"
-                     " above the bound of %d", path, (long long)st.st_size,
-                     FILE_MAX);
+        lxe__err_set(err, EFBIG, "policy file %s: its size of %lld bytes"
+                     " is above the bound of %d", path,
+                     (long long)st.st_size, FILE_MAX);
         goto out;
     }
     *text = malloc(st.st_size + 1);
@@ -129,8 +129,8 @@ static int check_sign(const char *path, const char *key, const char *rest,
  * libxlutil takes a string with a NUL in it for one that has lost its
  * closing quote, and ends the whole process by assert(3).
  */
-static int check_text(const char *path, const char *text, size_t len,
-                      struct lxe__err *err)
+static int check_no_nul(const char *path, const char *text, size_t len,
+                        struct lxe__err *err)
 {
     const char *nul = len ? memchr(text, '\0', len) : NULL, *at;
     unsigned line = 1;
@@ -192,8 +192,8 @@ static int check_keys(const char *path, const char *text, size_t len,
             k = known(text + from, i + 1 - from);
             if (k < 0)
                 return lxe__err_set(err, EINVAL, "policy file %s: line %u:"
-                                    " unknown key \"%.*s\"; the keys are in"
-                                    " libxl-ext's docs/policy.md", path,
+                                    " unknown key \"%.*s\"; the keys are"
+                                    " in libxl-ext's docs/policy.md", path,
                                     line, (int)(i + 1 - from > 64 ? 64 :
                                                 i + 1 - from),
                                     text + from);
@@ -220,11 +220,11 @@ struct reader {
 };
 
 /* libxlutil answers ESRCH for a key that is not set. */
-static int get_word(const struct reader *r, const char *key,
+static int get_word(const struct reader *r, enum lxe__policy_key of,
                     const char *const *words, unsigned count,
                     unsigned *value)
 {
-    const char *text;
+    const char *key = keys[of], *text;
     unsigned i;
     int e = xlu_cfg_get_string(r->cfg, key, &text, 1);
 
@@ -240,14 +240,14 @@ static int get_word(const struct reader *r, const char *key,
             return 0;
         }
     return lxe__err_set(r->err, EINVAL, "policy file %s: %s is \"%.64s\","
-                        " not \"%s\", \"%s\" or \"%s\"", r->path, key, text,
-                        words[0], words[1], words[2]);
+                        " not \"%s\", \"%s\" or \"%s\"", r->path, key,
+                        text, words[0], words[1], words[2]);
 }
 
-static int get_number(const struct reader *r, const char *key, long min,
-                      long max, long *value)
+static int get_number(const struct reader *r, enum lxe__policy_key of,
+                      long min, long max, long *value)
 {
-    const char *text;
+    const char *key = keys[of], *text;
     char *end;
     long n;
     int e = xlu_cfg_get_string(r->cfg, key, &text, 1);
@@ -268,9 +268,10 @@ static int get_number(const struct reader *r, const char *key, long min,
     return 0;
 }
 
-static int get_path(const struct reader *r, const char *key, char **value)
+static int get_path(const struct reader *r, enum lxe__policy_key of,
+                    char **value)
 {
-    const char *text;
+    const char *key = keys[of], *text;
     int e = xlu_cfg_get_string(r->cfg, key, &text, 1);
 
     if (e == ESRCH)
@@ -295,7 +296,7 @@ static int one_override(const struct reader *r, struct lxe__policy *p,
                         unsigned entry)
 {
     struct lxe__policy_source *of = r->sources->of;
-    static const char key[] = "memory_bump_overrides";
+    const char *key = keys[LXE_KEY_MEMORY_BUMP_OVERRIDES];
     const char *eq = strrchr(text, '='), *mode, *colon;
     unsigned i;
     char *end;
@@ -345,23 +346,22 @@ static int one_override(const struct reader *r, struct lxe__policy *p,
 static int get_overrides(const struct reader *r, struct lxe__policy *p,
                          const char *name)
 {
+    const char *key = keys[LXE_KEY_MEMORY_BUMP_OVERRIDES], *text;
     XLU_ConfigList *list;
     int i, count, e;
-    const char *text;
 
-    e = xlu_cfg_get_list(r->cfg, "memory_bump_overrides", &list, &count, 1);
+    e = xlu_cfg_get_list(r->cfg, key, &list, &count, 1);
     if (e == ESRCH)
         return 0;
     if (e)
-        return lxe__err_set(r->err, EINVAL, "policy file %s:"
-                            " memory_bump_overrides is not a list of"
-                            " strings in brackets", r->path);
+        return lxe__err_set(r->err, EINVAL, "policy file %s: %s is not a"
+                            " list of strings in brackets", r->path, key);
     for (i = 0; i < count; i++) {
         text = xlu_cfg_get_listitem(list, i);
         if (!text)
-            return lxe__err_set(r->err, EINVAL, "policy file %s:"
-                                " memory_bump_overrides: item %d is not a"
-                                " string", r->path, i + 1);
+            return lxe__err_set(r->err, EINVAL, "policy file %s: %s: item"
+                                " %d is not a string", r->path, key,
+                                i + 1);
         if (one_override(r, p, text, name, i + 1))
             return -1;
     }
@@ -376,15 +376,16 @@ static int get_all(const struct reader *r, struct lxe__policy *p,
     long limit = p->memory_bump_limit, timeout = p->freeze_timeout;
     long link = p->link_timeout, claim = p->claim;
 
-    if (get_word(r, "memory_bump", lxe__bump_words, 3, &bump) ||
-        get_number(r, "memory_bump_limit", 0, LIMIT_MAX, &limit) ||
-        get_word(r, "freeze", lxe__freeze_words, 3, &freeze) ||
-        get_word(r, "freeze_method", lxe__method_words, 3, &method) ||
-        get_number(r, "freeze_timeout", 1, TIMEOUT_MAX, &timeout) ||
-        get_number(r, "link_timeout", 0, TIMEOUT_MAX, &link) ||
-        get_number(r, "claim", 0, 1, &claim) ||
-        get_path(r, "stock_helper", &p->stock_helper) ||
-        get_path(r, "qemu", &p->qemu))
+    if (get_word(r, LXE_KEY_MEMORY_BUMP, lxe__bump_words, 3, &bump) ||
+        get_number(r, LXE_KEY_MEMORY_BUMP_LIMIT, 0, LIMIT_MAX, &limit) ||
+        get_word(r, LXE_KEY_FREEZE, lxe__freeze_words, 3, &freeze) ||
+        get_word(r, LXE_KEY_FREEZE_METHOD, lxe__method_words, 3,
+                 &method) ||
+        get_number(r, LXE_KEY_FREEZE_TIMEOUT, 1, TIMEOUT_MAX, &timeout) ||
+        get_number(r, LXE_KEY_LINK_TIMEOUT, 0, TIMEOUT_MAX, &link) ||
+        get_number(r, LXE_KEY_CLAIM, 0, 1, &claim) ||
+        get_path(r, LXE_KEY_STOCK_HELPER, &p->stock_helper) ||
+        get_path(r, LXE_KEY_QEMU, &p->qemu))
         return -1;
     p->memory_bump = bump;
     p->memory_bump_limit = limit;
@@ -454,7 +455,7 @@ int lxe__policy_load_sources(struct lxe__policy *p, const char *path,
         goto out;
     }
     r.sources->file_found = true;
-    rc = check_text(r.path, text, len, err);
+    rc = check_no_nul(r.path, text, len, err);
     if (!rc)
         rc = check_keys(r.path, text, len, r.sources, err);
     if (rc)

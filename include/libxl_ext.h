@@ -51,12 +51,13 @@
  * libxl_ext_thaw() start child processes, which nobody needs to wait for,
  * and bear it if SIGCHLD is ignored or somebody waits for every child.
  *
- * Children of libxl.  Its save helper and QEMU are started by the libxl_ctx
- * that was called.  In a program with more than one libxl_ctx, each must
- * be told by libxl_childproc_setmode(), ahead of its first call, to reap
- * only its own (libxl_sigchld_owner_libxl_always_selective_reap): by
- * libxl's default one takes the children of the others, whose operations
- * then never end and leave their guests suspended (libxl_event.h).
+ * Children of libxl.  Its save helper and QEMU are started by the
+ * libxl_ctx that was called.  In a program with more than one libxl_ctx,
+ * each must be told by libxl_childproc_setmode(), ahead of its first call,
+ * to reap only its own (libxl_sigchld_owner_libxl_always_selective_reap):
+ * by libxl's default one takes the children of the others, whose
+ * operations then never end and leave their guests suspended
+ * (libxl_event.h).
  *
  * Privilege.  Every call that takes a domain or asks about the host talks
  * to Xen and xenstore, and needs root in the control domain.

@@ -19,9 +19,9 @@
  *
  * While an operation that may be cancelled is under way, no other call
  * that waits, of this library or of libxl, may use its libxl_ctx: libxl
- * cannot name one of several calls (libxl_ao_abort), and the cancel may end
- * the other one.  Another libxl_ctx, with its own libxl_ext_ctx, may be
- * used.  docs/cancel.md says why that cannot be narrowed.
+ * cannot name one of several calls (libxl_ao_abort), and the cancel may
+ * end the other one.  Another libxl_ctx, with its own libxl_ext_ctx, may
+ * be used.  docs/cancel.md says why that cannot be narrowed.
  *
  * libxl_ext_freeze(), libxl_ext_thaw() and some calls below that move
  * nothing take an operation only to be cancelled by it, and it may be

@@ -51,7 +51,7 @@ void guest_cancel_by(libxl_ext_op *op)
     guest_can_cancel();
 }
 
-/* An output that takes no more (ulimit -f, too) is an error to clear up. */
+/* An output that is full (ulimit -f, too) is an error to clear up. */
 static int take_signals(struct guest *g)
 {
     to_cancel = g->op;

@@ -91,7 +91,8 @@ static void refresh_config(struct monitor *m)
     libxl_domain_config now;
 
     libxl_domain_config_init(&now);
-    if (libxl_retrieve_domain_configuration(m->ctx, m->domid, &now, NULL)) {
+    if (libxl_retrieve_domain_configuration(m->ctx, m->domid, &now,
+                                            NULL)) {
         libxl_domain_config_dispose(&now);
         return;         /* the one that it was made of will do */
     }

@@ -89,9 +89,9 @@ static int receive(struct guest *g)
 
     libxl_ext_migrate_params_init(&params);
     /*
-     * What is printed by whom ever must not get between the messages; and
-     * QEMU, which libxl starts, must not have the link: it would not end
-     * with this process.
+     * What anybody prints must not get between the messages; and QEMU,
+     * which libxl starts, must not have the link: it would not end with
+     * this process.
      */
     out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (out < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {

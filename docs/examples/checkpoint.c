@@ -104,8 +104,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: checkpoint DOMAIN FILE\n");
         return 1;
     }
-    lg = (xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_WARN,
-                                                           0);
+    lg = (xentoollog_logger *)
+        xtl_createlogger_stdiostream(stderr, XTL_WARN, 0);
     op = libxl_ext_op_alloc(show, NULL);
     fd = open(argv[2], O_WRONLY | O_CREAT | O_EXCL, 0600);
     if (lg && op && fd >= 0 &&

@@ -268,7 +268,8 @@ static int rename_away(struct migrate *m, const char *away)
     if (!r)
         return 0;
     /* Whoever finds it suspended later would ask that host. */
-    libxl_userdata_unlink(m->ctx->libxl, m->domid, LIBXL_EXT_USERDATA_PEER);
+    libxl_userdata_unlink(m->ctx->libxl, m->domid,
+                          LIBXL_EXT_USERDATA_PEER);
     return lxe__err_set(m->err, EIO, "migrate: dom %u: cannot rename it to"
                         " %s or keep with it where it went (rc %d)",
                         m->domid, away, r);
@@ -277,7 +278,8 @@ static int rename_away(struct migrate *m, const char *away)
 static void rename_back(struct migrate *m, const char *away)
 {
     libxl_domain_rename(m->ctx->libxl, m->domid, away, m->name);
-    libxl_userdata_unlink(m->ctx->libxl, m->domid, LIBXL_EXT_USERDATA_PEER);
+    libxl_userdata_unlink(m->ctx->libxl, m->domid,
+                          LIBXL_EXT_USERDATA_PEER);
 }
 
 /*
@@ -308,7 +310,8 @@ static int check_suspended(struct migrate *m)
     if (lxe__domstate_read(m->ctx->xch, m->domid, &st) ||
         memcmp(st.uuid, m->uuid, sizeof(st.uuid)))
         return lxe__err_set(m->err, ESRCH, "migrate: dom %u: it is no more"
-                            " here: the peer is not given leave", m->domid);
+                            " here: the peer is not given leave",
+                            m->domid);
     if (!st.suspended || st.dying)
         return lxe__err_set(m->err, EBUSY, "migrate: dom %u: somebody let"
                             " it run again here or destroys it: the peer"

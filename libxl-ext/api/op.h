@@ -53,7 +53,7 @@ struct libxl_ext_op {
     bool met;                   /* the helper was given its GO */
     bool used;
     bool reported;              /* the helper said what it did */
-    bool said;                  /* the helper's line: libxl has logged it */
+    bool said;                  /* libxl has logged the helper's line */
     int64_t file_at;            /* where the file stood; -1: no file */
 
     /* what came of it */

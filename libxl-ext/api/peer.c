@@ -146,8 +146,8 @@ int lxe__peer_greeted(const struct lxe__peer *p,
                             line + ours, (int)strcspn(protocol, "\n"),
                             protocol);
     }
-    return lxe__err_set(err, EPROTO, "migrate: %s greets with \"%s\": it is"
-                        " neither xl-ext nor xl; does its shell print"
+    return lxe__err_set(err, EPROTO, "migrate: %s greets with \"%s\": it"
+                        " is neither xl-ext nor xl; does its shell print"
                         " something?", p->who, line);
 }
 

@@ -40,9 +40,12 @@ int lxe__receiver_sweep(struct libxl_ext_ctx *ctx, const uint8_t uuid[16],
  */
 int lxe__receiver_given(const uint8_t uuid[16], struct lxe__err *err);
 int lxe__receiver_not_given(const uint8_t uuid[16], struct lxe__err *err);
-/* Said before its last name, taken back with the above and by ... */
+/*
+ * It has yet to be unpaused: said before it gets its last name.
+ * lxe__receiver_ran() takes that back, and so does "not given".
+ */
 int lxe__receiver_unpause(const uint8_t uuid[16], struct lxe__err *err);
-/* ... it ran.  Where this cannot be noted Xen still says so. */
+/* It was unpaused.  Where this cannot be noted Xen still says so. */
 void lxe__receiver_ran(const uint8_t uuid[16]);
 
 /*

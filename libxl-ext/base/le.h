@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Little-endian integers in octets at any address, for the code
- * generated from idl/.
+ * Little-endian integers in octets at any address.
  */
 #ifndef LXE_BASE_LE_H
 #define LXE_BASE_LE_H

@@ -83,11 +83,11 @@ void lxe__freeze_listen(struct lxe__freeze *f);
 
 /*
  * The domain must be shut down with reason "suspend" or, by hand, be as
- * it was found by the plan.  @logdirty: Xen's
- * log-dirty mode is on (a live save), so frames are marked and peeked
- * at; in a save that is not live every page is still to be read, and
- * a drained or detached backend is all that is needed.  @stop, where not
- * NULL, ends a wait early with EINTR (a SIGTERM was seen).
+ * it was found by the plan.  @logdirty: Xen's log-dirty mode is on (a
+ * live save), so frames are marked and peeked at; in a save that is not
+ * live every page is still to be read, and a drained or detached backend
+ * is all that is needed.  @stop, where not NULL, ends a wait early with
+ * EINTR (a SIGTERM was seen).
  * On failure what was frozen so far is still frozen: call thaw.
  */
 int lxe__freeze_run(struct lxe__freeze *f, bool logdirty,

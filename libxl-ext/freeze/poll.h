@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * The rings of all backends of a domain, mapped, and waiting for them.
+ * The rings of one backend, mapped, and waiting for them.
  */
 #ifndef LXE_FREEZE_POLL_H
 #define LXE_FREEZE_POLL_H

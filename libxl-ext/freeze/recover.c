@@ -89,7 +89,8 @@ static int locked(int fd, uint32_t domid, int code, unsigned waited_ms,
                         " died, see docs/faults.md", domid);
 }
 
-static bool still_suspended(xc_interface *xch, const struct lxe__journal *j)
+static bool still_suspended(xc_interface *xch,
+                            const struct lxe__journal *j)
 {
     struct lxe__domstate st;
 

@@ -45,7 +45,7 @@ enum lxe__ring_state lxe__ring_judge(uint32_t req_prod, uint32_t rsp_prod,
                                      uint32_t *pending_r);
 
 /*
- * Reads which rings a frontend of @kind says to have.  All of it was
+ * Reads which rings the frontend of @b says to have.  All of it was
  * written by the guest.  EPROTO and a line that names node, value and
  * bound where it is not what a frontend would write.
  */

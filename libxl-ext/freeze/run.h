@@ -42,7 +42,7 @@ struct lxe__run {
     double lap;
 };
 
-/* What is in the way of an image only, and by hand none is made. */
+/* @b is only in the way of an image, and by hand no image is made. */
 static inline bool lxe__freeze_passes(const struct lxe__freeze *f,
                                       const struct lxe__backend *b)
 {

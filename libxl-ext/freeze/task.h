@@ -5,8 +5,8 @@
  * Whoever starts it waits as long as it likes and then leaves it; a call
  * into the kernel that does not return, or a script, holds nobody but
  * that process.  From its word until it ends it has the device's lock, so
- * that nothing is begun with a device twice, by whom ever; the lock of
- * one device says nothing of another.  It is nobody's child, and keeps
+ * that nobody begins anything else with the device; the lock of one
+ * device says nothing of another.  It is nobody's child, and keeps
  * nothing of ours: no descriptor, no lock, no terminal.
  *
  * A task can be made ready ahead of its time, since making a process

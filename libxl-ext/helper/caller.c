@@ -19,8 +19,8 @@
 #define PROGRESS_US 100000      /* not more often than that */
 
 /*
- * What this process has written, or read where it restores, whereto ever;
- * 0 where Linux hides it.
+ * What this process has written, or read where it restores, on all
+ * descriptors; 0 where Linux hides it.
  */
 static uint64_t moved(const struct lxe__caller *c)
 {

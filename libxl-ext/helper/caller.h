@@ -23,7 +23,7 @@ struct lxe__caller {
     libxl_ext_progress progress;
     uint64_t told_us;                   /* progress was sent last */
     uint64_t moved;                     /* by this process at the start */
-    bool commits;                       /* it does so, not the helper */
+    bool commits;                       /* the library, not the helper */
 };
 
 void lxe__caller_init(struct lxe__caller *c);

@@ -65,7 +65,8 @@ static int on_map(void *user)
 
     for (i = 0; i < NR_TYPES; i++)
         if (c->depth == 2 && c->part == B_INFO &&
-            !strncmp(c->key, "type.", 5) && !strcmp(c->key + 5, types[i])) {
+            !strncmp(c->key, "type.", 5) &&
+            !strcmp(c->key + 5, types[i])) {
             c->nr_unions++;
             snprintf(c->build_type, sizeof(c->build_type), "%s", types[i]);
         }

@@ -32,7 +32,7 @@ struct lxe__source {
     bool sparse;        /* what is skipped of a file is not read */
     size_t fill;        /* as much is read at a time */
     uint64_t filled;    /* sparse: where the last read ended */
-    uint64_t ahead;     /* ... and as far as the kernel was asked to read */
+    uint64_t ahead;     /* ... and as far as the kernel was asked to */
     int kept_fd;        /* -1 until something is kept from a pipe */
     uint64_t kept_len;
 

@@ -25,7 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Frames are numbered as the entries of the source's tables number them. */
+/* Frames are numbered as in the entries of the source's tables. */
 struct lxe__walk_ops {
     /*
      * The level of the page table in @frame; 0: it is none; -1: there is

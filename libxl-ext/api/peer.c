@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,23 +69,17 @@ static ssize_t read_octets(const struct lxe__peer *p, char *buf,
                            struct lxe__err *err)
 {
     struct lxe__bound b = lxe__bound_of(p->stop_fd, p->timeout_ms);
-    size_t have = 0;
+    size_t have = 0, want = whole ? len : 1;
     ssize_t n;
 
-    while (have < len) {
-        if (lxe__await(&b, p->in, POLLIN))
-            return say_why(p, what, err);
-        n = read(p->in, buf + have, whole ? len - have : 1);
-        if (n < 0 && errno == EINTR)
-            continue;
+    while (have < len && (whole || !have || buf[have - 1] != '\n')) {
+        n = lxe__read_full_by(&b, p->in, buf + have, want);
         if (n < 0)
             return say_why(p, what, err);
-        if (!n)
+        if ((size_t)n < want)
             return lxe__err_set(err, EPIPE, "migrate: the link to %s ended"
                                 " ahead of its %s", p->who, what);
         have += n;
-        if (!whole && buf[have - 1] == '\n')
-            break;
     }
     return have;
 }

@@ -95,6 +95,14 @@ static int catch_sigterm(int fd, struct lxe__err *err)
     return 0;
 }
 
+/* 0, or -1 and a line once a SIGTERM was seen. */
+static int told_to_stop(struct save *s)
+{
+    return stop_requested ?
+        lxe__err_set(&s->err, EINTR, "save: dom %u: told to stop by"
+                     " SIGTERM", s->h->domid) : 0;
+}
+
 /*----- judge -----*/
 
 static const char *who(const struct save *s)
@@ -229,7 +237,7 @@ static int prepare(struct save *s)
 static int leave_relay(struct save *s)
 {
     sigset_t set, old;
-    int rc = 0;
+    int rc;
 
     if (s->in_stream)
         return 0;
@@ -239,11 +247,7 @@ static int leave_relay(struct save *s)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, &old);
-    if (stop_requested)
-        rc = lxe__err_set(&s->err, EINTR, "save: dom %u: told to stop by"
-                          " SIGTERM", s->h->domid);
-    else
-        rc = lxe__relay_finish(s->relay, &s->err);
+    rc = told_to_stop(s) || lxe__relay_finish(s->relay, &s->err);
     sigprocmask(SIG_SETMASK, &old, NULL);
     if (rc)
         return -1;
@@ -308,11 +312,8 @@ static int cb_precopy_policy(struct precopy_stats stats, void *data)
         return XGS_POLICY_ABORT;
     lxe__caller_pages(&s->h->caller, stats.iteration + 1,
                       0, stats.dirty_count > 0 ? stats.dirty_count : 0);
-    if (stop_requested) {
-        lxe__err_set(&s->err, EINTR, "save: dom %u: told to stop by"
-                     " SIGTERM", s->h->domid);
+    if (told_to_stop(s))
         return XGS_POLICY_ABORT;
-    }
     if (stats.iteration && LXE_FAULT(SAVE_AFTER_ROUND, &s->err))
         return XGS_POLICY_ABORT;
     return lxe__engine_precopy_default(stats);
@@ -320,23 +321,27 @@ static int cb_precopy_policy(struct precopy_stats stats, void *data)
 
 /*----- stopped -----*/
 
-/*
- * libxl 4.17 also answers "suspended" when it gave up waiting for a guest
- * that does not answer.  Such a guest runs, and is not to be frozen.
- */
-static int check_suspended(struct save *s)
+/* Where the guest runs, @code and @why. */
+static int check_suspended(struct save *s, int code, const char *why)
 {
     struct lxe__domstate st;
 
     if (lxe__domstate_read(s->h->xch, s->h->domid, &st))
         return lxe__err_set(&s->err, errno, "save: dom %u: reading its"
                             " state: %s", s->h->domid, strerror(errno));
-    if (!st.suspended)
-        return lxe__err_set(&s->err, EAGAIN, "save: dom %u: the guest did"
-                            " not suspend in the time that libxl gives it:"
-                            " it runs on; see whether it hangs, and try"
-                            " again", s->h->domid);
-    return 0;
+    return st.suspended ? 0 :
+        lxe__err_set(&s->err, code, "save: dom %u: %s", s->h->domid, why);
+}
+
+/*
+ * libxl 4.17 also answers "suspended" when it gave up waiting for a guest
+ * that does not answer.  Such a guest runs, and is not to be frozen.
+ */
+static int has_suspended(struct save *s)
+{
+    return check_suspended(s, EAGAIN, "the guest did not suspend in the"
+                           " time that libxl gives it: it runs on; see"
+                           " whether it hangs, and try again");
 }
 
 /* A report without its backends is no reason to fail. */
@@ -382,7 +387,7 @@ static int cb_suspend(void *data)
                      " suspend it and has said why", h->domid);
         return 0;
     }
-    if (check_suspended(s))
+    if (has_suspended(s))
         return 0;
     lxe__caller_phase(&h->caller, LIBXL_EXT_PHASE_FREEZE);
     memset(&report, 0, sizeof(report));
@@ -422,17 +427,9 @@ static int cb_switch_qemu_logdirty(uint32_t domid, unsigned enable,
  */
 static int still_suspended(struct save *s)
 {
-    struct lxe__domstate st;
-
-    if (lxe__domstate_read(s->h->xch, s->h->domid, &st))
-        return lxe__err_set(&s->err, errno, "save: dom %u: reading its"
-                            " state: %s", s->h->domid, strerror(errno));
-    if (!st.suspended)
-        return lxe__err_set(&s->err, EBUSY, "save: dom %u: somebody let it"
-                            " run again while its last pages were"
-                            " written: the image is of no use and the"
-                            " guest runs on; save it again", s->h->domid);
-    return 0;
+    return check_suspended(s, EBUSY, "somebody let it run again while its"
+                           " last pages were written: the image is of no"
+                           " use and the guest runs on; save it again");
 }
 
 static int finished(struct save *s)
@@ -449,9 +446,8 @@ static int finished(struct save *s)
         LXE_FAULT(SAVE_BEFORE_COMPLETE, &s->err))
         return -1;
     /* Who asked for that will not use the image: nothing is committed. */
-    if (stop_requested)
-        return lxe__err_set(&s->err, EINTR, "save: dom %u: told to stop by"
-                            " SIGTERM", s->h->domid);
+    if (told_to_stop(s))
+        return -1;
     if (s->h->caller.commits ? lxe__freeze_whole(s->freeze, &s->err)
                              : lxe__freeze_commit(s->freeze, &s->err))
         return -1;

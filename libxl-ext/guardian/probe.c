@@ -9,6 +9,7 @@
 #include <string.h>
 #include <xenstore.h>
 
+#include "base/json.h"
 #include "freeze/device.h"
 #include "freeze/poll.h"
 #include "guardian/guardian.h"
@@ -20,18 +21,16 @@ static const char *const ring_words[] = {
 /* Lines of an error can hold what a guest wrote. */
 static void print_error(const struct lxe__err *err)
 {
-    const char *p;
+    struct lxe__json_out o;
+    char *text;
 
-    printf("{\"error\": \"");
-    for (p = err->msg; *p; p++) {
-        unsigned char c = *p;
-
-        if (c < 0x20 || c >= 0x7f)
-            printf("\\u%04x", c);
-        else
-            printf(c == '"' || c == '\\' ? "\\%c" : "%c", c);
-    }
-    printf("\"}\n");
+    lxe__json_begin(&o);
+    lxe__json_put_string(&o, err->msg);
+    text = lxe__json_end(&o);
+    /* A newline behind it would end the line. */
+    printf("{\"error\": %.*s}\n", text ? (int)strcspn(text, "\n") : 4,
+           text ? text : "null");
+    free(text);
 }
 
 static void print_backend(const struct lxe__backend *b)

@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include <xenstore.h>
 
+#include "base/rundir.h"
 #include "freeze/guard.h"
-#include "freeze/journal.h"
 #include "guardian/guardian.h"
 #include "session/lock.h"
 
@@ -103,17 +103,13 @@ int resume_domain(uint32_t domid, int force)
 
 int thaw_all(int force)
 {
-    char path[256], *slash;
+    const char *path = lxe__rundir();
     struct dirent *de;
     int status = 0;
     unsigned domid;
     char end;
     DIR *dir;
 
-    if (lxe__journal_path(path, sizeof(path), 0, "journal", NULL))
-        return 1;
-    slash = strrchr(path, '/');
-    *slash = '\0';
     dir = opendir(path);
     if (!dir) {
         if (errno == ENOENT)

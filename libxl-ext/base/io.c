@@ -9,6 +9,8 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -133,6 +135,53 @@ ssize_t lxe__read_full_or(int stop_fd, int fd, void *buf, size_t len)
 ssize_t lxe__read_full(int fd, void *buf, size_t len)
 {
     return lxe__read_full_or(-1, fd, buf, len);
+}
+
+int lxe__read_file(const char *what, const char *path, size_t max,
+                   char **text_r, size_t *len_r, struct lxe__err *err)
+{
+    char *text = NULL;
+    struct stat st;
+    ssize_t got;
+    int rc, fd;
+
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return lxe__err_set(err, errno, "%s %s: %s", what, path,
+                            strerror(errno));
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+        rc = lxe__err_set(err, EINVAL, "%s %s: not a regular file", what,
+                          path);
+        goto out;
+    }
+    if ((uint64_t)st.st_size > max) {
+        rc = lxe__err_set(err, EFBIG, "%s %s: its size of %lld bytes is"
+                          " above the bound of %zu", what, path,
+                          (long long)st.st_size, max);
+        goto out;
+    }
+    text = malloc(st.st_size + 1);
+    if (!text) {
+        rc = lxe__err_set(err, ENOMEM, "%s %s: no memory", what, path);
+        goto out;
+    }
+    got = lxe__read_full(fd, text, st.st_size);
+    if (got != st.st_size) {
+        rc = lxe__err_set(err, got < 0 ? errno : EIO, "%s %s: %s", what,
+                          path, got < 0 ? strerror(errno) :
+                          "it became shorter while it was read");
+        goto out;
+    }
+    text[got] = '\0';
+    *text_r = text;
+    *len_r = got;
+    text = NULL;
+    rc = 0;
+
+ out:
+    free(text);
+    close(fd);
+    return rc;
 }
 
 int lxe__write_full_by(const struct lxe__bound *b, int fd,

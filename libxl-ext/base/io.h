@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/err.h"
+
 /* What ends a wait early. */
 struct lxe__bound {
     int stop_fd;                /* readable: ECANCELED; -1: never */
@@ -34,6 +36,16 @@ int lxe__await(const struct lxe__bound *b, int fd, short events);
  * with errno.
  */
 ssize_t lxe__read_full(int fd, void *buf, size_t len);
+
+/*
+ * All of the regular file @path, in *text_r, which the caller frees, with
+ * a NUL behind it that *len_r does not count.  -1 and a line that begins
+ * with @what: EINVAL for what is no regular file, and is not waited for
+ * (a FIFO without a writer), EFBIG above @max, EIO for a file that became
+ * shorter meanwhile.
+ */
+int lxe__read_file(const char *what, const char *path, size_t max,
+                   char **text_r, size_t *len_r, struct lxe__err *err);
 
 /* Writes all of @len bytes.  0, or -1 with errno. */
 int lxe__write_full(int fd, const void *buf, size_t len);

@@ -3,13 +3,10 @@
  * Reading and setting the memory limits that Xen keeps.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <xenstore.h>
 
 #include "base/io.h"
@@ -91,26 +88,12 @@ static bool is_libxl_hvm(struct xs_handle *xsh, uint32_t domid)
 static char *read_json(uint32_t domid, const uint8_t uuid[16])
 {
     char path[160], uuid_text[LXE_UUID_TEXT], *text = NULL;
-    ssize_t got = -1;
-    struct stat st;
-    int fd;
+    size_t len;
 
     lxe__uuid_text(uuid, uuid_text);
     snprintf(path, sizeof(path), XEN_LIB_DIR
              "/userdata-d.%u.%s.libxl-json", domid, uuid_text);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return NULL;
-    if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size <= JSON_MAX)
-        text = malloc(st.st_size + 1);
-    if (text)
-        got = lxe__read_full(fd, text, st.st_size);
-    close(fd);
-    if (got < 0) {
-        free(text);
-        return NULL;
-    }
-    text[got] = '\0';
+    lxe__read_file("configuration", path, JSON_MAX, &text, &len, NULL);
     return text;
 }
 

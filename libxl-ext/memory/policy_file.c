@@ -7,13 +7,10 @@
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <libxlutil.h>
 
 #include "base/env.h"
@@ -40,59 +37,6 @@ static const char *const keys[LXE_NR_KEYS] = {
 const char *lxe__policy_key_name(enum lxe__policy_key key)
 {
     return keys[key];
-}
-
-/*----- the file as text -----*/
-
-/*
- * Opened without waiting: a FIFO without a writer would hold a save for
- * ever.  A file cut short by an error of the disk is refused, too: half
- * a policy may allow what the whole one does not.
- */
-static int read_file(const char *path, char **text, size_t *len,
-                     struct lxe__err *err)
-{
-    struct stat st;
-    ssize_t got;
-    int rc = -1, fd;
-
-    *text = NULL;
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        lxe__err_set(err, errno, "policy file %s: %s", path,
-                     strerror(errno));
-        return -1;
-    }
-    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-        lxe__err_set(err, EINVAL, "policy file %s: not a regular file",
-                     path);
-        goto out;
-    }
-    if (st.st_size > FILE_MAX) {
-        lxe__err_set(err, EFBIG, "policy file %s: its size of %lld bytes"
-                     " is above the bound of %d", path,
-                     (long long)st.st_size, FILE_MAX);
-        goto out;
-    }
-    *text = malloc(st.st_size + 1);
-    if (!*text) {
-        lxe__err_set(err, ENOMEM, "policy file %s: no memory", path);
-        goto out;
-    }
-    got = lxe__read_full(fd, *text, st.st_size);
-    if (got != st.st_size) {
-        lxe__err_set(err, got < 0 ? errno : EIO, "policy file %s: %s",
-                     path, got < 0 ? strerror(errno) :
-                     "it became shorter while it was read");
-        goto out;
-    }
-    *len = got;
-    (*text)[*len] = '\0';
-    rc = 0;
-
- out:
-    close(fd);
-    return rc;
 }
 
 /*----- keys that libxlutil would pass over in silence -----*/
@@ -446,7 +390,12 @@ int lxe__policy_load_sources(struct lxe__policy *p, const char *path,
     if (!p->path)
         return lxe__err_set(err, ENOMEM, "policy file %s: no memory",
                             r.path);
-    if (read_file(r.path, &text, &len, &local)) {
+    /*
+     * One cut short by an error of the disk is refused, too: half a
+     * policy may allow what the whole one does not.
+     */
+    if (lxe__read_file("policy file", r.path, FILE_MAX, &text, &len,
+                       &local)) {
         if (local.code == ENOENT && !named) {
             rc = 0;     /* the defaults hold */
             goto out;

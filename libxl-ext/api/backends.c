@@ -104,23 +104,20 @@ static int list(libxl_ext_ctx *ctx, uint32_t domid,
     struct lxe__journal j = { 0 };
     struct lxe__policy policy;
     struct lxe__limits l;
-    char *name = NULL;
     int r;
 
     lxe__policy_init(&policy);
     if (lxe__ctx_domid(ctx, "backends", domid) || lxe__ctx_open(ctx) ||
         lxe__limits_read(ctx->xch, NULL, domid, &l, &ctx->err))
         return -1;
-    name = lxe__domain_name(ctx->xsh, domid);
-    lxe__policy_guest_name(name);
-    r = lxe__policy_load(&policy, NULL, name, &ctx->err) ||
+    r = lxe__policy_load_domain(&policy, ctx->xsh, domid, NULL, NULL,
+                                &ctx->err) ||
         lxe__backends_find(&bs, ctx->xsh, domid, &policy, &ctx->err) ||
         read_journal(ctx, domid, l.uuid, &j) ||
         to_list(list_r, &bs, &j, &ctx->err);
     lxe__journal_dispose(&j);
     lxe__backends_dispose(&bs);
     lxe__policy_dispose(&policy);
-    free(name);
     return r;
 }
 

@@ -82,7 +82,6 @@ int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid, libxl_ext_op *op,
     struct lxe__freeze_report report;
     struct lxe__policy policy;
     struct lxe__limits l;
-    char *name = NULL;
     int r;
 
     libxl_ext_freeze_report_init(report_r);
@@ -92,17 +91,13 @@ int libxl_ext_freeze(libxl_ext_ctx *ctx, uint32_t domid, libxl_ext_op *op,
     r = lxe__ctx_domid(ctx, "freeze", domid) ||
         check_cancelled("freeze", domid, op, &ctx->err) ||
         lxe__ctx_open(ctx) ||
-        lxe__limits_read(ctx->xch, NULL, domid, &l, &ctx->err);
-    if (!r) {
-        name = lxe__domain_name(ctx->xsh, domid);
-        lxe__policy_guest_name(name);
-        r = lxe__policy_load(&policy, NULL, name, &ctx->err) ||
-            freeze(ctx, domid, &policy, l.hvm, stop_of(op), &report);
-    }
+        lxe__limits_read(ctx->xch, NULL, domid, &l, &ctx->err) ||
+        lxe__policy_load_domain(&policy, ctx->xsh, domid, NULL, NULL,
+                                &ctx->err) ||
+        freeze(ctx, domid, &policy, l.hvm, stop_of(op), &report);
     if (!r)
         lxe__to_freeze_report(report_r, &report);
     lxe__policy_dispose(&policy);
-    free(name);
     return lxe__ctx_end(ctx, r);
 }
 

@@ -127,17 +127,14 @@ static int to_report(libxl_ext_policy_report *to, const char *name,
     return 0;
 }
 
-static int get(libxl_ext_ctx *ctx, const char *name,
-               libxl_ext_policy_report *report_r)
+static int report(libxl_ext_ctx *ctx, const char *name,
+                  struct lxe__policy *policy,
+                  const struct lxe__policy_sources *sources,
+                  libxl_ext_policy_report *report_r)
 {
-    struct lxe__policy_sources sources;
-    struct lxe__policy policy;
-    int r;
+    int r = to_report(report_r, name, policy, sources, &ctx->err);
 
-    if (lxe__policy_load_sources(&policy, NULL, name, &sources, &ctx->err))
-        return -1;
-    r = to_report(report_r, name, &policy, &sources, &ctx->err);
-    lxe__policy_dispose(&policy);
+    lxe__policy_dispose(policy);
     if (r)
         libxl_ext_policy_report_dispose(report_r);
     return r;
@@ -146,14 +143,23 @@ static int get(libxl_ext_ctx *ctx, const char *name,
 int libxl_ext_policy_get(libxl_ext_ctx *ctx, const char *name,
                          libxl_ext_policy_report *report_r)
 {
+    struct lxe__policy_sources sources;
+    struct lxe__policy policy;
+    int r;
+
     libxl_ext_policy_report_init(report_r);
     lxe__ctx_begin(ctx);
-    return lxe__ctx_end(ctx, get(ctx, name, report_r));
+    r = lxe__policy_load_sources(&policy, NULL, name, &sources,
+                                 &ctx->err) ||
+        report(ctx, name, &policy, &sources, report_r);
+    return lxe__ctx_end(ctx, r);
 }
 
 int libxl_ext_policy_get_domain(libxl_ext_ctx *ctx, uint32_t domid,
                                 libxl_ext_policy_report *report_r)
 {
+    struct lxe__policy_sources sources;
+    struct lxe__policy policy;
     struct lxe__limits l;
     char *name = NULL;
     int r;
@@ -161,12 +167,10 @@ int libxl_ext_policy_get_domain(libxl_ext_ctx *ctx, uint32_t domid,
     libxl_ext_policy_report_init(report_r);
     lxe__ctx_begin(ctx);
     r = lxe__ctx_domid(ctx, "policy", domid) || lxe__ctx_open(ctx) ||
-        lxe__limits_read(ctx->xch, NULL, domid, &l, &ctx->err);
-    if (!r) {
-        name = lxe__domain_name(ctx->xsh, domid);
-        lxe__policy_guest_name(name);
-        r = get(ctx, name, report_r);
-    }
+        lxe__limits_read(ctx->xch, NULL, domid, &l, &ctx->err) ||
+        lxe__policy_load_domain(&policy, ctx->xsh, domid, &name, &sources,
+                                &ctx->err) ||
+        report(ctx, name, &policy, &sources, report_r);
     free(name);
     return lxe__ctx_end(ctx, r);
 }

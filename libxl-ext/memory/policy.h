@@ -123,6 +123,19 @@ int lxe__policy_load_sources(struct lxe__policy *p, const char *path,
  */
 bool lxe__policy_guest_name(char *name);
 
+struct xs_handle;
+
+/*
+ * The policy for the guest in @domid, by the name that xenstore has less
+ * LXE_INCOMING, from the usual file.  *@name_r is that name, for the
+ * caller to free; NULL where there is none or @xsh is NULL; set after a
+ * failure, too.  @name_r and @sources may be NULL.
+ */
+int lxe__policy_load_domain(struct lxe__policy *p, struct xs_handle *xsh,
+                            uint32_t domid, char **name_r,
+                            struct lxe__policy_sources *sources,
+                            struct lxe__err *err);
+
 struct lxe__memory_verdict {
     int code;                   /* 0: allowed; else EPERM or ERANGE */
     uint64_t need_pages;        /* what was judged */

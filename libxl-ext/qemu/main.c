@@ -172,16 +172,14 @@ static int arbitrate(const struct lxe__qemu_args *a,
                      struct lxe__policy *policy, struct raise *raise,
                      struct lxe__err *err)
 {
-    struct xs_handle *xsh = NULL;
-    char path[64], *name = NULL;
+    struct xs_handle *xsh = a->has_domid ? xs_open(0) : NULL;
+    struct lxe__err unread;
+    char *name;
     int rc;
 
-    if (a->has_domid) {
-        xsh = xs_open(0);
-        snprintf(path, sizeof(path), "/local/domain/%u/name", a->domid);
-        if (xsh)
-            name = xs_read(xsh, XBT_NULL, path, NULL);
-    }
+    lxe__err_init(&unread);
+    rc = lxe__policy_load_domain(policy, xsh, a->domid, &name, NULL,
+                                 &unread);
     /*
      * libxl asks with -help and the like; backends of a PV guest have
      * no ROMs; the ROMs of an incoming guest are in its image.  What
@@ -189,14 +187,15 @@ static int arbitrate(const struct lxe__qemu_args *a,
      * in the policy: its image may be gone (docs/libvirt.md).
      */
     if (!a->has_domid || a->attach || a->incoming) {
-        lxe__policy_load_or_none(policy, NULL, name);
-        if (a->has_domid && policy->unread.code)
+        policy->unread = unread;
+        if (a->has_domid && rc)
             fprintf(stderr, PROGRAM ": dom %u: %s: the defaults hold\n",
-                    a->domid, policy->unread.msg);
+                    a->domid, unread.msg);
         rc = 0;
+    } else if (rc) {
+        lxe__err_set(err, unread.code, "%s", unread.msg);
     } else {
-        rc = lxe__policy_load(policy, NULL, name, err) ||
-            raise_limit(a, policy, name, xsh, raise, err) ? -1 : 0;
+        rc = raise_limit(a, policy, name, xsh, raise, err);
     }
     free(name);
     if (xsh)

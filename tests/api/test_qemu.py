@@ -42,6 +42,15 @@ def test_the_line_adds_up(world, limit):
         " 244 that the limit left\n")
 
 
+def test_the_policy_is_the_guest_s_while_it_comes_in(world, limit):
+    limit(TAKEN)
+    world.put("store/local/domain/5/name", "web--incoming")
+    world.put("conf", 'memory_bump = "strict"\nqemu = "/bin/true"\n'
+              'memory_bump_overrides = [ "web=track" ]\n')
+    to, _ = start(world, *ROM)
+    assert to == TAKEN + 64 + HVMLOADER
+
+
 @pytest.mark.parametrize("args, pages", [
     ((), TAKEN),
     (ROM, TAKEN + 64 + HVMLOADER),

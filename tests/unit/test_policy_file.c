@@ -8,7 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xenstore.h>
 
+#include "fake_xen.h"
 #include "memory/policy.h"
 #include "unit.h"
 
@@ -153,6 +155,54 @@ static void a_suffix_is_not_the_guest_s(void)
     CU_ASSERT_STRING_EQUAL(out, "--incoming");
     lxe__policy_guest_name(not);
     CU_ASSERT_STRING_EQUAL(not, "incoming");
+}
+
+static void a_domain_has_its_guest_s_policy(void)
+{
+    struct lxe__policy_sources s;
+    struct xs_handle *xsh;
+    struct lxe__policy p;
+    struct lxe__err err;
+    char *name;
+    int fd;
+
+    fake_xen_on();
+    fake_xen_node("/local/domain/5/name", "web--incoming");
+    xsh = xs_open(0);
+    strcpy(path, "/tmp/lxe-policy-XXXXXX");
+    fd = mkstemp(path);
+    CU_ASSERT_FATAL(fd >= 0);
+    close(fd);
+    write_text("memory_bump_overrides = [ \"web=track\" ]\n");
+    CU_ASSERT_EQUAL(setenv(LXE_POLICY_ENV, path, 1), 0);
+    lxe__err_init(&err);
+    CU_ASSERT_EQUAL_FATAL(lxe__policy_load_domain(&p, xsh, 5, &name, &s,
+                                                  &err), 0);
+    CU_ASSERT_EQUAL(p.memory_bump, LXE_BUMP_TRACK);
+    CU_ASSERT_TRUE(from(&s, LXE_KEY_MEMORY_BUMP, 1, 1));
+    CU_ASSERT_STRING_EQUAL(name, "web");
+    lxe__policy_dispose(&p);
+    free(name);
+    /* One without a name, and nowhere to ask. */
+    CU_ASSERT_EQUAL_FATAL(lxe__policy_load_domain(&p, xsh, 6, &name, NULL,
+                                                  &err), 0);
+    CU_ASSERT_PTR_NULL(name);
+    CU_ASSERT_EQUAL(p.memory_bump, LXE_BUMP_BOUNDED);
+    lxe__policy_dispose(&p);
+    CU_ASSERT_EQUAL_FATAL(lxe__policy_load_domain(&p, NULL, 5, NULL, NULL,
+                                                  &err), 0);
+    CU_ASSERT_EQUAL(p.memory_bump, LXE_BUMP_BOUNDED);
+    lxe__policy_dispose(&p);
+    /* The name is there for the line of a failure, too. */
+    write_text("no_key = 1\n");
+    CU_ASSERT_EQUAL(lxe__policy_load_domain(&p, xsh, 5, &name, NULL, &err),
+                    -1);
+    CU_ASSERT_STRING_EQUAL(name, "web");
+    free(name);
+    unsetenv(LXE_POLICY_ENV);
+    unlink(path);
+    xs_close(xsh);
+    fake_xen_off();
 }
 
 static void what_is_wrong_is_named(void)
@@ -333,6 +383,7 @@ LXE_SUITE(policy_file,
     { "files of other systems are named", other_systems_files_are_named },
     { "each value has its line", each_value_has_its_line },
     { "a suffix is not the guest's", a_suffix_is_not_the_guest_s },
+    { "a domain has its guest's policy", a_domain_has_its_guest_s_policy },
     { "a verdict names the file that was read",
       a_verdict_names_the_file_that_was_read },
     { "every key is read", every_key_is_read },

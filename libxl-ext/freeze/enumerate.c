@@ -13,12 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <xenstore.h>
+#include <xen/io/xenbus.h>
 
 #include "freeze/backends.h"
 #include "memory/pci.h"
-
-#define STATE_CONNECTED 4
-#define STATE_CLOSING   5
 
 char *lxe__xs_node(struct xs_handle *xsh, const char *dir,
                    const char *node)
@@ -133,7 +131,8 @@ static bool find_one(struct lxe__backend *b, struct xs_handle *xsh,
     }
     strcpy(b->fe_path, fe);
     b->local = b->backend_domid == own;
-    b->connected = state == STATE_CONNECTED || state == STATE_CLOSING;
+    b->connected = state == XenbusStateConnected ||
+        state == XenbusStateClosing;
     /* xenconsoled serves the first console whatever its state says. */
     if (b->kind == LXE_BK_CONSOLE && !b->devid)
         b->connected = true;

@@ -12,9 +12,6 @@
 
 #include "freeze/grants.h"
 
-/* Needs what xenctrl.h defines. */
-#include <xen/grant_table.h>
-
 _Static_assert(sizeof(grant_entry_v1_t) == 8, "grant_entry_v1_t");
 _Static_assert(sizeof(grant_entry_v2_t) == 16, "grant_entry_v2_t");
 

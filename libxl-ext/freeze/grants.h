@@ -13,11 +13,13 @@
 #include <stdint.h>
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
+#include <xen/grant_table.h>            /* needs xenctrl.h */
 
 #include "base/err.h"
 
 #define LXE_GRANT_FRAME     4096U
-#define LXE_GRANT_RESERVED  2U  /* 0 console, 1 xenstore */
+/* Below it are those of console and xenstore. */
+#define LXE_GRANT_RESERVED  (GNTTAB_RESERVED_XENSTORE + 1U)
 
 /* What the table is, wherever it is mapped. */
 struct lxe__gtable {

@@ -11,9 +11,6 @@
 #include "freeze/device.h"
 #include "freeze/poll.h"
 
-#define REQ_PROD 0
-#define RSP_PROD 2
-
 static const char *const ring_words[] = {
     [LXE_RING_BLK] = "request", [LXE_RING_TX] = "transmit",
     [LXE_RING_RX] = "receive",
@@ -127,8 +124,8 @@ int lxe__ringset_drain(const struct lxe__ringset *rs,
         if (ring->kind == LXE_RING_RX)
             continue;
         for (;;) {
-            rsp = ring->page[RSP_PROD];
-            req = ring->page[REQ_PROD];
+            rsp = lxe__ring_rsp_prod(ring);
+            req = lxe__ring_req_prod(ring);
             state = lxe__ring_judge(req, rsp, ring->entries, &pending);
             if (state != LXE_RING_BUSY)
                 break;
@@ -162,7 +159,7 @@ int lxe__ringset_still(const struct lxe__ringset *rs,
     for (;;) {
         for (sum = 0, i = 0; i < rs->nr; i++)
             if (rs->rings[i].kind == LXE_RING_RX)
-                sum += rs->rings[i].page[RSP_PROD];
+                sum += lxe__ring_rsp_prod(&rs->rings[i]);
         if (sum != before) {
             before = sum;
             since = lxe__now_ms();

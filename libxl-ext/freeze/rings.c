@@ -6,13 +6,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xenctrl.h>
+#include <xen/io/blkif.h>
+#include <xen/io/netif.h>
 
 #include "freeze/rings.h"
 
-#define RING_HEADER  64U        /* in front of the first entry */
-#define BLK_ENTRY    112U       /* the 32-bit ABI's 108 gives as many */
-#define TX_ENTRY     12U
-#define RX_ENTRY     8U
+/* In front of the first entry. */
+#define RING_HEADER offsetof(struct blkif_sring, ring)
+_Static_assert(RING_HEADER == offsetof(struct netif_tx_sring, ring) &&
+               RING_HEADER == offsetof(struct netif_rx_sring, ring),
+               "every ring begins in the same way");
+
+/* The 32-bit ABI's 108 gives as many. */
+#define BLK_ENTRY   sizeof(union blkif_sring_entry)
+#define TX_ENTRY    sizeof(union netif_tx_sring_entry)
+#define RX_ENTRY    sizeof(union netif_rx_sring_entry)
 
 uint32_t lxe__ring_entries(uint32_t pages, uint32_t entry_size)
 {
@@ -21,6 +30,22 @@ uint32_t lxe__ring_entries(uint32_t pages, uint32_t entry_size)
     while (p * 2 <= n)
         p *= 2;
     return p;
+}
+
+static const volatile struct blkif_sring *
+indexes(const struct lxe__ring *ring)
+{
+    return (const volatile struct blkif_sring *)ring->page;
+}
+
+uint32_t lxe__ring_req_prod(const struct lxe__ring *ring)
+{
+    return indexes(ring)->req_prod;
+}
+
+uint32_t lxe__ring_rsp_prod(const struct lxe__ring *ring)
+{
+    return indexes(ring)->rsp_prod;
 }
 
 enum lxe__ring_state lxe__ring_judge(uint32_t req_prod, uint32_t rsp_prod,

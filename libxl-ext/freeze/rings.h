@@ -39,6 +39,10 @@ typedef char *lxe__node_fn(void *data, const char *node);
 /* How many entries of @entry_size fit into a ring of @pages. */
 uint32_t lxe__ring_entries(uint32_t pages, uint32_t entry_size);
 
+/* The indexes of one that is mapped. */
+uint32_t lxe__ring_req_prod(const struct lxe__ring *ring);
+uint32_t lxe__ring_rsp_prod(const struct lxe__ring *ring);
+
 /* @pending_r may be NULL; requests without a response. */
 enum lxe__ring_state lxe__ring_judge(uint32_t req_prod, uint32_t rsp_prod,
                                      uint32_t entries,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <xenstore.h>
+#include <xen/io/xenbus.h>
 
 #include "base/fault.h"
 #include "freeze/device.h"
@@ -18,7 +19,6 @@
 #define LINK_MS    10000
 #define SCRIPT_MS  (LXE_VIF_SCRIPT_MS + 1000)
 #define CONNECT_MS 10000
-#define STATE_CONNECTED 4
 
 /*
  * One device on its way back.  Each step looks whether what it waits for
@@ -217,7 +217,7 @@ static int step_script(struct undoing *u, struct lxe__err *err)
 
 static int step_connect(struct undoing *u, struct lxe__err *err)
 {
-    if (lxe__xs_state(u->xsh, u->be_path) == STATE_CONNECTED)
+    if (lxe__xs_state(u->xsh, u->be_path) == XenbusStateConnected)
         go_to(u, BACK);
     else if (is_late(u, CONNECT_MS))
         return not_back(u, err);

@@ -64,8 +64,8 @@ static void print_rings(struct xs_handle *xsh,
                " \"ref\": %u, \"entries\": %u, \"req_prod\": %u,"
                " \"rsp_prod\": %u}\n", ring_words[rs.rings[i].kind],
                b->name, rs.rings[i].queue, rs.rings[i].ref,
-               rs.rings[i].entries, rs.rings[i].page[0],
-               rs.rings[i].page[2]);
+               rs.rings[i].entries, lxe__ring_req_prod(&rs.rings[i]),
+               lxe__ring_rsp_prod(&rs.rings[i]));
     lxe__ringset_close(&rs, fmem);
 }
 

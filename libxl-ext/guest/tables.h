@@ -28,7 +28,7 @@ typedef int lxe__types_fn(xc_interface *xch, uint32_t domid,
 /* What a frame is, LXE_PAGE_* of tables/pages.h. */
 static inline unsigned int lxe__page_type(xen_pfn_t info)
 {
-    return info >> 28 & 0xf;
+    return info >> XEN_DOMCTL_PFINFO_LTAB_SHIFT & 0xf;
 }
 
 /*

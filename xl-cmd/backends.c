@@ -13,7 +13,7 @@
 
 /*----- backends -----*/
 
-enum { BACKENDS_JSON = 1 << 0 };
+enum { BACKENDS_JSON };
 
 static void print_list(const libxl_ext_backend_list *l)
 {
@@ -53,7 +53,7 @@ static int answer(const libxl_ext_backend_list *l)
 }
 
 static int show_list(const struct command_call *call, libxl_ext_ctx *ctx,
-                     uint32_t domid, int json)
+                     uint32_t domid, bool json)
 {
     libxl_ext_backend_list l;
     int rc;
@@ -76,7 +76,7 @@ static int backends(const struct command_call *call)
     uint32_t domid;
 
     if (ctx && !command_domain(ctx, call->args[0], &domid))
-        rc = show_list(call, ctx, domid, call->options & BACKENDS_JSON);
+        rc = show_list(call, ctx, domid, command_has(call, BACKENDS_JSON));
     libxl_ext_ctx_free(ctx);
     return rc;
 }
@@ -104,7 +104,7 @@ static void close_op(libxl_ext_op *op)
 
 /*----- freeze -----*/
 
-enum { FREEZE_JSON = 1 << 0 };
+enum { FREEZE_JSON };
 
 static void print_frozen(uint32_t domid, const libxl_ext_freeze_report *r)
 {
@@ -132,7 +132,7 @@ static int freeze(const struct command_call *call)
     if (!frozen)
         goto out;
     rc = r.unfrozen ? EXIT_NO : EXIT_WELL;
-    if (!(call->options & FREEZE_JSON))
+    if (!command_has(call, FREEZE_JSON))
         print_frozen(domid, &r);
     else if (command_json(call, libxl_ext_freeze_report_to_json(&r)))
         rc = EXIT_CANNOT;
@@ -145,7 +145,7 @@ static int freeze(const struct command_call *call)
 
 /*----- thaw -----*/
 
-enum { THAW_FORCE = 1 << 0, THAW_JSON = 1 << 1 };
+enum { THAW_FORCE, THAW_JSON };
 
 static int thaw(const struct command_call *call)
 {
@@ -157,14 +157,15 @@ static int thaw(const struct command_call *call)
     if (!ctx || command_domain(ctx, call->args[0], &domid) ||
         !(op = open_op(call)))
         goto out;
-    thawed = !libxl_ext_thaw(ctx, domid, call->options & THAW_FORCE, op);
+    thawed = !libxl_ext_thaw(ctx, domid, command_has(call, THAW_FORCE),
+                             op);
     close_op(op);
     if (!thawed)
         goto out;
     rc = EXIT_WELL;
-    if (!(call->options & THAW_JSON))
+    if (!command_has(call, THAW_JSON))
         printf("domain %"PRIu32": nothing is frozen\n", domid);
-    else if (show_list(call, ctx, domid, 1) == EXIT_CANNOT)
+    else if (show_list(call, ctx, domid, true) == EXIT_CANNOT)
         rc = EXIT_CANNOT;
 
  out:
@@ -175,19 +176,23 @@ static int thaw(const struct command_call *call)
 const struct command backends_commands[] = {
     { .name = "backends", .args = "DOMAIN", .nr_args = 1,
       .help = "show who serves its devices, and how each would be frozen",
-      .options = { { "--json", NULL, "as one JSON object" } },
+      .options = {
+          [BACKENDS_JSON] = { "--json", NULL, "as one JSON object" } },
       .run = backends },
     { .name = "freeze", .args = "DOMAIN", .nr_args = 1,
       .help = "freeze the backends of a domain that is suspended or"
               " paused",
-      .options = { { "--json", NULL, "the report as one JSON object" } },
+      .options = {
+          [FREEZE_JSON] = { "--json", NULL, "the report as one JSON"
+                            " object" } },
       .run = freeze },
     { .name = "thaw", .args = "DOMAIN", .nr_args = 1,
       .help = "undo what is frozen of a domain",
       .options = {
-          { "--force", NULL, "even if a complete image of the domain"
-            " exists" },
-          { "--json", NULL, "the backends as one JSON object" } },
+          [THAW_FORCE] = { "--force", NULL, "even if a complete image of"
+                           " the domain exists" },
+          [THAW_JSON] = { "--json", NULL, "the backends as one JSON"
+                          " object" } },
       .run = thaw },
     { 0 }
 };

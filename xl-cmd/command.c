@@ -151,7 +151,7 @@ static int set_option(struct command_call *call, int i, const char *value,
         command_error(call, "option %s takes no value", o->name);
         return -1;
     }
-    if (o->arg && call->options & 1U << i) {
+    if (o->arg && command_has(call, i)) {
         command_error(call, "option %s is given twice", o->name);
         return -1;
     }

@@ -23,6 +23,7 @@
 #define XL_CMD_COMMAND_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { EXIT_WELL, EXIT_NO, EXIT_CANNOT };
@@ -43,7 +44,10 @@ struct command {
     const char *args;           /* "FILE|-", as usage shows them */
     unsigned int nr_args;       /* so many must be there ... */
     const char *help;           /* one line */
-    /* Option i sets bit i in command_call.options. */
+    /*
+     * By number: an enum of the command's own names them, and each of
+     * these is a row here, since the first that is none ends the table.
+     */
     struct command_option options[COMMAND_OPTIONS];
     int (*run)(const struct command_call *call);
     unsigned int more_args;     /* ... and so many more may be */
@@ -55,11 +59,18 @@ struct command {
 
 struct command_call {
     const struct command *command;
-    unsigned int options;
+    unsigned int options;       /* see command_has() */
     const char *values[COMMAND_OPTIONS];    /* NULL: not given */
     unsigned int nr_args;
     char **args;                /* a NULL after the last */
 };
+
+/* Was the option of that number given? */
+static inline bool command_has(const struct command_call *call,
+                               unsigned int option)
+{
+    return call->options & 1U << option;
+}
 
 /* Each ends with a row without a name. */
 extern const struct command memory_commands[];

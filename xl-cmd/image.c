@@ -100,17 +100,15 @@ static int show(const struct command_call *call, unsigned int flags,
     return rc;
 }
 
-enum {
-    VERIFY_QUICK = 1 << 0, VERIFY_READ_ALL = 1 << 1, VERIFY_JSON = 1 << 2
-};
+enum { VERIFY_QUICK, VERIFY_READ_ALL, VERIFY_JSON };
 
 static int image_verify(const struct command_call *call)
 {
     unsigned int flags = LIBXL_EXT_IMAGE_RULES;
 
-    if (call->options & VERIFY_QUICK)
+    if (command_has(call, VERIFY_QUICK))
         flags = LIBXL_EXT_IMAGE_QUICK;
-    if (call->options & VERIFY_READ_ALL) {
+    if (command_has(call, VERIFY_READ_ALL)) {
         if (flags == LIBXL_EXT_IMAGE_QUICK) {
             command_error(call, "--quick and --read-all exclude each"
                           " other: give one of the two");
@@ -118,51 +116,59 @@ static int image_verify(const struct command_call *call)
         }
         flags = 0;
     }
-    return show(call, flags, call->options & VERIFY_JSON, NULL,
+    return show(call, flags, command_has(call, VERIFY_JSON), NULL,
                 image_print_verdict);
 }
 
-enum { INSPECT_JSON = 1 << 0, INSPECT_PLOT = 1 /* its number */ };
+enum { INSPECT_JSON, INSPECT_PLOT };
 
 static int image_inspect(const struct command_call *call)
 {
-    return show(call, 0, call->options & INSPECT_JSON,
+    return show(call, 0, command_has(call, INSPECT_JSON),
                 call->values[INSPECT_PLOT], image_print_text);
 }
 
 const struct command image_commands[] = {
     { .group = "image", .name = "inspect", .args = "FILE|-", .nr_args = 1,
       .help = "say what is in the image of a guest",
-      .options = { { "--json", NULL, "as one JSON object" },
-                   { "--plot", "FILE", "draw rounds and page types as an"
-                     " SVG" } },
+      .options = {
+          [INSPECT_JSON] = { "--json", NULL, "as one JSON object" },
+          [INSPECT_PLOT] = { "--plot", "FILE", "draw rounds and page types"
+                             " as an SVG" } },
       .run = image_inspect },
     { .group = "image", .name = "verify", .args = "FILE|-", .nr_args = 1,
       .help = "say whether an image is whole and who would restore it",
-      .options = { { "--quick", NULL, "do not look into pages" },
-                   { "--read-all", NULL, "read every byte, even where no"
-                     " rule looks at it" },
-                   { "--json", NULL, "as one JSON object" } },
+      .options = {
+          [VERIFY_QUICK] = { "--quick", NULL, "do not look into pages" },
+          [VERIFY_READ_ALL] = { "--read-all", NULL, "read every byte, even"
+                                " where no rule looks at it" },
+          [VERIFY_JSON] = { "--json", NULL, "as one JSON object" } },
       .run = image_verify },
     { .group = "image", .name = "convert", .args = "IN|- OUT",
       .nr_args = 2, .help = "make a changed copy of an image",
-      .options = { { "--record", "KIND", "what becomes of the memory"
-                     " record: keep, optional, mandatory or drop" },
-                   { "--max-pages", "N", "the limit that the memory record"
-                     " is to give" },
-                   { "--carrier", "WHERE", "where the memory record is"
-                     " put: auto, libxc, libxl or both" },
-                   { "--drop-superseded", NULL, "keep only the last copy"
-                     " of each page" },
-                   { "--page-state", NULL, "make plain pages of page"
-                     " tables that are not validated" },
-                   { "--force", NULL, "replace OUT" },
-                   { "--json", NULL, "print what was done as one JSON"
-                     " object" } },
+      .options = {
+          [CONVERT_RECORD] = { "--record", "KIND", "what becomes of the"
+                               " memory record: keep, optional, mandatory"
+                               " or drop" },
+          [CONVERT_MAX_PAGES] = { "--max-pages", "N", "the limit that the"
+                                  " memory record is to give" },
+          [CONVERT_CARRIER] = { "--carrier", "WHERE", "where the memory"
+                                " record is put: auto, libxc, libxl or"
+                                " both" },
+          [CONVERT_DROP_SUPERSEDED] = { "--drop-superseded", NULL, "keep"
+                                        " only the last copy of each"
+                                        " page" },
+          [CONVERT_PAGE_STATE] = { "--page-state", NULL, "make plain pages"
+                                   " of page tables that are not"
+                                   " validated" },
+          [CONVERT_FORCE] = { "--force", NULL, "replace OUT" },
+          [CONVERT_JSON] = { "--json", NULL, "print what was done as one"
+                             " JSON object" } },
       .run = image_convert },
     { .group = "image", .name = "diff", .args = "A B", .nr_args = 2,
       .help = "say what differs between two images of one guest",
-      .options = { { "--json", NULL, "as one JSON object" } },
+      .options = {
+          [DIFF_JSON] = { "--json", NULL, "as one JSON object" } },
       .run = image_diff },
     { 0 }
 };

@@ -32,8 +32,14 @@ void image_print_verdict(const struct libxl_ext_image *im);
 int image_plot(const struct command_call *call, const char *path,
                const struct libxl_ext_image *im);
 
-/* image_convert.c, image_diff.c: rows of the table. */
+/* image_convert.c, image_diff.c: rows of the table and their options. */
+enum {
+    CONVERT_RECORD, CONVERT_MAX_PAGES, CONVERT_CARRIER,
+    CONVERT_DROP_SUPERSEDED, CONVERT_PAGE_STATE, CONVERT_FORCE,
+    CONVERT_JSON
+};
 int image_convert(const struct command_call *call);
+enum { DIFF_JSON };
 int image_diff(const struct command_call *call);
 
 /*

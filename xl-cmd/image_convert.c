@@ -13,10 +13,6 @@
 #include "image.h"
 #include "json.h"
 
-/* Options by their number in the row. */
-enum { RECORD, MAX_PAGES, CARRIER, DROP_SUPERSEDED, PAGE_STATE, FORCE,
-       JSON };
-
 #define U(n) ((unsigned long long)(n))
 
 static int parse_record(const struct command_call *call,
@@ -25,7 +21,7 @@ static int parse_record(const struct command_call *call,
     static const char *const kinds[] = {
         "keep", "optional", "mandatory", "drop",
     };
-    const char *value = call->values[RECORD];
+    const char *value = call->values[CONVERT_RECORD];
     unsigned int i;
 
     if (!value)
@@ -42,7 +38,7 @@ static int parse_record(const struct command_call *call,
 
 static int parse_max_pages(const struct command_call *call, uint64_t *to)
 {
-    const char *value = call->values[MAX_PAGES];
+    const char *value = call->values[CONVERT_MAX_PAGES];
     char *end;
 
     if (!value)
@@ -60,7 +56,7 @@ static int parse_max_pages(const struct command_call *call, uint64_t *to)
 static int parse_carrier(const struct command_call *call,
                          enum libxl_ext_image_carrier *to)
 {
-    const char *value = call->values[CARRIER];
+    const char *value = call->values[CONVERT_CARRIER];
     unsigned int i;
 
     if (!value)
@@ -160,7 +156,7 @@ static int convert(const struct command_call *call, int fd,
 
     if (!libxl_ext_image_convert(fd, call->args[1], how, &done, error,
                                  sizeof(error))) {
-        if (call->options & 1U << JSON)
+        if (command_has(call, CONVERT_JSON))
             return report_json(call, &done);
         report(how, &done);
         return EXIT_WELL;
@@ -180,9 +176,9 @@ static int convert(const struct command_call *call, int fd,
 int image_convert(const struct command_call *call)
 {
     struct libxl_ext_image_conversion how = {
-        .drop_superseded = call->options & 1U << DROP_SUPERSEDED,
-        .page_state = call->options & 1U << PAGE_STATE,
-        .replace = call->options & 1U << FORCE,
+        .drop_superseded = command_has(call, CONVERT_DROP_SUPERSEDED),
+        .page_state = command_has(call, CONVERT_PAGE_STATE),
+        .replace = command_has(call, CONVERT_FORCE),
     };
     sigset_t old;
     int fd, rc;

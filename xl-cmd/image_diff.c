@@ -10,8 +10,6 @@
 #include "image.h"
 #include "json.h"
 
-enum { DIFF_JSON = 1 << 0 };
-
 #define U(n) ((unsigned long long)(n))
 
 /* ---- for people ------------------------------------------------- */
@@ -218,7 +216,7 @@ static void end_json(struct json *j,
 static int compare(const struct command_call *call, int a, int b)
 {
     struct libxl_ext_image_differences sum;
-    bool json = call->options & DIFF_JSON;
+    bool json = command_has(call, DIFF_JSON);
     struct json j = { .g = json ? json_new() : NULL };
     char error[1024];
     int rc = EXIT_CANNOT;

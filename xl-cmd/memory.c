@@ -11,7 +11,7 @@
 
 #include "domain.h"
 
-enum { MEMORY_JSON = 1 << 0 };
+enum { OPT_JSON };
 
 static void print_kb(uint64_t kb)
 {
@@ -116,7 +116,7 @@ static int memory(const struct command_call *call)
                       : libxl_ext_memory_list(ctx, &t))
         goto out;
     rc = answer(&t);
-    if (!(call->options & MEMORY_JSON))
+    if (!command_has(call, OPT_JSON))
         print_table(&t);
     else if (command_json(call, libxl_ext_memory_table_to_json(&t)))
         rc = EXIT_CANNOT;
@@ -131,7 +131,7 @@ const struct command memory_commands[] = {
     { .name = "memory", .args = "[DOMAIN...]", .more_args = COMMAND_ANY,
       .help = "show limits of all domains or of some, and whether a save"
               " would be refused",
-      .options = { { "--json", NULL, "as one JSON object" } },
+      .options = { [OPT_JSON] = { "--json", NULL, "as one JSON object" } },
       .run = memory },
     { 0 }
 };

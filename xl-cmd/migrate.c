@@ -30,11 +30,11 @@
 /* The peer may take 20 s of these to end what waits there. */
 #define ASK_ONCE_MS 30000
 
-enum { MIGRATE_VERIFY = 1 << 0, MIGRATE_NO_MONITOR = 1 << 1,
-       MIGRATE_JSON = 1 << 2, MIGRATE_VERBOSE = 1 << 3,
-       MIGRATE_PAUSED = 1 << 8, MIGRATE_KEEP_DOMID = 1 << 9,
-       MIGRATE_DEBUG = 1 << 10 };
-enum { OPT_SHELL = 4, OPT_TIMEOUT, OPT_RECEIVE, OPT_CONFIG = 11 };
+enum {
+    OPT_VERIFY, OPT_NO_MONITOR, OPT_JSON, OPT_VERBOSE, OPT_SHELL,
+    OPT_TIMEOUT, OPT_RECEIVE, OPT_LIVE, OPT_PAUSED, OPT_KEEP_DOMID,
+    OPT_DEBUG, OPT_CONFIG
+};
 
 /*----- what is sent, and to whom -----*/
 
@@ -155,7 +155,7 @@ static char *sent_text(struct guest *g, const char *host)
     char *way = way_text(g, host), *text;
 
     g->sent = uptime();
-    g->sent_paused = g->call->options & MIGRATE_PAUSED;
+    g->sent_paused = command_has(g->call, OPT_PAUSED);
     if (!way || asprintf(&text, "%ld%s %s", g->sent,
                          g->sent_paused ? "p" : "", way) < 0) {
         guest_error(g, "no memory");
@@ -337,7 +337,8 @@ static void migrate(struct guest *g, uint32_t domid,
     int r;
 
     libxl_ext_migrate_params_init(&params);
-    params.verify = g->call->options & (MIGRATE_VERIFY | MIGRATE_DEBUG);
+    params.verify = command_has(g->call, OPT_VERIFY) ||
+                    command_has(g->call, OPT_DEBUG);
     config = migrate_prepare(g, domid, w, &params, &t);
     if (!config)
         goto out;
@@ -407,16 +408,16 @@ static int run_migrate(const struct command_call *call)
         .receive = call->values[OPT_RECEIVE],
         .timeout = call->values[OPT_TIMEOUT],
         .config = call->values[OPT_CONFIG],
-        .no_monitor = call->options & MIGRATE_NO_MONITOR,
-        .paused = call->options & MIGRATE_PAUSED,
-        .keep_domid = call->options & MIGRATE_KEEP_DOMID,
-        .verbose = call->options & MIGRATE_VERBOSE,
+        .no_monitor = command_has(call, OPT_NO_MONITOR),
+        .paused = command_has(call, OPT_PAUSED),
+        .keep_domid = command_has(call, OPT_KEEP_DOMID),
+        .verbose = command_has(call, OPT_VERBOSE),
     };
     struct guest g;
     uint32_t domid;
 
-    if (guest_open(&g, call, call->options & MIGRATE_VERBOSE,
-                   call->options & MIGRATE_JSON))
+    if (guest_open(&g, call, command_has(call, OPT_VERBOSE),
+                   command_has(call, OPT_JSON)))
         return guest_close(&g);
     if (find(&g, call->args[0], &domid))
         return guest_close(&g);
@@ -429,20 +430,25 @@ static int run_migrate(const struct command_call *call)
 }
 
 const struct command migrate_commands[] = {
-    { NULL, "migrate", "DOMAIN HOST", 2,
-      "send a running guest to another host",
-      { { "--verify", NULL, "send every page once more at the end, for"
-          " tests" },
-        { "-e", NULL, "the other host does not wait for the guest's"
-          " end" },
-        { "--json", NULL, "print the outcome as one JSON object" },
-        { "-v", NULL, "show what libxl says, here and there" },
-        MIGRATE_WAY_OPTIONS,
-        { "--live", NULL, "as by xl: a migration is always live" },
-        { "-p", NULL, "leave the guest paused there" },
-        { "-D", NULL, "keep the domain's id there" },
-        { "--debug", NULL, "as by xl: the same as --verify" },
-        MIGRATE_CONFIG_OPTION },
-      run_migrate, 0, 0 },
+    { .name = "migrate", .args = "DOMAIN HOST", .nr_args = 2,
+      .help = "send a running guest to another host",
+      .options = {
+          [OPT_VERIFY] = { "--verify", NULL, "send every page once more at"
+                           " the end, for tests" },
+          [OPT_NO_MONITOR] = { "-e", NULL, "the other host does not wait"
+                               " for the guest's end" },
+          [OPT_JSON] = { "--json", NULL, "print the outcome as one JSON"
+                         " object" },
+          [OPT_VERBOSE] = { "-v", NULL, "show what libxl says, here and"
+                            " there" },
+          MIGRATE_WAY_OPTIONS(OPT_SHELL, OPT_TIMEOUT, OPT_RECEIVE),
+          [OPT_LIVE] = { "--live", NULL, "as by xl: a migration is always"
+                         " live" },
+          [OPT_PAUSED] = { "-p", NULL, "leave the guest paused there" },
+          [OPT_KEEP_DOMID] = { "-D", NULL, "keep the domain's id there" },
+          [OPT_DEBUG] = { "--debug", NULL, "as by xl: the same as"
+                          " --verify" },
+          [OPT_CONFIG] = MIGRATE_CONFIG_OPTION },
+      .run = run_migrate },
     { 0 }
 };

@@ -12,13 +12,13 @@
 #include "guest.h"
 #include "transport.h"
 
-/* Lines of both commands' tables. */
-#define MIGRATE_WAY_OPTIONS                                             \
-    { "-s", "COMMAND", "use COMMAND, not ssh; with \"\" HOST is itself" \
-      " a command" },                                                   \
-    { "--timeout", "MS", "wait so long for each answer of the host;"    \
-      " 30000 by default" },                                            \
-    { "--receive", "COMMAND", "what is run on the host" }
+/* Rows of both commands' tables, which have numbers of their own. */
+#define MIGRATE_WAY_OPTIONS(shell, timeout, receive)                    \
+    [shell] = { "-s", "COMMAND", "use COMMAND, not ssh; with \"\" HOST"  \
+                " is itself a command" },                               \
+    [timeout] = { "--timeout", "MS", "wait so long for each answer of"  \
+                  " the host; 30000 by default" },                      \
+    [receive] = { "--receive", "COMMAND", "what is run on the host" }
 #define MIGRATE_CONFIG_OPTION                                           \
     { "-C", "CONFIG", "use this configuration, not the guest's own" }
 

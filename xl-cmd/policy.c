@@ -8,7 +8,7 @@
 
 #include "domain.h"
 
-enum { POLICY_JSON = 1 << 0 };
+enum { OPT_JSON };
 
 static void print_origin(const libxl_ext_policy_value *v)
 {
@@ -75,7 +75,7 @@ static int policy(const struct command_call *call)
         return EXIT_CANNOT;
     if (get(ctx, call->args[0], &r))
         rc = EXIT_CANNOT;
-    else if (call->options & POLICY_JSON)
+    else if (command_has(call, OPT_JSON))
         rc = command_json(call, libxl_ext_policy_report_to_json(&r));
     else
         print_report(&r);
@@ -87,7 +87,7 @@ static int policy(const struct command_call *call)
 const struct command policy_commands[] = {
     { .name = "policy", .args = "[DOMAIN]", .more_args = 1,
       .help = "show the policy in force and where each value comes from",
-      .options = { { "--json", NULL, "as one JSON object" } },
+      .options = { [OPT_JSON] = { "--json", NULL, "as one JSON object" } },
       .run = policy },
     { 0 }
 };

@@ -133,9 +133,10 @@ static void print_precheck(const libxl_ext_precheck *p)
                      a->reason ? a->reason : "it does not say why", "\n");
 }
 
-enum { PRECHECK_JSON = 1 << 0, PRECHECK_PAUSED = 1 << 5,
-       PRECHECK_KEEP_DOMID = 1 << 6 };
-enum { OPT_TO = 1, OPT_SHELL, OPT_TIMEOUT, OPT_RECEIVE, OPT_CONFIG = 7 };
+enum {
+    OPT_JSON, OPT_TO, OPT_SHELL, OPT_TIMEOUT, OPT_RECEIVE, OPT_PAUSED,
+    OPT_KEEP_DOMID, OPT_CONFIG
+};
 
 static int precheck(struct guest *g, uint32_t domid,
                     const struct migrate_way *w)
@@ -159,7 +160,7 @@ static int precheck(struct guest *g, uint32_t domid,
         guest_error(g, "%s", libxl_ext_error(g->ctx));
     } else {
         rc = p.answer.accepted ? EXIT_WELL : EXIT_NO;
-        if (!(call->options & PRECHECK_JSON))
+        if (!command_has(call, OPT_JSON))
             print_precheck(&p);
         else if (command_json(call, libxl_ext_precheck_to_json(&p)))
             rc = EXIT_CANNOT;
@@ -180,8 +181,8 @@ static int run_precheck(const struct command_call *call)
         .receive = call->values[OPT_RECEIVE],
         .timeout = call->values[OPT_TIMEOUT],
         .config = call->values[OPT_CONFIG],
-        .paused = call->options & PRECHECK_PAUSED,
-        .keep_domid = call->options & PRECHECK_KEEP_DOMID,
+        .paused = command_has(call, OPT_PAUSED),
+        .keep_domid = command_has(call, OPT_KEEP_DOMID),
     };
     struct guest g;
     uint32_t domid;
@@ -200,14 +201,18 @@ static int run_precheck(const struct command_call *call)
 }
 
 const struct command precheck_commands[] = {
-    { NULL, "precheck", "DOMAIN", 1,
-      "ask another host whether it would take a guest",
-      { { "--json", NULL, "print the answer as one JSON object" },
-        { "--to", "HOST", "the host to ask" },
-        MIGRATE_WAY_OPTIONS,
-        { "-p", NULL, "ask for a guest that is left paused there" },
-        { "-D", NULL, "ask for one that keeps its domain id there" },
-        MIGRATE_CONFIG_OPTION },
-      run_precheck, 0, 0 },
+    { .name = "precheck", .args = "DOMAIN", .nr_args = 1,
+      .help = "ask another host whether it would take a guest",
+      .options = {
+          [OPT_JSON] = { "--json", NULL, "print the answer as one JSON"
+                         " object" },
+          [OPT_TO] = { "--to", "HOST", "the host to ask" },
+          MIGRATE_WAY_OPTIONS(OPT_SHELL, OPT_TIMEOUT, OPT_RECEIVE),
+          [OPT_PAUSED] = { "-p", NULL, "ask for a guest that is left"
+                           " paused there" },
+          [OPT_KEEP_DOMID] = { "-D", NULL, "ask for one that keeps its"
+                               " domain id there" },
+          [OPT_CONFIG] = MIGRATE_CONFIG_OPTION },
+      .run = run_precheck },
     { 0 }
 };

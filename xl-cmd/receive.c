@@ -16,9 +16,9 @@
 
 #define ASK_MS 20000
 
-enum { RECEIVE_NO_MONITOR = 1 << 0, RECEIVE_VERBOSE = 1 << 1,
-       RECEIVE_JSON = 1 << 5 };
-enum { OPT_ASK = 2, OPT_SINCE, OPT_TIMEOUT };
+enum {
+    OPT_NO_MONITOR, OPT_VERBOSE, OPT_ASK, OPT_SINCE, OPT_TIMEOUT, OPT_JSON
+};
 
 /* Not by guest_close(): an answer about a guest here is no outcome. */
 static int say(struct guest *g, const libxl_uuid *uuid, bool runs)
@@ -26,7 +26,7 @@ static int say(struct guest *g, const libxl_uuid *uuid, bool runs)
     libxl_ext_migrate_asked asked;
     int rc = EXIT_WELL;
 
-    if (!(g->call->options & RECEIVE_JSON)) {
+    if (!command_has(g->call, OPT_JSON)) {
         puts(runs ? "running" : "none");
         return rc;
     }
@@ -71,7 +71,7 @@ static int watch(struct guest *g, const char *json, uint32_t domid)
     libxl_domain_config config;
     int rc = 0;
 
-    if (g->call->options & RECEIVE_NO_MONITOR)
+    if (command_has(g->call, OPT_NO_MONITOR))
         return 0;
     libxl_domain_config_init(&config);
     if (!libxl_domain_config_from_json(g->libxl, &config, json))
@@ -134,31 +134,33 @@ static int run_receive(const struct command_call *call)
                       " answered");
         return EXIT_CANNOT;
     }
-    if (!uuid && call->options & RECEIVE_JSON) {
+    if (!uuid && command_has(call, OPT_JSON)) {
         command_error(call, "--json is for --ask: standard output is the"
                       " sender's here");
         return EXIT_CANNOT;
     }
-    if (!guest_open(&g, call, call->options & RECEIVE_VERBOSE, true))
+    if (!guest_open(&g, call, command_has(call, OPT_VERBOSE), true))
         rc = uuid ? ask(&g, uuid) : receive(&g);
     guest_free(&g);
     return rc;
 }
 
 const struct command receive_commands[] = {
-    { NULL, "migrate-receive", "", 0,
-      "receive a guest that xl-ext migrate sends",
-      { { "-e", NULL, "do not wait in the background for the"
-          " guest's end" },
-        { "-v", NULL, "show what libxl says" },
-        { "--ask", "UUID", "say whether that guest was let run here, and"
-          " end a receiver that still waits" },
-        { "--since", "SECONDS", "with --ask: it was sent so long ago, and"
-          " a host that booted later cannot say" },
-        { "--timeout", "MS", "wait so long for each answer of the"
-          " sender; 30000 by default" },
-        { "--json", NULL, "print the answer to --ask as one JSON"
-          " object" } },
-      run_receive, 0, 0 },
+    { .name = "migrate-receive", .args = "",
+      .help = "receive a guest that xl-ext migrate sends",
+      .options = {
+          [OPT_NO_MONITOR] = { "-e", NULL, "do not wait in the background"
+                               " for the guest's end" },
+          [OPT_VERBOSE] = { "-v", NULL, "show what libxl says" },
+          [OPT_ASK] = { "--ask", "UUID", "say whether that guest was let"
+                        " run here, and end a receiver that still waits" },
+          [OPT_SINCE] = { "--since", "SECONDS", "with --ask: it was sent"
+                          " so long ago, and a host that booted later"
+                          " cannot say" },
+          [OPT_TIMEOUT] = { "--timeout", "MS", "wait so long for each"
+                            " answer of the sender; 30000 by default" },
+          [OPT_JSON] = { "--json", NULL, "print the answer to --ask as one"
+                         " JSON object" } },
+      .run = run_receive },
     { 0 }
 };

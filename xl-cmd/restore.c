@@ -20,15 +20,9 @@
 #include "guest.h"
 
 enum {
-    RESTORE_PAUSED     = 1 << 0,
-    RESTORE_NO_MONITOR = 1 << 1,
-    RESTORE_FOREGROUND = 1 << 2,
-    RESTORE_JSON       = 1 << 3,
-    RESTORE_VERBOSE    = 1 << 4,
-    RESTORE_DEBUG      = 1 << 5,
-    RESTORE_CONSOLE    = 1 << 6,
-    RESTORE_VIEWER     = 3 << 7,    /* -V, --vncviewer */
-    RESTORE_AUTOPASS   = 3 << 9,
+    OPT_PAUSED, OPT_NO_MONITOR, OPT_FOREGROUND, OPT_JSON, OPT_VERBOSE,
+    OPT_DEBUG, OPT_CONSOLE, OPT_VIEWER, OPT_LONG_VIEWER, OPT_AUTOPASS,
+    OPT_LONG_AUTOPASS
 };
 
 static void show_config(struct guest *g, libxl_domain_config *config)
@@ -63,7 +57,7 @@ static int read_config(struct guest *g, int fd, const char *file,
                     " (rc %d): a newer Xen may have written it", file, rc);
     if (rc || (own && guest_config_file(g, own, config)))
         return -1;
-    if (g->call->options & RESTORE_DEBUG)
+    if (command_has(g->call, OPT_DEBUG))
         show_config(g, config);
     return 0;
 }
@@ -72,7 +66,7 @@ static int let_run(struct guest *g, uint32_t domid)
 {
     int rc = 0;
 
-    if (!(g->call->options & RESTORE_PAUSED))
+    if (!command_has(g->call, OPT_PAUSED))
         rc = libxl_domain_unpause(g->libxl, domid, NULL);
     if (rc)
         guest_error(g, "cannot let domain %u run (rc %d)", domid, rc);
@@ -82,9 +76,9 @@ static int let_run(struct guest *g, uint32_t domid)
 static int watch(struct guest *g, libxl_domain_config *config,
                  uint32_t domid)
 {
-    if (g->call->options & RESTORE_NO_MONITOR)
+    if (command_has(g->call, OPT_NO_MONITOR))
         return 0;
-    if (!(g->call->options & RESTORE_FOREGROUND))
+    if (!command_has(g->call, OPT_FOREGROUND))
         return guest_monitor_start(g, config, domid);
     guest_no_cancel();
     return guest_monitor(g->libxl, config, domid) == EXIT_WELL ? 0 : -1;
@@ -104,10 +98,12 @@ static void become_xl(const char *what, const char *option, uint32_t domid)
 /* What is said of it is said by xl. */
 static void start_viewer(struct guest *g, uint32_t domid)
 {
-    bool autopass = g->call->options & RESTORE_AUTOPASS;
+    bool autopass = command_has(g->call, OPT_AUTOPASS) ||
+                    command_has(g->call, OPT_LONG_AUTOPASS);
     pid_t pid;
 
-    if (!autopass && !(g->call->options & RESTORE_VIEWER))
+    if (!autopass && !command_has(g->call, OPT_VIEWER) &&
+        !command_has(g->call, OPT_LONG_VIEWER))
         return;
     pid = fork();
     if (!pid) {
@@ -178,15 +174,15 @@ static int run_restore(const struct command_call *call)
     struct guest g;
     uint32_t domid;
 
-    if (call->options & RESTORE_CONSOLE &&
-        call->options & RESTORE_FOREGROUND) {
+    if (command_has(call, OPT_CONSOLE) &&
+        command_has(call, OPT_FOREGROUND)) {
         command_error(call, "-c and -F exclude each other: one process"
                       " cannot be the console and wait for the guest's"
                       " end");
         return EXIT_CANNOT;
     }
-    if (guest_open(&g, call, call->options & RESTORE_VERBOSE,
-                   call->options & RESTORE_JSON))
+    if (guest_open(&g, call, command_has(call, OPT_VERBOSE),
+                   command_has(call, OPT_JSON)))
         return guest_close(&g);
     if (strcmp(file, "-"))
         fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -197,27 +193,34 @@ static int run_restore(const struct command_call *call)
     domid = g.outcome.domid;
     rc = guest_close(&g);
     /* 0: it has ended meanwhile. */
-    if (rc == EXIT_WELL && domid && call->options & RESTORE_CONSOLE)
+    if (rc == EXIT_WELL && domid && command_has(call, OPT_CONSOLE))
         rc = open_console(call, domid);
     return rc;
 }
 
 const struct command restore_commands[] = {
-    { NULL, "restore", "[CONFIG] FILE|-", 1,
-      "make a guest from an image",
-      { { "-p", NULL, "leave the guest paused" },
-        { "-e", NULL, "do not wait in the background for the"
-          " guest's end" },
-        { "-F", NULL, "wait for the guest's end in the foreground" },
-        { "--json", NULL, "print the outcome as one JSON object" },
-        { "-v", NULL, "show what libxl says" },
-        { "-d", NULL, "show the configuration that is used" },
-        { "-c", NULL, "attach to the guest's console at the end (xl"
-          " console)" },
-        { "-V", NULL, "start xl vncviewer for the guest" },
-        { "--vncviewer", NULL, "as -V" },
-        { "-A", NULL, "as -V, and xl passes on the password" },
-        { "--vncviewer-autopass", NULL, "as -A" } },
-      run_restore, 1, 0 },
+    { .name = "restore", .args = "[CONFIG] FILE|-", .nr_args = 1,
+      .more_args = 1, .help = "make a guest from an image",
+      .options = {
+          [OPT_PAUSED] = { "-p", NULL, "leave the guest paused" },
+          [OPT_NO_MONITOR] = { "-e", NULL, "do not wait in the background"
+                               " for the guest's end" },
+          [OPT_FOREGROUND] = { "-F", NULL, "wait for the guest's end in"
+                               " the foreground" },
+          [OPT_JSON] = { "--json", NULL, "print the outcome as one JSON"
+                         " object" },
+          [OPT_VERBOSE] = { "-v", NULL, "show what libxl says" },
+          [OPT_DEBUG] = { "-d", NULL, "show the configuration that is"
+                          " used" },
+          [OPT_CONSOLE] = { "-c", NULL, "attach to the guest's console at"
+                            " the end (xl console)" },
+          [OPT_VIEWER] = { "-V", NULL, "start xl vncviewer for the"
+                           " guest" },
+          [OPT_LONG_VIEWER] = { "--vncviewer", NULL, "as -V" },
+          [OPT_AUTOPASS] = { "-A", NULL, "as -V, and xl passes on the"
+                             " password" },
+          [OPT_LONG_AUTOPASS] = { "--vncviewer-autopass", NULL,
+                                  "as -A" } },
+      .run = run_restore },
     { 0 }
 };

@@ -47,7 +47,7 @@ static int run(const struct command_call *call)
 
 /*----- version -----*/
 
-enum { VERSION_JSON = 1 << 0 };
+enum { VERSION_JSON };
 
 static int version(const struct command_call *call)
 {
@@ -56,7 +56,7 @@ static int version(const struct command_call *call)
     libxl_ext_version_info v;
     int found = !libxl_ext_program_find(HELPER, helper, sizeof(helper));
 
-    if (!(call->options & VERSION_JSON)) {
+    if (!command_has(call, VERSION_JSON)) {
         printf("xl-ext %s, library %s, %s%s\n", program,
                libxl_ext_version(), found ? "helper " : "no helper",
                found ? helper : "");
@@ -77,7 +77,8 @@ const struct command run_commands[] = {
       .run = run },
     { .name = "version", .args = "",
       .help = "show versions, and whether the helper is installed",
-      .options = { { "--json", NULL, "as one JSON object" } },
+      .options = {
+          [VERSION_JSON] = { "--json", NULL, "as one JSON object" } },
       .run = version },
     { 0 }
 };

@@ -18,16 +18,9 @@
 #include "save_file.h"
 
 enum {
-    SAVE_CHECKPOINT = 1 << 0,
-    SAVE_PAUSED     = 1 << 1,
-    SAVE_KEEP_DOMID = 1 << 2,
-    SAVE_LIVE       = 1 << 3,
-    SAVE_VERIFY     = 1 << 4,
-    SAVE_JSON       = 1 << 5,
-    SAVE_VERBOSE    = 1 << 6,
-    SAVE_CARRIER    = 1 << 7,
+    OPT_CHECKPOINT, OPT_PAUSED, OPT_KEEP_DOMID, OPT_LIVE, OPT_VERIFY,
+    OPT_JSON, OPT_VERBOSE, OPT_CARRIER
 };
-#define CARRIER_OPTION 7
 
 static int write_header(struct guest *g, struct save_file *im,
                         const char *json)
@@ -41,7 +34,7 @@ static int write_header(struct guest *g, struct save_file *im,
 
 static int carrier_of(struct guest *g, libxl_ext_save_params *p)
 {
-    const char *word = g->call->values[CARRIER_OPTION];
+    const char *word = g->call->values[OPT_CARRIER];
 
     if (!word || !libxl_ext_carrier_from_string(word, &p->carrier))
         return 0;
@@ -55,7 +48,8 @@ static void end_guest(struct guest *g, uint32_t domid)
 {
     int rc;
 
-    if (!(g->call->options & (SAVE_CHECKPOINT | SAVE_PAUSED))) {
+    if (!command_has(g->call, OPT_CHECKPOINT) &&
+        !command_has(g->call, OPT_PAUSED)) {
         if (libxl_ext_domain_commit(g->ctx, domid)) {
             /* Nobody has said so, so it is as with -c. */
             guest_error(g, "%s: the guest goes on here, and its image is"
@@ -69,7 +63,7 @@ static void end_guest(struct guest *g, uint32_t domid)
                         " the guest now, do not let it run", domid, rc);
         return;
     }
-    if (g->call->options & SAVE_PAUSED) {
+    if (command_has(g->call, OPT_PAUSED)) {
         rc = libxl_domain_pause(g->libxl, domid, NULL);
         if (rc)
             guest_error(g, "cannot pause domain %u (rc %d): it goes on"
@@ -89,9 +83,9 @@ static int save(struct guest *g, uint32_t domid, const char *file)
     int r = -1;
 
     libxl_ext_save_params_init(&params);
-    params.live = g->call->options & SAVE_LIVE;
-    params.verify = g->call->options & SAVE_VERIFY;
-    config = guest_config(g, domid, g->call->options & SAVE_KEEP_DOMID,
+    params.live = command_has(g->call, OPT_LIVE);
+    params.verify = command_has(g->call, OPT_VERIFY);
+    config = guest_config(g, domid, command_has(g->call, OPT_KEEP_DOMID),
                           g->call->args[2]);
     if (!config || carrier_of(g, &params) ||
         save_file_open(g, &im, file))
@@ -122,11 +116,11 @@ static int save(struct guest *g, uint32_t domid, const char *file)
 
 static int run_save(const struct command_call *call)
 {
-    bool json = call->options & SAVE_JSON;
+    bool json = command_has(call, OPT_JSON);
     struct guest g;
     uint32_t domid;
 
-    if (guest_open(&g, call, call->options & SAVE_VERBOSE, json))
+    if (guest_open(&g, call, command_has(call, OPT_VERBOSE), json))
         return guest_close(&g);
     if (json && !strcmp(call->args[1], "-")) {
         guest_error(&g, "--json and an image on standard output exclude"
@@ -141,19 +135,23 @@ static int run_save(const struct command_call *call)
 }
 
 const struct command save_commands[] = {
-    { NULL, "save", "DOMAIN FILE|- [CONFIG]", 2,
-      "write a guest to a file and destroy it",
-      { { "-c", NULL, "leave the guest running (a checkpoint)" },
-        { "-p", NULL, "leave the guest paused" },
-        { "-D", NULL, "keep the domain's id in the image" },
-        { "--live", NULL, "let the guest run while most pages are"
-          " written" },
-        { "--verify", NULL, "write every page once more at the end, for"
-          " tests" },
-        { "--json", NULL, "print the outcome as one JSON object" },
-        { "-v", NULL, "show what libxl says" },
-        { "--carrier", "WHERE", "where the memory record is put: auto,"
-          " libxc, libxl or both" } },
-      run_save, 1, 0 },
+    { .name = "save", .args = "DOMAIN FILE|- [CONFIG]", .nr_args = 2,
+      .more_args = 1, .help = "write a guest to a file and destroy it",
+      .options = {
+          [OPT_CHECKPOINT] = { "-c", NULL, "leave the guest running (a"
+                               " checkpoint)" },
+          [OPT_PAUSED] = { "-p", NULL, "leave the guest paused" },
+          [OPT_KEEP_DOMID] = { "-D", NULL, "keep the domain's id in the"
+                               " image" },
+          [OPT_LIVE] = { "--live", NULL, "let the guest run while most"
+                         " pages are written" },
+          [OPT_VERIFY] = { "--verify", NULL, "write every page once more"
+                           " at the end, for tests" },
+          [OPT_JSON] = { "--json", NULL, "print the outcome as one JSON"
+                         " object" },
+          [OPT_VERBOSE] = { "-v", NULL, "show what libxl says" },
+          [OPT_CARRIER] = { "--carrier", "WHERE", "where the memory record"
+                            " is put: auto, libxc, libxl or both" } },
+      .run = run_save },
     { 0 }
 };

@@ -11,9 +11,8 @@ import shlex
 import pytest
 
 from xenlab.guest import SMALL, same_limits
-from xenlab.host import EXT
+from xenlab.host import XL_EXT
 
-XL_EXT = f"{EXT}/xl-ext"
 RECEIVE = shlex.quote(f"{XL_EXT} migrate-receive")
 
 # What is not SMALL of it.  POD: a PV guest is ballooned from birth; of the

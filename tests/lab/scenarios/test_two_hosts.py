@@ -14,7 +14,7 @@ import pytest
 
 from xenlab import virsh
 from xenlab.guest import INCOMING, SMALL, WRONG, same_limits
-from xenlab.host import EXT, LABDIR
+from xenlab.host import EXT, LABDIR, XL_EXT
 from xenlab.pair import NAMES
 from xenlab.virsh import VirshGuest
 
@@ -22,7 +22,6 @@ pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 TRIPS = 10 if os.environ.get("LXE_ALL") == "1" else 1
 KINDS = ["pvh", "pv", "hvm"]
 CLIENTS = ["xl-ext", "xl", "virsh"]
-XL_EXT = f"{EXT}/xl-ext"
 # The verify pass, which libvirt itself has no flag for.
 VERIFY = {"LIBXL_SAVE_HELPER": f"{LABDIR}/helper-flags",
           "LAB_HELPER": f"{EXT}/libxl-ext-save-helper", "LAB_FLAGS": 2}

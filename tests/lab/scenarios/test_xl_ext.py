@@ -9,9 +9,9 @@ import pytest
 from test_freeze import (bound, goes_on, guardians, journals, nothing_left,
                          settings)
 from xenlab.guest import SMALL
+from xenlab.host import XL_EXT
 
 pytestmark = pytest.mark.drives(client="xl-ext", kind="pvh")
-XL_EXT = "/opt/libxl-ext/xl-ext"
 
 
 def xl_ext(host, words, rc=0, env=None):

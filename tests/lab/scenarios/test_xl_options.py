@@ -10,10 +10,10 @@ import json
 
 import pytest
 
-from test_xl_ext_guest import RECEIVE, XL_EXT, migrate, restore, runs_on, \
-    save, xl_ext
+from test_xl_ext_guest import RECEIVE, migrate, restore, runs_on, save, \
+    xl_ext
 from xenlab.guest import SMALL
-from xenlab.host import EXT, WORK
+from xenlab.host import EXT, WORK, XL_EXT
 
 pytestmark = pytest.mark.drives(client="xl-ext", kind="pvh")
 

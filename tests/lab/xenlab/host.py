@@ -5,6 +5,7 @@ A handshake costs a second or more under emulation, so every command goes
 through one master connection.
 """
 
+import json
 import shlex
 import subprocess
 import time
@@ -14,6 +15,7 @@ from .proc import LabError, LabVoid, die_with_parent, say
 
 CONSOLES = "/var/log/xen/console"
 EXT = "/opt/libxl-ext"          # where the project's programs go
+XL_EXT = f"{EXT}/xl-ext"
 LABDIR = "/opt/lab"             # where the lab's own tools go
 WORK = "/var/lab"               # disks and images of the guests
 SEEDS = "/var/lab-seeds"        # guests to begin with, see guest.py
@@ -209,8 +211,20 @@ class Host:
 
     def limits(self, domid):
         """Xen's own record of a domain's memory, as a dict."""
-        import json
         return json.loads(self.run(f"{LABDIR}/limits {domid}").stdout)
+
+    def verify(self, path, quick=False, timeout=300):
+        """The facts of an image that breaks no rule; the exit status
+        agrees."""
+        r = self.run(f"{XL_EXT} image verify --json"
+                     f"{' --quick' if quick else ''} {shlex.quote(path)}",
+                     check=False, timeout=timeout)
+        assert r.rc in (0, 1), r.stderr
+        image = json.loads(r.stdout)
+        assert image["faults"] == [], image["faults"]
+        fate = image["restores"]["libxl_ext"]["fate"]
+        assert (r.rc == 1) == (fate == "refused"), (r.rc, fate)
+        return image
 
     def dmesg(self):
         return self.run("xl dmesg").stdout

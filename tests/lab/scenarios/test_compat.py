@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from xenlab.guest import SMALL
+from xenlab.guest import LIVE, SMALL
 
 pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 
@@ -23,7 +23,8 @@ def stalled_save(g, ext=True, env=None, live=True, after=1 << 20):
         f" cat <&3 >> {g.save_path}")
     host.run(f"rm -f {fifo}.read")
     save = host.spawn(f"xl save {g.name} {fifo}",
-                      env=g._env(ext, 1 if live else 0, env))
+                      env=host.helper_env(ext, LIVE if live else 0) |
+                      (env or {}))
     end = time.monotonic() + 60
     while host.run(f"test -e {fifo}.read", check=False).rc:
         assert time.monotonic() < end, "the save did not begin"
@@ -113,7 +114,7 @@ def test_receiver_that_dies(guest, host):
                    f"head -c {cut} | \"$@\" 2>/dev/null\n")
         host.run(f"chmod +x {script}")
         r = g._xl("migrate", f"migrate -s {script} {g.name} localhost",
-                  check=False, env=g._env(True, 0, None))
+                  check=False, env=host.helper_env(True))
         assert r.rc != 0
         g.wait_alive()
         assert g.limits() == before

@@ -147,10 +147,10 @@ def in_unit(args, env):
             f" {shlex.join(words)} xl {args}")
 
 
-def stopped_at(host, g, point, args, env=None, unit=False):
+def stopped_at(host, point, args, env=None, unit=False):
     """The Popen of an xl whose helper stands still at that point."""
-    env = g._env(True, LIVE, {
-        "LIBXL_EXT_FAULT": f"{point}:stop"} | (env or {}))
+    env = host.helper_env(True, LIVE) | {
+        "LIBXL_EXT_FAULT": f"{point}:stop"} | (env or {})
     p = (host.spawn(in_unit(args, env)) if unit else
          host.spawn(f"xl {args}", env=env))
     end = time.monotonic() + 120
@@ -193,7 +193,7 @@ def test_domain_that_dies_at_each_step_of_a_save(guest, host):
         if point in NEEDS_DETACH or point in THAW:
             continue
         g = guest("pvh", **SMALL)
-        p = stopped_at(host, g, point, f"save {g.name} {g.save_path}")
+        p = stopped_at(host, point, f"save {g.name} {g.save_path}")
         text = taken_away(host, g, p)
         # With all pages written there may be an image, or none.
         if point not in (13, 14, AFTER_COMMIT):
@@ -207,7 +207,7 @@ def test_domain_that_dies_at_each_step_of_a_restore(guest, host):
     g.raise_limit()
     g.save(ext=True)
     for point in points(host, "restore", SPREAD_DIES):
-        p = stopped_at(host, g, point, f"restore {g.save_path}")
+        p = stopped_at(host, point, f"restore {g.save_path}")
         text = taken_away(host, g, p)
         assert p.returncode != 0, f"point {point}: {text}"
     # The image has lost nothing by it.
@@ -221,12 +221,12 @@ def test_toolstack_that_dies_leaves_a_running_guest(guest, host, kind):
     libxl is gone."""
     g = guest(kind, **SMALL)
     for point in sorted(SUSPENDED if ALL else SPREAD_ORPHAN):
-        killed(host, stopped_at(host, g, point,
+        killed(host, stopped_at(host, point,
                                 f"save {g.name} {g.save_path}"))
         goes_on(g)
         nothing_left(host)
     # The helper alone is left, and writes its part to the end.
-    killed(host, stopped_at(host, g, 8, f"save {g.name} {g.save_path}"),
+    killed(host, stopped_at(host, 8, f"save {g.name} {g.save_path}"),
            helper=False)
     goes_on(g)
     nothing_left(host)
@@ -240,7 +240,7 @@ def test_toolstack_that_dies_when_a_copy_may_exist(guest, host):
     copy is to run."""
     g = guest("pvh", **SMALL)
     host.write(DETACH, 'freeze_method = "detach"\n')
-    killed(host, stopped_at(host, g, AFTER_COMMIT,
+    killed(host, stopped_at(host, AFTER_COMMIT,
                             f"save {g.name} {g.save_path}",
                             {"LIBXL_EXT_CONFIG": DETACH}))
     time.sleep(10)
@@ -260,7 +260,7 @@ def test_toolstack_that_dies_with_the_guardian_off(guest, host):
     that lives lets it run, also where nothing is frozen."""
     g = guest("pvh", **SMALL)
     host.write(DETACH, 'freeze = "off"\n')
-    at_suspend = (host, g, 8, f"save {g.name} {g.save_path}",
+    at_suspend = (host, 8, f"save {g.name} {g.save_path}",
                   {"LIBXL_EXT_CONFIG": DETACH})
     killed(host, stopped_at(*at_suspend))
     goes_on(g)
@@ -284,7 +284,7 @@ def test_unit_that_ends_with_its_save(guest, host, method):
     is left of the unit: the guardian, which has to thaw."""
     g = guest("pvh", **SMALL)
     host.write(DETACH, f'freeze_method = "{method}"\n')
-    env = g._env(True, 0, {"LIBXL_EXT_CONFIG": DETACH})
+    env = host.helper_env(True) | {"LIBXL_EXT_CONFIG": DETACH}
     for _ in range(3):
         host.run(in_unit(f"save -c {g.name} {g.save_path}", env),
                  timeout=300)
@@ -296,7 +296,7 @@ def test_unit_that_is_stopped_in_the_midst_of_a_save(guest, host):
     """SIGTERM to xl, helper and guardian at once: nobody but the last
     lets the guest run."""
     g = guest("pvh", **SMALL)
-    p = stopped_at(host, g, AFTER_LINK, f"save {g.name} {g.save_path}",
+    p = stopped_at(host, AFTER_LINK, f"save {g.name} {g.save_path}",
                    unit=True)
     assert is_suspended(host, g)
     host.run(f"systemctl stop {UNIT}", timeout=180)

@@ -27,11 +27,6 @@ POPULATED = {"pv": 0, "pvh": 64, "hvm": 64}                 # pages
 MOST = 200 << 10                                            # octets
 
 
-def ours(host, flags):
-    return {"LIBXL_SAVE_HELPER": f"{LABDIR}/helper-flags",
-            "LAB_HELPER": host.ext_helper, "LAB_FLAGS": flags}
-
-
 def raise_limit(g):
     g.host.run(f"{LABDIR}/raise {g.domid} {RAISED} {POPULATED[g.kind]}")
 
@@ -42,8 +37,8 @@ def by_stock(g):
 
 def by_helper(g):
     raise_limit(g)
-    g.host.run(f"xl save {g.name} {g.image}", env=ours(g.host, LIVE),
-               timeout=300)
+    g.host.run(f"xl save {g.name} {g.image}", timeout=300,
+               env=g.host.helper_env(True, LIVE))
 
 
 def by_xl_ext(g):
@@ -59,8 +54,8 @@ def restore(g, way):
     if CLIENT[way] == "xl-ext":
         g.host.run(f"{XL_EXT} restore {g.image}", timeout=300)
     else:
-        g.host.run(f"xl restore {g.image}", timeout=300, env=(
-            ours(g.host, 0) if way == "helper" else None))
+        g.host.run(f"xl restore {g.image}", timeout=300,
+                   env=g.host.helper_env(way == "helper"))
 
 
 def check(host, g, way):

@@ -17,12 +17,12 @@ def uuid_of(g):
 
 def save(g, ext, cfg=""):
     g._xl("save", f"save {g.name} {g.save_path} {cfg}",
-          env=g._env(ext, 0, None))
+          env=g.host.helper_env(ext))
 
 
 def restore(g, ext, cfg="", check=True):
     return g._xl("restore", f"restore {cfg} {g.save_path}", check=check,
-                 env=g._env(ext, 0, None))
+                 env=g.host.helper_env(ext))
 
 
 @pytest.mark.parametrize("ext", [False, True], ids=["stock", "ours"])

@@ -8,11 +8,11 @@ since 4.16, they stay what the guest had.
 
 import pytest
 
-from xenlab.host import LABDIR, XL_EXT
+from xenlab.guest import LIVE
+from xenlab.host import XL_EXT
 from xenlab.tiny import TinyGuest
 
 pytestmark = pytest.mark.drives(client="xl", kind="pv")
-LIVE_FLAG = 1
 MEMORY = 32                     # MiB
 ALL_ENTRIES = 515
 KEPT, FOLLOWED = 0, 1
@@ -32,14 +32,6 @@ def all_are(what, counts):
     """Of the entries of a set whose frame is another one by now."""
     return (counts[what] > ALL_ENTRIES // 2 and
             sum(counts) == counts[what])
-
-
-def env(host, ext, live):
-    helper = host.ext_helper if ext else host.stock_helper
-    if live:
-        return {"LIBXL_SAVE_HELPER": f"{LABDIR}/helper-flags",
-                "LAB_HELPER": helper, "LAB_FLAGS": LIVE_FLAG}
-    return {"LIBXL_SAVE_HELPER": helper} if ext else {}
 
 
 def stale_in(host, path):
@@ -72,7 +64,8 @@ def test_saved_by_stock(host, live):
     g = stale_guest(host, "stale")
     g.create()
     assert said(g, 0).moved == 0
-    host.run(f"xl save {g.name} {g.image}", env=env(host, False, live))
+    host.run(f"xl save {g.name} {g.image}",
+             env=host.helper_env(False, LIVE if live else 0))
     old = is_old(host)
     assert stale_in(host, g.image) == (4 if old else 0)
     if old:
@@ -92,7 +85,8 @@ def test_saved_by_ours(host, live):
     g = stale_guest(host, "stale")
     g.create()
     assert said(g, 0).moved == 0
-    r = host.run(f"xl save {g.name} {g.image}", env=env(host, True, live))
+    r = host.run(f"xl save {g.name} {g.image}",
+                 env=host.helper_env(True, LIVE if live else 0))
     assert stale_in(host, g.image) == 0
     if is_old(host):
         assert "page state: 4 of " in r.stdout + r.stderr
@@ -108,5 +102,5 @@ def test_forced_where_nothing_is_stale(host):
     g.create()
     said(g, 0)
     r = host.run(f"xl -vvv save {g.name} {g.image}",
-                 env=env(host, True, False) | {"LIBXL_EXT_PAGE_STATE": 1})
+                 env=host.helper_env(True) | {"LIBXL_EXT_PAGE_STATE": 1})
     assert "page state: 0 of " in r.stdout + r.stderr

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from xenlab import virsh
-from xenlab.guest import INCOMING, SMALL, WRONG, same_limits
-from xenlab.host import EXT, LABDIR, XL_EXT
+from xenlab.guest import INCOMING, SMALL, VERIFY, WRONG, same_limits
+from xenlab.host import LABDIR, XL_EXT
 from xenlab.pair import NAMES
 from xenlab.virsh import VirshGuest
 
@@ -22,9 +22,6 @@ pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 TRIPS = 10 if os.environ.get("LXE_ALL") == "1" else 1
 KINDS = ["pvh", "pv", "hvm"]
 CLIENTS = ["xl-ext", "xl", "virsh"]
-# The verify pass, which libvirt itself has no flag for.
-VERIFY = {"LIBXL_SAVE_HELPER": f"{LABDIR}/helper-flags",
-          "LAB_HELPER": f"{EXT}/libxl-ext-save-helper", "LAB_FLAGS": 2}
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +34,11 @@ def libvirt(pair):
         virsh.stop_daemon(h)
 
 
+def start_daemon(h, **own):
+    """With the verify pass, which libvirt itself has no flag for."""
+    virsh.start_daemon(h, env=h.helper_env(True, VERIFY) | own)
+
+
 @pytest.fixture
 def of_client(traveller, pair, request):
     """of_client(CLIENT, KIND, ...): a guest that this client made."""
@@ -45,7 +47,7 @@ def of_client(traveller, pair, request):
             return traveller(kind, **kwargs)
         request.getfixturevalue("libvirt")
         for h in pair.hosts:
-            virsh.start_daemon(h, env=VERIFY)
+            start_daemon(h)
         return traveller(kind, made_by=VirshGuest, **kwargs)
 
     return make
@@ -68,7 +70,7 @@ def send(g, pair, client, check=True, env=None, recv_env=None, ext=True):
     if client == "virsh":
         # Its helpers are started by the daemons.
         for h, own in ((g.host, env), (there, recv_env)):
-            virsh.start_daemon(h, env=VERIFY | own)
+            start_daemon(h, **own)
         r = g.migrate_to(there, name, check=check)
         r.wrong_frames = virsh.wrong_frames(there)
         return r

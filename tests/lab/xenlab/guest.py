@@ -202,7 +202,7 @@ class Guest:
         seed = f"{SEEDS}/{self.name}"
         self.host.run(f"mkdir -p {SEEDS}; rm -f {seed}.*")
         self._xl("seed", f"save -p {self.name} {seed}.save",
-                 env=self._env(False, 0, None))
+                 env=self.host.helper_env(False))
         if self.disk:
             self.host.run(f"sync; cp {self.image} {seed}.img")
         self.host.run(f"xl unpause {self.name}")
@@ -216,7 +216,7 @@ class Guest:
         self._mark()
         self.born = self.mark
         self._xl("create", f"restore {self.cfg} {SEEDS}/{self.name}.save",
-                 env=self._env(False, 0, None), keep_marks=True)
+                 env=self.host.helper_env(False), keep_marks=True)
 
     def destroy(self):
         """Gone, with its disk; it is no error if it is gone already."""
@@ -343,17 +343,6 @@ class Guest:
 
     # -- save, restore, migrate
 
-    def _env(self, ext, flags, env):
-        """Which helper libxl starts, and with which flags added."""
-        helper = (self.host.ext_helper if ext else self.host.stock_helper)
-        out = {}
-        if flags:
-            out = {"LIBXL_SAVE_HELPER": f"{LABDIR}/helper-flags",
-                   "LAB_HELPER": helper, "LAB_FLAGS": flags}
-        elif ext:
-            out = {"LIBXL_SAVE_HELPER": helper}
-        return out | (env or {})
-
     def save(self, path=None, ext=False, live=False, debug=False,
              checkpoint=False, check=True, env=None, timeout=600,
              verbose=0):
@@ -362,7 +351,8 @@ class Guest:
         c = "-c " if checkpoint else ""
         return self._xl("save", f"save {c}{self.name} "
                         f"{shlex.quote(path or self.save_path)}", check,
-                        self._env(ext, flags, env), timeout, verbose)
+                        self.host.helper_env(ext, flags) | (env or {}),
+                        timeout, verbose)
 
     def restore(self, path=None, ext=False, verify=False, check=True,
                 env=None, timeout=600, verbose=0):
@@ -370,8 +360,8 @@ class Guest:
         frames that the verify pass found different."""
         return self._xl("restore", "restore "
                         f"{shlex.quote(path or self.save_path)}", check,
-                        self._env(ext, 0, env), timeout,
-                        3 if verify else verbose)
+                        self.host.helper_env(ext) | (env or {}),
+                        timeout, 3 if verify else verbose)
 
     def migrate(self, ext=False, ext_receiver=None, live=True, debug=False,
                 via="local", to="localhost", check=True, env=None,
@@ -382,7 +372,7 @@ class Guest:
             ext_receiver = ext
         log = f"{WORK}/{self.name}.recv.log"
         flags = (VERIFY if debug or verify else 0)
-        e = self._env(ext, flags, None) | {
+        e = self.host.helper_env(ext, flags) | {
             "LAB_VIA": via, "LAB_RECV_LOG": log,
             "LAB_RECV_HELPER": (self.host.ext_helper if ext_receiver
                                 else self.host.stock_helper),

@@ -203,6 +203,15 @@ class Host:
     def ext_helper(self):
         return f"{EXT}/libxl-ext-save-helper"
 
+    def helper_env(self, ext, flags=0):
+        """Which helper libxl starts, and with which flags added (LIVE
+        and VERIFY of guest.py)."""
+        helper = self.ext_helper if ext else self.stock_helper
+        if flags:
+            return {"LIBXL_SAVE_HELPER": f"{LABDIR}/helper-flags",
+                    "LAB_HELPER": helper, "LAB_FLAGS": flags}
+        return {"LIBXL_SAVE_HELPER": helper} if ext else {}
+
     def domains(self):
         """Name to domain id, dom0 left out."""
         out = self.run("xl list").stdout.splitlines()[1:]

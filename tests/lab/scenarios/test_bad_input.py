@@ -140,7 +140,7 @@ def test_policy_refuses_and_the_guest_runs_on(guest, host):
     assert r.rc != 0
     for w in ("max_pages", "2048 pages", "8192 KiB", "memory_bump"):
         assert w in r.stderr
-    g._mark()
+    g.set_mark()
     g.wait_alive(reports=2)
     assert g.limits() == before
 

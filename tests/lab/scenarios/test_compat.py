@@ -51,7 +51,7 @@ def test_sigterm_and_raises_during_a_live_save(guest, host):
     save = go_on()
     assert save.returncode != 0
     assert "SIGTERM" in save.text
-    g._mark()
+    g.set_mark()
     g.wait_alive()
 
     # Raised and in use: the save ends, the guest keeps its raise.
@@ -60,7 +60,7 @@ def test_sigterm_and_raises_during_a_live_save(guest, host):
     save = go_on()
     assert save.returncode != 0
     assert "above the limit that was sent" in save.text
-    g._mark()
+    g.set_mark()
     g.wait_alive()
     assert g.limits() == raised
 
@@ -113,8 +113,8 @@ def test_receiver_that_dies(guest, host):
         host.write(script, "#!/bin/sh\nshift\n"
                    f"head -c {cut} | \"$@\" 2>/dev/null\n")
         host.run(f"chmod +x {script}")
-        r = g._xl("migrate", f"migrate -s {script} {g.name} localhost",
-                  check=False, env=host.helper_env(True))
+        r = g.xl("migrate", f"migrate -s {script} {g.name} localhost",
+                 check=False, env=host.helper_env(True))
         assert r.rc != 0
         g.wait_alive()
         assert g.limits() == before

@@ -65,7 +65,7 @@ def nothing_left(host):
 
 
 def goes_on(g):
-    g._mark()
+    g.set_mark()
     g.wait_alive()
     # A card that was detached comes back by its hotplug script, which
     # takes up to half a minute here.

@@ -81,7 +81,7 @@ def nothing_left(host, g):
 
 
 def goes_on(g):
-    g._mark()
+    g.set_mark()
     g.wait_alive(timeout=300)
     # A card that was detached comes back when its hotplug script has
     # run, which takes half a minute under emulation.

@@ -52,7 +52,7 @@ def test_a_card_that_is_off_the_network_stays_so(guest, host):
     host.run(f"ip link set {vif} down")
     g.save(ext=True, live=True, checkpoint=True,
            env=settings(host, freeze="require"))
-    g._mark()
+    g.set_mark()
     g.wait_alive()
     nothing_left(host, g)
     assert "state DOWN" in host.run(f"ip link show {vif}").out

@@ -16,13 +16,13 @@ def uuid_of(g):
 
 
 def save(g, ext, cfg=""):
-    g._xl("save", f"save {g.name} {g.save_path} {cfg}",
-          env=g.host.helper_env(ext))
+    g.xl("save", f"save {g.name} {g.save_path} {cfg}",
+         env=g.host.helper_env(ext))
 
 
 def restore(g, ext, cfg="", check=True):
-    return g._xl("restore", f"restore {cfg} {g.save_path}", check=check,
-                 env=g.host.helper_env(ext))
+    return g.xl("restore", f"restore {cfg} {g.save_path}", check=check,
+                env=g.host.helper_env(ext))
 
 
 @pytest.mark.parametrize("ext", [False, True], ids=["stock", "ours"])

@@ -33,9 +33,9 @@ FEW = ALL[:1]
 
 
 def xl_ext(g, args):
-    g._mark()
+    g.set_mark()
     r = g.host.run(f"{XL_EXT} {args}", timeout=600)
-    g._mark()
+    g.set_mark()
     return r
 
 

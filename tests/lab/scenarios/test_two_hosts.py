@@ -80,12 +80,12 @@ def send(g, pair, client, check=True, env=None, recv_env=None, ext=True):
         r = g.migrate(ext=ext, to=name, via="ssh", verify=True,
                       check=check, env=env)
     else:
-        g._mark()
+        g.set_mark()
         r = g.host.run(f"{XL_EXT} migrate --timeout=120000 --verify"
                        f" -s {LABDIR}/migrate-via"
                        f" {g.name} {name}", check=check, timeout=600,
                        env={"LAB_VIA": "ssh"} | env)
-        g._mark()
+        g.set_mark()
         r.wrong_frames = len(WRONG.findall(r.stderr))
     return r
 
@@ -104,7 +104,7 @@ def one_guest(g, pair):
             break
         assert time.monotonic() < end, found
         time.sleep(0.5)
-    g._mark()
+    g.set_mark()
     g.wait_alive()
     end = time.monotonic() + 150
     while not g.ping():

@@ -135,7 +135,7 @@ def test_run_has_the_plug_in_active(guest, host):
     r = host.run(f"{XL_EXT} run -- xl save {g.name} {g.save_path}",
                  timeout=600)
     assert "optional record" in r.stderr
-    g._mark()
+    g.set_mark()
     host.run(f"{XL_EXT} run xl restore {g.save_path}", timeout=600)
     g.wait_alive()
     v = xl_json(host, "version")

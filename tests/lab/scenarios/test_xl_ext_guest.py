@@ -27,12 +27,12 @@ GUARD_POINTS = {"precopy": 6, "suspend": 8, "freeze": 10, "last_pass": 13}
 
 def xl_ext(g, args, check=True, env=None, what="save"):
     """Runs a command on the guest; the outcome is in .json."""
-    g._mark()
+    g.set_mark()
     r = g.host.run(f"{XL_EXT} {args}", check=check, env=env, timeout=600)
     if "--json" in args and r.stdout:
         r.json = json.loads(r.stdout)
     if what == "save":
-        g._mark()
+        g.set_mark()
     r.wrong_frames = len(WRONG.findall(r.stderr))
     return r
 
@@ -62,7 +62,7 @@ def left_over(host):
 def runs_on(g, within=None):
     """The guest does; @within: seconds from now until it has said so."""
     start = time.monotonic()
-    g._mark()
+    g.set_mark()
     g.wait_alive(reports=1 if within else 3)
     if within:
         assert time.monotonic() - start < within
@@ -188,7 +188,7 @@ def cancel(host, command, point):
 def test_cancel_leaves_a_running_guest_within_5_s(guest, host, phase):
     """The operation is in the phase, and stays there: the helper naps."""
     g = guest("pvh", **SMALL)
-    g._mark()
+    g.set_mark()
     rc, took, err = cancel(host, f"{XL_EXT} save --live {g.name}"
                            f" {g.save_path}", GUARD_POINTS[phase])
     print(f"cancel in {phase}: {took:.1f} s")

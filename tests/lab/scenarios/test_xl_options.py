@@ -189,7 +189,7 @@ def test_console_behind_a_restore(guest, host):
     """restore -c."""
     g = guest("pvh", **SMALL)
     save(g)
-    g._mark()
+    g.set_mark()
     r = host.run(CONSOLE.format(
         command=f"{XL_EXT} restore -ec {g.save_path}", work=WORK),
         check=False, timeout=400)

@@ -175,10 +175,10 @@ class Guest:
 
     def create(self, check=True, env=None, timeout=600):
         self.prepare()
-        self._mark()
+        self.set_mark()
         self.born = self.mark
-        return self._xl("create", f"create {self.cfg}", check, env, timeout,
-                        keep_marks=True)
+        return self.xl("create", f"create {self.cfg}", check, env, timeout,
+                       keep_marks=True)
 
     def start(self):
         """Created, or grown from a seed, and alive."""
@@ -201,22 +201,22 @@ class Guest:
         """The guest goes on; its disk is copied while it cannot write."""
         seed = f"{SEEDS}/{self.name}"
         self.host.run(f"mkdir -p {SEEDS}; rm -f {seed}.*")
-        self._xl("seed", f"save -p {self.name} {seed}.save",
-                 env=self.host.helper_env(False))
+        self.xl("seed", f"save -p {self.name} {seed}.save",
+                env=self.host.helper_env(False))
         if self.disk:
             self.host.run(f"sync; cp {self.image} {seed}.img")
         self.host.run(f"xl unpause {self.name}")
-        self._mark()
+        self.set_mark()
         self.wait_alive()
 
     def _grow(self, seed):
         self.name, self.nr, self.ip = seed.name, seed.nr, seed.ip
         self.cfg = seed.cfg
         self.prepare(f"{SEEDS}/{self.name}.img")
-        self._mark()
+        self.set_mark()
         self.born = self.mark
-        self._xl("create", f"restore {self.cfg} {SEEDS}/{self.name}.save",
-                 env=self.host.helper_env(False), keep_marks=True)
+        self.xl("create", f"restore {self.cfg} {SEEDS}/{self.name}.save",
+                env=self.host.helper_env(False), keep_marks=True)
 
     def destroy(self):
         """Gone, with its disk; it is no error if it is gone already."""
@@ -236,10 +236,13 @@ class Guest:
         if self._console:
             self._console.close()
 
-    def _xl(self, what, args, check=True, env=None, timeout=600,
-            verbose=0, keep_marks=False):
+    def xl(self, what, args, check=True, env=None, timeout=600, verbose=0,
+           keep_marks=False):
+        """xl with these arguments; what: the entry in times, and the
+        console is looked at from here on, or of a save or migration
+        from its end on."""
         if not keep_marks:
-            self._mark()
+            self.set_mark()
         v = "-" + "v" * verbose if verbose else ""
         start = time.monotonic()
         r = self.host.run(f"xl {v} {args}", check=check, env=env,
@@ -248,7 +251,7 @@ class Guest:
         if what in ("save", "migrate"):
             # The guest ran on meanwhile: only what it says from here on
             # tells how it is afterwards.
-            self._mark()
+            self.set_mark()
         r.wrong_frames = len(WRONG.findall(r.stdout + r.stderr))
         return r
 
@@ -266,7 +269,7 @@ class Guest:
         on."""
         self._console.close()
         self.host = host
-        self._mark()
+        self.set_mark()
         self.born = self.mark
 
     @property
@@ -276,7 +279,7 @@ class Guest:
     def limits(self):
         return self.host.limits(self.domid)
 
-    def _mark(self):
+    def set_mark(self):
         """What the console said so far is not looked at any more."""
         if self._console is None or self._console.closed:
             self._console = Console(self.host, [
@@ -349,19 +352,19 @@ class Guest:
         """xl save; live and debug (the verify pass) by added flags."""
         flags = (LIVE if live else 0) | (VERIFY if debug else 0)
         c = "-c " if checkpoint else ""
-        return self._xl("save", f"save {c}{self.name} "
-                        f"{shlex.quote(path or self.save_path)}", check,
-                        self.host.helper_env(ext, flags) | (env or {}),
-                        timeout, verbose)
+        return self.xl("save", f"save {c}{self.name} "
+                       f"{shlex.quote(path or self.save_path)}", check,
+                       self.host.helper_env(ext, flags) | (env or {}),
+                       timeout, verbose)
 
     def restore(self, path=None, ext=False, verify=False, check=True,
                 env=None, timeout=600, verbose=0):
         """xl restore; wrong_frames of the result is the number of
         frames that the verify pass found different."""
-        return self._xl("restore", "restore "
-                        f"{shlex.quote(path or self.save_path)}", check,
-                        self.host.helper_env(ext) | (env or {}),
-                        timeout, 3 if verify else verbose)
+        return self.xl("restore", "restore "
+                       f"{shlex.quote(path or self.save_path)}", check,
+                       self.host.helper_env(ext) | (env or {}),
+                       timeout, 3 if verify else verbose)
 
     def migrate(self, ext=False, ext_receiver=None, live=True, debug=False,
                 via="local", to="localhost", check=True, env=None,
@@ -379,9 +382,9 @@ class Guest:
             "LAB_RECV_XL_ARGS": "-vvv" if verify else ""} | (env or {})
         at_receiver = "" if to == "localhost" else f"ssh {to} "
         self.host.run(f"{at_receiver}rm -f {log}")
-        r = self._xl("migrate", f"migrate {options} -s "
-                     f"{LABDIR}/migrate-via {self.name} {to}", check, e,
-                     timeout, verbose)
+        r = self.xl("migrate", f"migrate {options} -s "
+                    f"{LABDIR}/migrate-via {self.name} {to}", check, e,
+                    timeout, verbose)
         r.receiver_log = self.host.run(f"{at_receiver}cat {log}",
                                        check=False).stdout
         r.wrong_frames += len(WRONG.findall(r.receiver_log))

@@ -159,7 +159,7 @@ class VirshGuest(Guest):
         self.prepare()
         path = f"{self.cfg}.xml"
         self.host.write(path, self.xml())
-        self._mark()
+        self.set_mark()
         self.born = self.mark
         self.virsh(f"define {path}")
         r = self.virsh(f"start {self.name}", check=check)
@@ -170,11 +170,11 @@ class VirshGuest(Guest):
     def save(self, path=None, check=True):
         r = self.virsh(f"save {self.name} "
                        f"{shlex.quote(path or self.save_path)}", check)
-        self._mark()
+        self.set_mark()
         return r
 
     def restore(self, path=None, check=True):
-        self._mark()
+        self.set_mark()
         return self.virsh(f"restore "
                           f"{shlex.quote(path or self.save_path)}", check)
 

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from xenlab.guest import LIVE, SMALL
+from xenlab.traces import nothing_left
 
 pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 
@@ -82,13 +83,7 @@ def test_domain_that_dies_during_a_save(guest, host):
     save = go_on()
     assert save.returncode != 0
     assert not g.exists
-    left = host.run(
-        "for i in $(seq 100); do"
-        " pgrep -f '[l]ibxl-ext-guardian' >/dev/null ||"
-        " [ -n \"$(ls /run/libxl-ext/*.journal 2>/dev/null)\" ] || exit 0;"
-        " sleep 0.1; done; pgrep -af '[l]ibxl-ext-guardian';"
-        " ls -l /run/libxl-ext; exit 1", check=False)
-    assert left.rc == 0, left.stdout
+    nothing_left(host, seconds=30)
 
 
 @pytest.mark.drives(kind="none")

@@ -13,6 +13,7 @@ import time
 import pytest
 
 from xenlab.guest import LIVE, SMALL
+from xenlab.traces import goes_on, nothing_left
 
 pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 ALL = os.environ.get("LXE_ALL") == "1"
@@ -50,28 +51,12 @@ def points(host, side, spread=None):
         SPREAD_SAVE if side == "save" else SPREAD_RESTORE)))
 
 
-def nothing_left(host):
-    """No guardian, no journal, every interface up, nothing unbound."""
-    end = host.run(
-        "for i in $(seq 100); do"
-        " pgrep -f '[l]ibxl-ext-guardian' >/dev/null ||"
-        " [ -n \"$(ls /run/libxl-ext/*.journal 2>/dev/null)\" ] || exit 0;"
-        " sleep 0.1; done; pgrep -af '[l]ibxl-ext-guardian';"
-        " ls -l /run/libxl-ext; exit 1", check=False, timeout=60)
-    assert end.rc == 0, end.stdout
+def all_is_well(host, g=None):
+    """Nothing is left, and every interface is up."""
+    nothing_left(host, g, seconds=30)
     down = host.run("ip -br link | grep '^vif' | grep -w DOWN",
                     check=False).out
     assert down == ""
-
-
-def goes_on(g):
-    g.set_mark()
-    g.wait_alive()
-    # A card that was detached comes back by its hotplug script, which
-    # takes up to half a minute here.
-    end = time.monotonic() + 150
-    while not g.ping():
-        assert time.monotonic() < end, "the network did not come back"
 
 
 def run_points(host, g, env):
@@ -101,7 +86,7 @@ def run_points(host, g, env):
             goes_on(g)
             print(f"point {point} {how}: the guest runs, and the second"
                   " try succeeds")
-    nothing_left(host)
+    all_is_well(host, g)
     return reached
 
 
@@ -184,7 +169,7 @@ def taken_away(host, g, p):
     assert not g.exists
     left = host.run("pgrep -x libxl-ext-save-", check=False).out
     assert left == "", "the helper is still there"
-    nothing_left(host)
+    all_is_well(host)
     return out + err
 
 
@@ -224,12 +209,12 @@ def test_toolstack_that_dies_leaves_a_running_guest(guest, host, kind):
         killed(host, stopped_at(host, point,
                                 f"save {g.name} {g.save_path}"))
         goes_on(g)
-        nothing_left(host)
+        all_is_well(host, g)
     # The helper alone is left, and writes its part to the end.
     killed(host, stopped_at(host, 8, f"save {g.name} {g.save_path}"),
            helper=False)
     goes_on(g)
-    nothing_left(host)
+    all_is_well(host, g)
     g.save(ext=True)
     g.restore(ext=True)
     g.wait_alive()
@@ -252,7 +237,7 @@ def test_toolstack_that_dies_when_a_copy_may_exist(guest, host):
     assert is_suspended(host, g)
     host.run(f"{GUARDIAN} --resume {g.domid} --force")
     goes_on(g)
-    nothing_left(host)
+    all_is_well(host, g)
 
 
 def test_toolstack_that_dies_with_the_guardian_off(guest, host):
@@ -289,7 +274,7 @@ def test_unit_that_ends_with_its_save(guest, host, method):
         host.run(in_unit(f"save -c {g.name} {g.save_path}", env),
                  timeout=300)
         goes_on(g)
-        nothing_left(host)
+        all_is_well(host, g)
 
 
 def test_unit_that_is_stopped_in_the_midst_of_a_save(guest, host):
@@ -302,7 +287,7 @@ def test_unit_that_is_stopped_in_the_midst_of_a_save(guest, host):
     host.run(f"systemctl stop {UNIT}", timeout=180)
     p.communicate(timeout=180)
     goes_on(g)
-    nothing_left(host)
+    all_is_well(host, g)
     g.save(ext=True)
     g.restore(ext=True)
     g.wait_alive()

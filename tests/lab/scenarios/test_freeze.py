@@ -13,6 +13,8 @@ import time
 import pytest
 
 from xenlab.guest import SMALL
+from xenlab.traces import (bound, goes_on, guardians, journals,
+                           nothing_left)
 
 pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 ROUNDS = 10 if os.environ.get("LXE_ALL") == "1" else 2
@@ -37,11 +39,6 @@ def report(result):
     return m.group(1), [int(n) for n in m.group(2, 3, 4)]
 
 
-def guardians(host):
-    return host.run("pgrep -f '^/opt/libxl-ext/libxl-ext-guardian'",
-                    check=False).out
-
-
 def killed_at_the_thaw(host, g, env):
     """A checkpoint after which every guardian process is killed just as
     the thaw begins."""
@@ -56,38 +53,6 @@ def killed_at_the_thaw(host, g, env):
     assert not guardians(host)
     assert journals(host)
     assert not all(bound(host, g.domid).values())
-
-
-def journals(host):
-    return host.run("ls /run/libxl-ext/*.journal 2>/dev/null",
-                    check=False).out
-
-
-def bound(host, domid):
-    """Device name -> is it bound to its driver."""
-    out = host.run("cd /sys/bus/xen-backend/devices && for d in *; do "
-                   "[ -e $d/driver ] && echo $d 1 || echo $d 0; done").out
-    return {name: flag == "1" for name, flag in
-            (line.split() for line in out.splitlines())
-            if re.fullmatch(rf"(vbd|vif)-{domid}-\d+", name)}
-
-
-def nothing_left(host, g):
-    end = time.monotonic() + 150
-    while guardians(host) or journals(host):
-        assert time.monotonic() < end, (guardians(host), journals(host))
-        time.sleep(0.2)
-    assert all(bound(host, g.domid).values()), bound(host, g.domid)
-
-
-def goes_on(g):
-    g.set_mark()
-    g.wait_alive(timeout=300)
-    # A card that was detached comes back when its hotplug script has
-    # run, which takes half a minute under emulation.
-    end = time.monotonic() + 150
-    while not g.ping():
-        assert time.monotonic() < end, f"{g.name} is off the network"
 
 
 def rounds(g, env, words):
@@ -202,10 +167,7 @@ def test_ended_guest_of_a_detached_save_is_cleaned_up(guest, host):
     r = g.save(ext=True, live=True, env=env)
     assert "unable to remove device" not in r.stderr
     assert not g.exists
-    end = time.monotonic() + 30
-    while guardians(host) or journals(host):
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    nothing_left(host, seconds=30)
     g.restore(ext=True)
     g.wait_alive()
 

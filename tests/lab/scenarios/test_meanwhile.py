@@ -7,13 +7,13 @@ import time
 import pytest
 
 from test_compat import stalled_save
-from test_freeze import goes_on, nothing_left, settings
+from test_freeze import settings
 from xenlab.guest import SMALL
+from xenlab.traces import HELPER, goes_on, nothing_left
 
 pytestmark = pytest.mark.drives(client="xl", kind="pvh")
 
 AFTER_ROUND, AFTER_FREEZE = 6, 10       # base/fault.h
-HELPER = "libxl-ext-save-"              # comm is 15 long
 NOISY = "/var/lab/vif-noisy"
 
 

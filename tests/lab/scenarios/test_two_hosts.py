@@ -16,6 +16,7 @@ from xenlab import virsh
 from xenlab.guest import INCOMING, SMALL, VERIFY, WRONG, same_limits
 from xenlab.host import LABDIR, XL_EXT
 from xenlab.pair import NAMES
+from xenlab.traces import goes_on
 from xenlab.virsh import VirshGuest
 
 pytestmark = pytest.mark.drives(client="xl", kind="pvh")
@@ -104,11 +105,7 @@ def one_guest(g, pair):
             break
         assert time.monotonic() < end, found
         time.sleep(0.5)
-    g.set_mark()
-    g.wait_alive()
-    end = time.monotonic() + 150
-    while not g.ping():
-        assert time.monotonic() < end, "the network did not come back"
+    goes_on(g)
 
 
 # In the name, so that one that has passed is not taken for ten.

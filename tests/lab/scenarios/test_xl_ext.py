@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from test_freeze import (bound, goes_on, guardians, journals, nothing_left,
-                         settings)
+from test_freeze import settings
 from xenlab.guest import SMALL
 from xenlab.host import XL_EXT
+from xenlab.traces import (bound, goes_on, guardians, journals,
+                           nothing_left)
 
 pytestmark = pytest.mark.drives(client="xl-ext", kind="pvh")
 

@@ -16,4 +16,5 @@ One module per subject:
     host       dom0 over ssh
     guest      test guests
     tiny       test guests of a few MiB
+    traces     what our programs do in dom0 and leave there
 """

@@ -154,8 +154,7 @@ def test_checkpoint_and_paused(guest, live):
     save(g, "-p", *option)
     g.host.run(f"xl destroy {g.name}")
     restore(g, "-p")
-    assert g.host.run(f"xl list {g.name} | tail -1").out.split()[4] \
-        .startswith("--p")
+    assert g.flags().startswith("--p")
     g.host.run(f"xl unpause {g.name}")
     g.wait_alive()
 
@@ -489,5 +488,5 @@ def only_one(host, g):
         assert time.monotonic() < end, host.domains()
         time.sleep(0.5)
     runs_on(g)
-    state = host.run(f"xl list {g.name} | tail -1").out.split()[4]
-    assert "s" not in state and "p" not in state, state
+    flags = g.flags()
+    assert "s" not in flags and "p" not in flags, flags

@@ -42,8 +42,7 @@ def config(g):
 
 
 def is_paused(g):
-    return g.host.run(f"xl list {g.name} | tail -1").out.split()[4] \
-        .startswith("--p")
+    return g.flags().startswith("--p")
 
 
 def shown_config(err):

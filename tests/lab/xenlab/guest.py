@@ -272,6 +272,10 @@ class Guest:
         self.set_mark()
         self.born = self.mark
 
+    def flags(self):
+        """Of xl list: "r-----", "-b----", "--p---" ..."""
+        return self.host.run(f"xl list {self.domid}").out.split()[-2]
+
     @property
     def exists(self):
         return self.name in self.host.domains()

@@ -16,7 +16,7 @@ from xenlab import virsh
 from xenlab.guest import INCOMING, SMALL, VERIFY, WRONG, same_limits
 from xenlab.host import LABDIR, XL_EXT
 from xenlab.pair import NAMES
-from xenlab.traces import goes_on
+from xenlab.traces import HELPER, goes_on, wait_for_nap
 from xenlab.virsh import VirshGuest
 
 pytestmark = pytest.mark.drives(client="xl", kind="pvh")
@@ -181,15 +181,7 @@ def test_stock_virsh_leaves_wrong_frames(of_client, pair):
 # come and the sender does not know of it yet.
 PHASES = ("precopy", "last_pass", "before_ready")
 POINTS = {"precopy": 6, "last_pass": 12, "before_ready": 47}
-SLEEPER = {6: "libxl-ext-save-", 12: "libxl-ext-save-",
-           47: "libxl-ext-save-", 71: "xl-ext", 74: "xl-ext"}
-
-
-def nap_begins(host, point):
-    host.run("while sleep 0.1; do"
-             f" for p in $(pgrep -x {SLEEPER[point]}); do"
-             " grep -q nanosleep /proc/$p/wchan && exit 0; done;"
-             " done", timeout=400)
+SLEEPER = {6: HELPER, 12: HELPER, 47: HELPER, 71: "xl-ext", 74: "xl-ext"}
 
 
 def migrate_and_cut(g, pair, client, point, at_receiver, patience):
@@ -200,7 +192,8 @@ def migrate_and_cut(g, pair, client, point, at_receiver, patience):
     with ThreadPoolExecutor(1) as pool:
         job = pool.submit(send, g, pair, client, check=False,
                           **{"recv_env" if at_receiver else "env": fault})
-        nap_begins(pair.other(g.host) if at_receiver else g.host, point)
+        wait_for_nap(pair.other(g.host) if at_receiver else g.host,
+                     SLEEPER[point], timeout=400)
         pair.cut()
         try:
             if patience is None:        # it gives up when it is back

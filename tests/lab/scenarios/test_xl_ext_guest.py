@@ -15,6 +15,7 @@ import pytest
 
 from xenlab.guest import SMALL, WRONG, same_limits
 from xenlab.host import EXT, WORK, XL_EXT
+from xenlab.traces import naps, wait_for_nap
 
 pytestmark = pytest.mark.drives(client="xl-ext", kind="pvh")
 ALL = os.environ.get("LXE_ALL") == "1"
@@ -165,7 +166,7 @@ def test_checkpoint_and_paused(guest, live):
 CANCEL = """
 {command} 2>{work}/err & p=$!
 i=0
-until h=$(pgrep -x libxl-ext-save-) && grep -q nanosleep /proc/$h/wchan
+until {naps}
 do i=$((i+1)); [ $i -lt 900 ] || exit 99; sleep 0.1; done
 read a rest < /proc/uptime
 kill -TERM $p; wait $p; rc=$?
@@ -177,8 +178,8 @@ echo $rc $a $b
 def cancel(host, command, point):
     """Status, seconds and standard error of a command that is told to
     stop while its helper naps at a fault point."""
-    r = host.run(CANCEL.format(command=command, work=WORK), timeout=300,
-                 env={"LIBXL_EXT_FAULT": f"{point}:nap"})
+    r = host.run(CANCEL.format(command=command, work=WORK, naps=naps()),
+                 timeout=300, env={"LIBXL_EXT_FAULT": f"{point}:nap"})
     rc, begin, end = r.out.split()
     return int(rc), float(end) - float(begin), host.read(f"{WORK}/err")
 
@@ -200,13 +201,6 @@ def test_cancel_leaves_a_running_guest_within_5_s(guest, host, phase):
     save(g)
     restore(g)
     g.wait_alive()
-
-
-def wait_for_nap(host):
-    host.run("for i in $(seq 300); do"
-             " p=$(pgrep -x libxl-ext-save-) &&"
-             " grep -q nanosleep /proc/$p/wchan && exit 0; sleep 0.1;"
-             " done; exit 1", timeout=90)
 
 
 def test_cancel_of_a_restore_leaves_nothing(guest, host):

@@ -7,6 +7,17 @@ import time
 HELPER = "libxl-ext-save-"      # comm is 15 long
 
 
+def naps(program=HELPER):
+    """A shell's test: does a process of this name (comm) nap at a fault
+    point?"""
+    return (f"(for p in $(pgrep -x {program}); do"
+            " grep -q nanosleep /proc/$p/wchan && exit 0; done; exit 1)")
+
+
+def wait_for_nap(host, program=HELPER, timeout=90):
+    host.run(f"until {naps(program)}; do sleep 0.1; done", timeout=timeout)
+
+
 def guardians(host):
     """Processes, with their command lines."""
     return host.run("pgrep -af '^/.*[l]ibxl-ext-guardian'",

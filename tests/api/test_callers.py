@@ -11,18 +11,11 @@ import time
 
 import pytest
 
-from world import BUILD, full_pipe
+from world import BUILD, full_pipe, wait_for
 
 PATIENCE = 20                   # s
 # libxl's header and the record that its helper's part begins with.
 STREAM = b"LibxlFmt" + struct.pack(">II", 2, 0) + struct.pack("<II", 1, 0)
-
-
-def wait_for(what):
-    end = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def descriptors(pid):
@@ -96,7 +89,7 @@ def calls(short_world):
     for p in c.started:
         p.kill()
         p.communicate()
-    wait_for(lambda: not c.monitors())
+    wait_for(lambda: not c.monitors(), PATIENCE, "no monitor is left")
 
 
 # ---- descriptors
@@ -147,7 +140,8 @@ def test_a_monitor_keeps_no_image_open(calls):
     p = calls.run("restore", file)
     assert p.returncode == 0 and calls.state == "running", p
     [monitor] = calls.monitors()
-    wait_for(lambda: "/dev/null" == descriptors(monitor).get(2))
+    wait_for(lambda: "/dev/null" == descriptors(monitor).get(2), PATIENCE,
+             "the monitor's standard error is /dev/null")
     assert str(file) not in descriptors(monitor).values()
 
 
@@ -160,7 +154,7 @@ ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 def test_a_restore_in_the_foreground_can_be_left(calls, sig):
     """The guest runs on, as with xl."""
     p = calls.start("restore", "-F", calls.image())
-    wait_for(lambda: calls.state == "running")
+    wait_for(lambda: calls.state == "running", PATIENCE, "the guest runs")
     time.sleep(0.5)
     p.send_signal(sig)
     assert p.wait(PATIENCE) == -sig
@@ -172,7 +166,7 @@ def test_a_monitor_can_be_ended(calls):
     [monitor] = calls.monitors()
     time.sleep(0.5)
     os.kill(monitor, signal.SIGTERM)
-    wait_for(lambda: not calls.monitors())
+    wait_for(lambda: not calls.monitors(), PATIENCE, "no monitor is left")
     assert calls.state == "running"
 
 
@@ -180,7 +174,8 @@ def test_a_monitor_can_be_ended(calls):
 def test_a_source_that_says_nothing_can_be_left(calls, sig):
     p = calls.start("restore", "-", stdin=subprocess.PIPE,
                     stderr=subprocess.PIPE)
-    wait_for(lambda: len(descriptors(p.pid)) > 3)
+    wait_for(lambda: len(descriptors(p.pid)) > 3, PATIENCE,
+             "it has opened something")
     time.sleep(0.5)
     p.send_signal(sig)
     assert p.wait(PATIENCE) == 2
@@ -246,7 +241,7 @@ def test_what_a_save_starts_has_no_part_in_its_output(calls):
     mine = []
     wait_for(lambda: mine.extend(
         fd for fd, to in descriptors(p.pid).items()
-        if to == pipe and fd > 2) or mine)
+        if to == pipe and fd > 2) or mine, PATIENCE, "it has the pipe")
     for fd in mine:
         with open(f"/proc/{p.pid}/fdinfo/{fd}", encoding="ascii") as f:
             [flags] = [x.split()[1] for x in f if x.startswith("flags:")]
@@ -279,7 +274,8 @@ def test_a_job_in_the_background_can_be_cancelled(calls):
     """A shell without job control lets it ignore SIGINT."""
     p = calls.start("restore", "-", stdin=subprocess.PIPE,
                     preexec_fn=ignore_interrupt)
-    wait_for(lambda: len(descriptors(p.pid)) > 3)
+    wait_for(lambda: len(descriptors(p.pid)) > 3, PATIENCE,
+             "it has opened something")
     time.sleep(0.5)
     p.send_signal(signal.SIGINT)
     assert p.wait(PATIENCE) == 2
@@ -322,8 +318,9 @@ def test_a_guest_that_reboots_is_made_anew(calls, times):
     time.sleep(1)
     for _ in range(times):
         calls.world.put("state", "ended")
-        wait_for(lambda: calls.state == "gone")
-        wait_for(lambda: calls.state == "running")
+        wait_for(lambda: calls.state == "gone", PATIENCE, "it has gone")
+        wait_for(lambda: calls.state == "running", PATIENCE,
+                 "it is made anew")
         assert made.read_text() == "web"
         made.unlink()
     assert len(calls.monitors()) == 1
@@ -361,7 +358,7 @@ def test_a_guest_that_reboots_meanwhile_is_found(calls, command):
     """As another domain, which whoever waits for its end makes."""
     p = calls.start(*command, stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE)
-    wait_for(lambda: calls.state == "gone")
+    wait_for(lambda: calls.state == "gone", PATIENCE, "it has gone")
     time.sleep(2)
     calls.world.put("second", "paused")     # as while it is made
     time.sleep(0.5)
@@ -377,7 +374,7 @@ def test_a_guest_that_ends_meanwhile_is_not_called_lost(calls, command,
                                                         sig):
     p = calls.start(*command, stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE)
-    wait_for(lambda: calls.state == "gone")
+    wait_for(lambda: calls.state == "gone", PATIENCE, "it has gone")
     time.sleep(1)
     start = time.monotonic()
     if sig:

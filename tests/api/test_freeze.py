@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from world import BACKEND, BUILD, DISK, IN_USE, PERMIT, RING_REF
+from world import BACKEND, BUILD, DISK, IN_USE, PERMIT, RING_REF, wait_for
 
 POINTS = (15, 16, 17, 18, 21, 22, 28, 29)
 
@@ -124,10 +124,7 @@ def test_a_freeze_that_fails_or_is_killed_leaves_nothing(world, point, how,
         assert f"fault point {point} " in world.xl_ext(
             "freeze", "5", rc=2, fault=f"{point}:error")
     # Nobody resumes a guest either.
-    end = time.monotonic() + 20
-    while world.guardians():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_for(lambda: not world.guardians(), 20, "no guardian is left")
     assert world.bound
     assert (world.path / "state").read_text() == state
     assert world.logdirty == "on"
@@ -220,15 +217,10 @@ def test_libxl_can_close_what_is_frozen(world):
     frozen(world)
     state = world.path / "store" / BACKEND / "state"
     state.write_text("5")
-    end = time.monotonic() + 10
-    while state.read_text() != "6":
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_for(lambda: state.read_text() == "6", 10, "it is closed")
     world.put("state", "gone")
-    end = time.monotonic() + 10
-    while world.guardians() or world.journal is not None:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_for(lambda: not world.guardians() and world.journal is None, 10,
+             "neither guardian nor journal is left")
     assert "see xl list" in world.xl_ext("thaw", "5", rc=2)
 
 
@@ -313,13 +305,9 @@ def test_a_disk_that_is_stuck_keeps_no_other_from_coming_back(world):
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                          pass_fds=[into])
     os.close(into)
-    end = time.monotonic() + 30
     driver = world.path / "sys/devices" / first / "driver"
-    journal = ""
-    while f"undone unbind {first}\n" not in journal:
-        journal = world.journal or ""
-        assert time.monotonic() < end, journal
-        time.sleep(0.02)
+    wait_for(lambda: f"undone unbind {first}\n" in (world.journal or ""),
+             30, f"{first} is undone")
     assert driver.exists()
     assert p.wait(30) == 2
     assert (world.path / "stuck").exists()
@@ -409,10 +397,7 @@ def test_a_thaw_does_not_wait_for_one_link_with_all_others(world):
     world.put("stuck_link", "vif5.0")
     world.put("state", "running")
     with subprocess.Popen([BUILD / "xl-ext", "thaw", "5"], env=world.env):
-        end = time.monotonic() + 10
-        while not world.bound:
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        wait_for(lambda: world.bound, 10, "the disk is bound")
         assert link.read_text() == "down"
         (world.path / "stuck_link").unlink()
     world.nothing_left(10)
@@ -455,13 +440,6 @@ def test_a_state_that_cannot_be_read_is_not_taken_for_none(world):
     world.nothing_left()
 
 
-def until(done):
-    end = time.monotonic() + 20
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def signalled(world, command, sig, begun, ignored=False):
     """The one line of a command that a signal ends in its time, when it
     has @begun; @ignored as in the background of a shell script."""
@@ -471,7 +449,7 @@ def signalled(world, command, sig, begun, ignored=False):
     p = subprocess.Popen([BUILD / "xl-ext", command, "5"], env=world.env,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                          text=True, preexec_fn=before)
-    until(begun)
+    wait_for(begun, 20, f"{command} has begun")
     start = time.monotonic()
     p.send_signal(sig)
     out, err = p.communicate(timeout=30)

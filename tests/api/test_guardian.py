@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from world import BUILD, CARD, DISK
+from world import BUILD, CARD, DISK, wait_for
 
 HEAD = "libxl-ext-freeze 1\ndomain 5 " + "00" * 15 + "05\n"
 # decide.h
@@ -90,13 +90,15 @@ def save(world):
         s.toolstack_dies()
 
 
+def runs(world, seconds):
+    wait_for(lambda: (world.path / "state").read_text() == "running",
+             seconds, "the guest runs")
+
+
 def runs_after(world, seconds):
     """Suspended up to then, and let run soon after it."""
     start = time.monotonic()
-    state = world.path / "state"
-    while state.read_text() != "running":
-        assert time.monotonic() < start + seconds + 10
-        time.sleep(0.05)
+    runs(world, seconds + 10)
     assert time.monotonic() > start + seconds - 1
     world.nothing_left()
 
@@ -133,10 +135,7 @@ def test_a_device_that_hangs_keeps_no_guest_suspended(world, save):
     world.unbind(in_flight=True)
     s.toolstack_dies()
     s.dies()
-    end = time.monotonic() + 20     # behind a try of 10 s
-    while (world.path / "state").read_text() != "running":
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    runs(world, 20)             # behind a try of 10 s
     assert not world.bound and len(world.guardians()) == 2
     world.ring_in_use(False)
     world.nothing_left(30)
@@ -174,10 +173,7 @@ def test_a_guardian_that_came_too_late_touches_nothing(world, save):
     (world.path / "run/5.journal").unlink()
     world.put("run/5.journal", HEAD)
     s.dies()
-    end = time.monotonic() + 10
-    while world.guardians():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_for(lambda: not world.guardians(), 10, "no guardian is left")
     assert world.journal == HEAD and world.logdirty == "on"
 
 
@@ -216,10 +212,8 @@ def test_a_guest_that_ran_is_not_ours_any_more(world, save):
     world.unbind(in_flight=True)
     world.put("state", "running")
     s.dies()
-    end = time.monotonic() + 20
-    while not world.journal.endswith("ran\n"):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_for(lambda: world.journal.endswith("ran\n"), 20,
+             "that it ran is in the journal")
     world.put("state", "suspended")
     world.kill_worker()
     s.toolstack_dies()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from world import BUILD, DISK, IN_USE, PERMIT, RING_REF
+from world import BUILD, DISK, IN_USE, PERMIT, RING_REF, wait_for
 
 LOG, SUSPEND, COMPLETE = 1, 3, 10
 # "A cancel leaves a running guest within 5 s": the helper's part of it.
@@ -96,13 +96,6 @@ def helper(short_world):
         h.process.wait()
 
 
-def wait_for(what, seconds=20):
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def use_grant(world, ref):
     grants = bytearray((world.path / "grants").read_bytes())
     struct.pack_into("<HHI", grants, 8 * ref, PERMIT | IN_USE, 0, 0x100)
@@ -168,10 +161,12 @@ def test_what_xenstore_says_is_heard_while_the_guest_runs(world, helper):
     world.put("conf", DETACH)
     world.put("rounds", "40")
     h = helper()
-    wait_for(lambda: (world.path / "image").stat().st_size)
+    wait_for(lambda: (world.path / "image").stat().st_size, 20,
+             "the image begins")
     card(world, 0, connect(world, 0))
     world.put("events", "")
-    wait_for(lambda: not (world.path / "events").exists(), 1)
+    wait_for(lambda: not (world.path / "events").exists(), 1,
+             "the event is seen")
     assert "suspend" not in world.journal
     h.suspend()
     assert h.complete() == 0
@@ -229,14 +224,16 @@ def test_what_is_unplugged_while_the_guest_stands_still(world, helper,
     h.process.send_signal(signal.SIGCONT)
     assert h.complete() == (-1 if in_use else 0)
     world.put("state", "running")
-    wait_for(lambda: not world.guardians() and world.journal is None)
+    wait_for(lambda: not world.guardians() and world.journal is None, 20,
+             "neither guardian nor journal is left")
 
 
 def cancelled_behind(act, world, helper):
     """A save that is cancelled when it has begun this act, and hangs."""
     h = helper()
     h.suspend()
-    wait_for(lambda: f"intent {act}" in world.journal)
+    wait_for(lambda: f"intent {act}" in world.journal, 20,
+             f"{act} is in the journal")
     time.sleep(0.3)
     assert h.cancel() < CANCELLED
     assert "told to stop" in "".join(h.said)
@@ -287,11 +284,12 @@ def test_what_may_hang_is_made_ready_while_the_guest_runs(world, helper,
         world.put("stuck", DISK)
     h = helper()
     assert h.hear() == SUSPEND, h.said
-    wait_for(world.tasks)
+    wait_for(world.tasks, 20, "a task runs")
     [ready] = world.tasks()
     world.put("state", "suspended")
     h.answer(1)
-    wait_for(lambda: f"intent {act}" in world.journal)
+    wait_for(lambda: f"intent {act}" in world.journal, 20,
+             f"{act} is in the journal")
     time.sleep(0.3)
     assert world.tasks() == [ready]
     (world.path / ("stuck_link" if act == "link" else "stuck")).unlink()
@@ -304,13 +302,13 @@ def test_what_was_made_ready_ends_with_the_helper(world, helper, how):
     world.put("conf", DETACH)
     h = helper()
     assert h.hear() == SUSPEND, h.said
-    wait_for(world.tasks)
+    wait_for(world.tasks, 20, "a task runs")
     if how == "kill":
         h.process.kill()
     else:
         h.answer(0)
         assert h.complete() == -1
-    wait_for(lambda: not world.tasks())
+    wait_for(lambda: not world.tasks(), 20, "no task is left")
     world.nothing_left(60)      # the guest may yet be suspended: 20 s
 
 
@@ -320,10 +318,10 @@ def test_without_what_was_made_ready_it_is_done_as_well(world, helper,
     world.put("conf", DETACH)
     h = helper()
     assert h.hear() == SUSPEND, h.said
-    wait_for(world.tasks)
+    wait_for(world.tasks, 20, "a task runs")
     if when == "killed":
         world.kill(world.tasks())
-        wait_for(lambda: not world.tasks())
+        wait_for(lambda: not world.tasks(), 20, "no task is left")
     else:
         world.put("store/local/domain/5/device/vbd/51712/event-channel",
                   "7")
@@ -338,7 +336,8 @@ def test_a_cancel_counts_in_a_thaw_as_well(world, helper):
     world.put("stuck_bind", DISK)
     h = helper(fault=FROZEN)
     h.suspend()
-    wait_for(lambda: "intent unbind" in world.journal and not world.bound)
+    wait_for(lambda: "intent unbind" in world.journal and not world.bound,
+             20, "the disk is unbound")
     time.sleep(0.5)
     assert h.cancel() < CANCELLED
     (world.path / "stuck_bind").unlink()
@@ -356,7 +355,7 @@ def test_a_script_that_hangs_keeps_no_other_card_off_the_net(world, helper,
     h.suspend()
     start = time.monotonic()
     wait_for(lambda: f"undone unbind vif-5-{1 - late}\n" in world.journal,
-             8)
+             8, "the other card is undone")
     assert h.complete() == -1
     assert time.monotonic() < start + 15
     assert not (world.path / online(late)).exists()
@@ -581,7 +580,8 @@ def test_a_device_that_is_just_being_connected(world, helper):
     world.ring_in_use(False)
     h = helper()
     wait_for(lambda: "/grants" in Path(
-        f"/proc/{h.process.pid}/maps").read_text())
+        f"/proc/{h.process.pid}/maps").read_text(), 20,
+        "the grant table is mapped")
     use_grant(world, RING_REF)
     h.suspend()
     assert h.complete() == 0, h.said
@@ -595,7 +595,8 @@ def test_a_cancel_while_a_device_is_looked_at_again(world, helper):
     world.ring_in_use(False)
     h = helper()
     wait_for(lambda: "/grants" in Path(
-        f"/proc/{h.process.pid}/maps").read_text())
+        f"/proc/{h.process.pid}/maps").read_text(), 20,
+        "the grant table is mapped")
     h.process.send_signal(signal.SIGTERM)
     assert h.process.wait(0.3) == -signal.SIGTERM
     assert (world.path / "image").stat().st_size == 0
@@ -626,7 +627,8 @@ def test_sigterm_ends_a_restore_whatever_its_caller_does(short_world, kept):
         preexec_fn=inherit)
     try:
         os.write(into, b"\xff" * 8)     # of a stream that falls silent
-        wait_for(lambda: not select.select([silent], [], [], 0)[0])
+        wait_for(lambda: not select.select([silent], [], [], 0)[0], 20,
+                 "the stream is read")
         p.send_signal(signal.SIGTERM)
         assert p.wait(5) == -signal.SIGTERM
     finally:
@@ -658,7 +660,7 @@ def test_a_helper_whose_libxl_dies_does_not_go_on(short_world, helper,
     short_world.put("rounds", "40")
     h = helper(libxl=[sys.executable, "-c", PARENT])
     image = short_world.path / "image"
-    wait_for(lambda: image.stat().st_size)
+    wait_for(lambda: image.stat().st_size, 20, "the image begins")
     time.sleep(0.5)
     if not killed:
         h.suspend()

@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from world import BUILD
+from world import BUILD, wait_for
 
 AFTER_SAVE, AFTER_READY, AFTER_COMMIT, AFTER_GO, AFTER_DONE = range(60, 65)
 
@@ -110,10 +110,7 @@ class Migration:
         return path.read_text() if path.exists() else None
 
     def wait_until_asked(self):
-        end = time.monotonic() + 20
-        while not self.said("asked"):
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        wait_for(lambda: self.said("asked"), 20, "the peer is asked")
 
     @property
     def state(self):
@@ -399,10 +396,8 @@ def test_a_copy_that_cannot_be_destroyed_is_said(migration):
 
 def stopped(pid):
     stat = pathlib.Path(f"/proc/{pid}/stat")
-    end = time.monotonic() + 20
-    while stat.read_text().rpartition(")")[2].split()[0] != "T":
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_for(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T",
+             20, f"process {pid} has stopped")
 
 
 @pytest.mark.parametrize("state", ["suspended", "running"])

@@ -32,6 +32,15 @@ def full_pipe():
     return out, into
 
 
+def wait_for(cond, seconds, what):
+    """Until cond() holds, which @what says in words: what it returned."""
+    end = time.monotonic() + seconds
+    while not (found := cond()):
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+    return found
+
+
 class World:
     """The directory that fake_world.c looks into."""
 
@@ -157,8 +166,6 @@ class World:
         """The one that works; the other starts it anew."""
         watcher, worker = self.guardians()
         self.kill([worker])
-        end = time.monotonic() + 10
-        while len(self.guardians()) < 2 or worker in self.guardians():
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        wait_for(lambda: worker not in self.guardians() and
+                 len(self.guardians()) >= 2, 10, "a new one works")
         assert watcher in self.guardians()

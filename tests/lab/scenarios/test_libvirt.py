@@ -107,7 +107,7 @@ def test_managed_save_refused(virt_guest, libvirt):
         assert f"was put back as {managed(g)}" in log
         assert libvirt.run(f"sha256sum {managed(g)}").stdout == before
     libvirt.write(CONF, "")
-    g._mark()
+    g.set_mark()
     g.virsh(f"start {g.name}")
     g.wait_alive()
     same_limits(raised, g.limits())
@@ -123,7 +123,7 @@ def test_managed_save_without_a_policy(virt_guest, libvirt):
     before = g.limits()
     g.virsh(f"managedsave {g.name}")
     libvirt.write(CONF, "new_key = 1\n")
-    g._mark()
+    g.set_mark()
     g.virsh(f"start {g.name}")
     g.wait_alive()
     same_limits(before, g.limits())

@@ -498,7 +498,8 @@ def test_a_save_without_a_freeze_has_its_guardian(short_world, helper,
     h.suspend()
     if killed:
         assert h.process.wait(10)
-        wait_for(lambda: (world.path / "state").read_text() == "running")
+        wait_for(lambda: (world.path / "state").read_text() == "running", 20,
+                 "the guest runs")
     else:
         assert h.complete() == 0, h.said
         assert world.journal.endswith("answered\ncommit\n")

@@ -100,7 +100,8 @@ static void says_domid(const uint8_t *data, size_t size, uint32_t domid)
     at = strstr(text, "\ndomain");
     must(at != NULL);
     at += strlen("\ndomain");
-    at += strspn(at, " 0");
+    at += strspn(at, " ");
+    at += strspn(at, "0");
     /* Leading zeros are passed over, down to the last one. */
     if (!domid)
         at--;

@@ -15,7 +15,10 @@ tar -c --exclude-vcs --exclude=./build --exclude=__pycache__ . |
     tar -x -C "$tmp/libxl-ext"
 cd "$tmp/libxl-ext"
 # "make deb OUT=..." or PREFIX=... is not for the make in there.
-unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+# Make hands its variables on in the environment as well.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL OUT BUILD PREFIX DESTDIR \
+    LIBEXECDIR SBINDIR LIBDIR INCLUDEDIR PKGCONFIGDIR MANDIR \
+    COMPLETIONDIR SYSTEMDDIR SYSCONFDIR
 if ! dpkg-buildpackage -us -uc -b > "$out/build.log" 2>&1; then
     tail -n 40 "$out/build.log" >&2
     echo "deb.sh: dpkg-buildpackage failed: see $out/build.log" >&2

@@ -92,6 +92,7 @@ def test_managed_save_refused(virt_guest, libvirt):
     assert libvirt.run(f"test -e {managed(g)}", check=False).rc != 0
     print(f"stock: {r.stderr.strip()}, and the image is gone")
 
+    g.virsh(f"undefine {g.name}")       # start() makes another uuid up
     virsh.start_daemon(libvirt, env={"LIBXL_EXT_CONFIG": CONF})
     g.start()
     raised = g.raise_limit()

@@ -51,13 +51,15 @@ static int judge(libxl_ext_ctx *ctx, const struct subject *s,
                  const char *op, uint64_t max_pages,
                  struct lxe__memory_verdict *v)
 {
+    char *guest = s->name ? strdup(s->name) : NULL;
     struct lxe__policy policy;
-    char *guest;
     int r;
 
     memset(v, 0, sizeof(*v));
-    r = lxe__policy_load_domain(&policy, ctx->xsh, s->limits.domid, &guest,
-                                NULL, &ctx->err);
+    if (s->name && !guest)
+        return lxe__err_set(&ctx->err, ENOMEM, "%s: no memory", op);
+    lxe__policy_guest_name(guest);
+    r = lxe__policy_load(&policy, NULL, guest, &ctx->err);
     if (!r) {
         lxe__policy_verdict(&policy, op, guest ? guest : "(no name)",
                             max_pages ? max_pages : s->limits.max_pages,

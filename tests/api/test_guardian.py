@@ -292,10 +292,7 @@ def test_stopped_in_the_midst_of_a_thaw_it_thaws_all_the_same(world, save):
     world.put("stuck_bind", DISK)
     world.put("state", "running")
     s.dies()
-    end = time.monotonic() + 10
-    while not world.tasks():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_for(world.tasks, 10, "a task runs")
     stopped(world, s)
     (world.path / "stuck_bind").unlink()
     world.nothing_left(5)
@@ -332,9 +329,7 @@ def test_stopped_with_a_guest_that_is_to_be_destroyed_it_ends(world, save):
     time.sleep(0.2)
     stopped(world, s)
     start = time.monotonic()
-    while world.guardians():
-        assert time.monotonic() < start + STILL + 2
-        time.sleep(0.05)
+    wait_for(lambda: not world.guardians(), STILL + 2, "no guardian is left")
     assert time.monotonic() > start + STILL - 1
     assert (world.path / "state").read_text() == "suspended"
     assert not world.bound and world.journal.endswith("commit\n")

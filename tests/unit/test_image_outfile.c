@@ -4,7 +4,6 @@
  * name while it is written.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 
 #include "image/digest.h"
 #include "image/outfile.h"
+#include "files.h"
 #include "unit.h"
 
 static char dir[64], path[96];
@@ -26,20 +26,6 @@ static void begin(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
     snprintf(path, sizeof(path), "%s/out", dir);
     lxe__err_init(&err);
-}
-
-/* How many files are in the directory? */
-static int count(void)
-{
-    DIR *d = opendir(dir);
-    struct dirent *e;
-    int nr = 0;
-
-    CU_ASSERT_PTR_NOT_NULL_FATAL(d);
-    while ((e = readdir(d)))
-        nr += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
-    closedir(d);
-    return nr;
 }
 
 /* As text; empty where there is none. */
@@ -90,11 +76,11 @@ static void it_is_there_when_it_is_committed(void)
         CU_ASSERT_NOT_EQUAL(sum.low, 0);
         CU_ASSERT_EQUAL(lxe__outfile_patch(&f, 5, "TE", 2, &err), 0);
         CU_ASSERT_EQUAL(access(path, F_OK), -1);
-        CU_ASSERT_EQUAL(count(), named);
+        CU_ASSERT_EQUAL(files_in(dir), named);
         CU_ASSERT_EQUAL(lxe__outfile_commit(&f, &err), 0);
         lxe__outfile_dispose(&f);
         CU_ASSERT_EQUAL(f.written, 9);
-        CU_ASSERT_EQUAL(count(), 1);
+        CU_ASSERT_EQUAL(files_in(dir), 1);
         CU_ASSERT_STRING_EQUAL(contents(), "some TExt");
         end();
     }
@@ -112,7 +98,7 @@ static void nothing_is_there_when_it_is_not(void)
         CU_ASSERT_EQUAL(lxe__outfile_flush(&f, &err), 0);
         lxe__outfile_dispose(&f);
         lxe__outfile_dispose(&f);
-        CU_ASSERT_EQUAL(count(), 0);
+        CU_ASSERT_EQUAL(files_in(dir), 0);
         end();
     }
 }
@@ -129,13 +115,13 @@ static void an_old_one_is_replaced_whole_or_stays(void)
         CU_ASSERT_EQUAL(lxe__outfile_write(&f, "new", 3, &err), 0);
         lxe__outfile_dispose(&f);
         CU_ASSERT_STRING_EQUAL(contents(), "old");
-        CU_ASSERT_EQUAL(count(), 1);
+        CU_ASSERT_EQUAL(files_in(dir), 1);
         CU_ASSERT_EQUAL_FATAL(open_it(&f, true, named), 0);
         CU_ASSERT_EQUAL(lxe__outfile_write(&f, "new", 3, &err), 0);
         CU_ASSERT_EQUAL(lxe__outfile_commit(&f, &err), 0);
         lxe__outfile_dispose(&f);
         CU_ASSERT_STRING_EQUAL(contents(), "new");
-        CU_ASSERT_EQUAL(count(), 1);
+        CU_ASSERT_EQUAL(files_in(dir), 1);
         end();
     }
 }
@@ -154,7 +140,7 @@ static void one_that_came_meanwhile_is_not_replaced(void)
         CU_ASSERT_EQUAL(err.code, EEXIST);
         lxe__outfile_dispose(&f);
         CU_ASSERT_STRING_EQUAL(contents(), "theirs");
-        CU_ASSERT_EQUAL(count(), 1);
+        CU_ASSERT_EQUAL(files_in(dir), 1);
         end();
     }
 }
@@ -171,10 +157,10 @@ static void a_temporary_name_that_is_taken_is_left_alone(void)
     fd = open(other, O_WRONLY | O_CREAT, 0644);
     close(fd);
     CU_ASSERT_EQUAL_FATAL(open_it(&f, false, true), 0);
-    CU_ASSERT_EQUAL(count(), 2);
+    CU_ASSERT_EQUAL(files_in(dir), 2);
     lxe__outfile_dispose(&f);
     CU_ASSERT_EQUAL(access(other, F_OK), 0);
-    CU_ASSERT_EQUAL(count(), 1);
+    CU_ASSERT_EQUAL(files_in(dir), 1);
     unlink(other);
     end();
 }
@@ -193,7 +179,7 @@ static void a_readable_stop_fd_ends_it(void)
     CU_ASSERT_EQUAL(lxe__outfile_commit(&f, &err), -1);
     CU_ASSERT_EQUAL(err.code, ECANCELED);
     lxe__outfile_dispose(&f);
-    CU_ASSERT_EQUAL(count(), 0);
+    CU_ASSERT_EQUAL(files_in(dir), 0);
     close(ends[0]);
     close(ends[1]);
     end();

@@ -3,7 +3,6 @@
  * An image that was removed, and is put back whole or not at all.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "helper/keep.h"
+#include "files.h"
 #include "unit.h"
 
 #define LEN ((2U << 20) + 77)   /* more than the buffer, and no multiple */
@@ -48,19 +48,6 @@ static int begin(off_t at)
     return fd;
 }
 
-static int count(void)
-{
-    DIR *d = opendir(dir);
-    struct dirent *e;
-    int nr = 0;
-
-    CU_ASSERT_PTR_NOT_NULL_FATAL(d);
-    while ((e = readdir(d)))
-        nr += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
-    closedir(d);
-    return nr;
-}
-
 static void end(int fd)
 {
     lxe__keep_end(&k);
@@ -87,7 +74,7 @@ static void all_of_it_is_put_back(void)
     close(there);
     /* What the caller does with its descriptor is not touched. */
     CU_ASSERT_EQUAL(lseek(fd, 0, SEEK_CUR), 4711);
-    CU_ASSERT_EQUAL(count(), 1);
+    CU_ASSERT_EQUAL(files_in(dir), 1);
     end(fd);
 }
 
@@ -158,7 +145,7 @@ static void a_full_disk_leaves_nothing(void)
     signal(SIGXFSZ, SIG_DFL);
     CU_ASSERT_EQUAL(err.code, EFBIG);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "writing at byte 2097152 of "));
-    CU_ASSERT_EQUAL(count(), 0);
+    CU_ASSERT_EQUAL(files_in(dir), 0);
     /* With room it can be done yet. */
     lxe__err_init(&err);
     CU_ASSERT_EQUAL(lxe__keep_put_back(&k, &err), 1);
@@ -177,7 +164,7 @@ static void what_has_the_name_is_not_replaced(void)
     CU_ASSERT_EQUAL(err.code, EEXIST);
     CU_ASSERT_EQUAL(stat(path, &st), 0);
     CU_ASSERT_EQUAL(st.st_size, 0);
-    CU_ASSERT_EQUAL(count(), 1);
+    CU_ASSERT_EQUAL(files_in(dir), 1);
     end(fd);
 }
 

@@ -343,10 +343,31 @@ class Guest:
                 tail = "\n".join(self.console(False).splitlines()[-8:])
                 raise GuestError(
                     f"{self.name}: no progress within {timeout} s; the "
-                    f"console ends with:\n{tail}")
+                    f"console ends with:\n{tail}\n{self.autopsy()}")
             time.sleep(0.1)
         self.times["alive"] = time.monotonic() - start
         return rows[-1]
+
+    def autopsy(self):
+        """Where a guest that says nothing is stuck, as far as that can be
+        seen from outside."""
+        return self.host.run(f"""
+            d={self.domid}
+            xl list $d; xl vcpu-list $d
+            for n in $(xenstore-list /local/domain/$d/device); do
+                for i in $(xenstore-list /local/domain/$d/device/$n); do
+                    f=/local/domain/$d/device/$n/$i
+                    b=$(xenstore-read $f/backend)
+                    echo $n $i: frontend $(xenstore-read $f/state), \
+                        backend $(xenstore-read $b/state)
+                done
+            done
+            for v in 0 1; do
+                /usr/lib/xen-*/bin/xenctx -a $d $v | head -40
+            done
+            xl sysrq $d w; sleep 5; xl sysrq $d m; sleep 5
+            tail -c 6000 {CONSOLES}/guest-{self.name}.log
+            """, check=False, timeout=120).stdout
 
     # -- save, restore, migrate
 

@@ -66,11 +66,11 @@ int lxe__program_fork(void)
     pid_t pid = fork();
 
     if (!pid) {
-        setsid();
         pid = fork();
-        if (!pid)
-            return 0;
-        _exit(pid < 0 ? errno : 0);
+        if (pid)
+            _exit(pid < 0 ? errno : 0);
+        setsid();
+        return 0;
     }
     if (pid < 0)
         return -1;

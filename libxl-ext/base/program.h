@@ -13,9 +13,15 @@
 int lxe__program_find(char *path, size_t len, const char *name);
 
 /*
- * Makes a process that outlives its maker: nobody's child, in a session
- * of its own.  Returns 0 in it, 1 in the caller, and there -1 with errno
- * where it could not be made.
+ * Makes a process that outlives its maker: nobody's child, and the first
+ * of a session of its own.  Returns 0 in it, 1 in the caller, and there
+ * -1 with errno where it could not be made.
+ *
+ * Nothing is left of the one between, which ends at once.  Were it the
+ * session's first, Linux 6.12 would answer pidfd_open() of what has ended
+ * with EINVAL in place of ESRCH (pidfd_prepare() in kernel/fork.c); and
+ * systemd 257, which ends a unit and meets it just then
+ * (pidref_set_pid()), goes from SIGTERM to SIGKILL for all of the unit.
  */
 int lxe__program_fork(void);
 

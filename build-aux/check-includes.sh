@@ -21,7 +21,7 @@ allowed() { # the rooms that a room may include
     base)     echo base ;;
     memory)   echo base memory ;;
     stream)   echo base memory stream ;;
-    guest)    echo base tables guest ;;
+    guest)    echo base memory tables guest ;;
     engine)   echo base engine ;;
     freeze)   echo base memory guest freeze ;;
     guardian) echo base memory guest freeze session guardian ;;

@@ -11,6 +11,7 @@
 
 #include "freeze/device.h"
 #include "freeze/guard.h"
+#include "memory/domain.h"
 
 /* A hotplug script may take two minutes. */
 #define LXE_THAW_MS 150000
@@ -19,14 +20,9 @@ int lxe__domstate_read(xc_interface *xch, uint32_t domid,
                        struct lxe__domstate *st)
 {
     xc_domaininfo_t info;
-    int r = xc_domain_getinfolist(xch, domid, 1, &info);
 
-    if (r < 0)
+    if (lxe__domain_info(xch, domid, &info))
         return -1;
-    if (r != 1 || info.domain != domid) {
-        errno = ESRCH;
-        return -1;
-    }
     memcpy(st->uuid, info.handle, sizeof(st->uuid));
     st->dying = info.flags & XEN_DOMINF_dying;
     st->paused = info.flags & XEN_DOMINF_paused;

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 
 #include "guest/tables.h"
+#include "memory/domain.h"
 #include "tables/pages.h"
 #include "tables/walk.h"
 
@@ -280,8 +281,7 @@ static int reach_roots(struct source *s)
     xc_domaininfo_t info;
     uint32_t i;
 
-    if (xc_domain_getinfolist(g->xch, g->domid, 1, &info) != 1 ||
-        info.domain != g->domid)
+    if (lxe__domain_info(g->xch, g->domid, &info))
         return lxe__err_set(s->err, ESRCH, "reading how many vcpus it has"
                             " failed");
     reach_pinned(s);

@@ -11,6 +11,7 @@
 
 #include "base/io.h"
 #include "base/uuid.h"
+#include "memory/domain.h"
 #include "memory/limits.h"
 #include "memory/stock.h"
 
@@ -34,15 +35,9 @@ static const char *why(int e)
 static int getinfo(xc_interface *xch, uint32_t domid,
                    xc_domaininfo_t *info, struct lxe__err *err)
 {
-    int r = xc_domain_getinfolist(xch, domid, 1, info);
-
-    if (r < 0)
+    if (lxe__domain_info(xch, domid, info))
         return lxe__err_set(err, errno, "reading the limits of dom %u:"
                             " %s", domid, why(errno));
-    /* The hypercall answers with the next domain that does exist. */
-    if (r != 1 || info->domain != domid)
-        return lxe__err_set(err, ESRCH, "reading the limits of dom %u: no"
-                            " such domain", domid);
     if (info->flags & XEN_DOMINF_dying)
         return lxe__err_set(err, ESRCH, "reading the limits of dom %u: the"
                             " domain is being destroyed", domid);

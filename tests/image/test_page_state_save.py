@@ -28,8 +28,8 @@ from test_verify import TOP, built, run                     # noqa: F401
 MODES = pytest.mark.parametrize("mode", ["plain", "live"])
 SOURCES = ("helper/page_state.c", "helper/interpose.c", "base/err.c",
            "base/io.c", "base/fault.c", "engine/libxenguest.c",
-           "guest/m2p.c", "guest/tables.c", "tables/walk.c",
-           "stream/libxc_format.c")
+           "guest/m2p.c", "guest/tables.c", "memory/domain.c",
+           "tables/walk.c", "stream/libxc_format.c")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * What Xen says of one domain; see domain.h.
+ */
+#include <errno.h>
+
+#include "memory/domain.h"
+
+int lxe__domain_info(xc_interface *xch, uint32_t domid,
+                     xc_domaininfo_t *info)
+{
+    int r = xc_domain_getinfolist(xch, domid, 1, info);
+
+    if (r < 0)
+        return -1;
+    /* The hypercall answers with the next domain that does exist. */
+    if (r != 1 || info->domain != domid) {
+        errno = ESRCH;
+        return -1;
+    }
+    return 0;
+}

@@ -12,7 +12,6 @@
 #include "report/convert.h"
 #include "api/ctx.h"
 #include "freeze/device.h"
-#include "freeze/guard.h"
 #include "freeze/journal.h"
 
 /*

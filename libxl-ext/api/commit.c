@@ -9,8 +9,8 @@
 
 #include "api/ctx.h"
 #include "api/op.h"
-#include "freeze/guard.h"
 #include "freeze/journal.h"
+#include "memory/domain.h"
 
 int lxe__op_commit(uint32_t domid, const uint8_t uuid[16],
                    struct lxe__err *err)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "api/ctx.h"
-#include "freeze/guard.h"
+#include "memory/domain.h"
 #include "memory/limits.h"
 
 #define MANY 256

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/resume.h"
 #include "freeze/guard.h"
+#include "memory/domain.h"
 #include "session/lock.h"
 
 static const volatile sig_atomic_t *stop_of(const libxl_ext_op *op)

@@ -28,7 +28,7 @@
 #include "base/fault.h"
 #include "base/io.h"
 #include "base/resume.h"
-#include "freeze/guard.h"
+#include "memory/domain.h"
 #include "memory/limits.h"
 #include "memory/live.h"
 #include "report/convert.h"

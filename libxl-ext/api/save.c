@@ -22,7 +22,7 @@
 #include "api/op.h"
 #include "base/clock.h"
 #include "base/resume.h"
-#include "freeze/guard.h"
+#include "memory/domain.h"
 #include "session/lock.h"
 
 /* A guest that has taken the request needs so long to suspend. */

@@ -27,6 +27,7 @@
 #include "freeze/device.h"
 #include "freeze/guard.h"
 #include "freeze/run.h"
+#include "memory/domain.h"
 
 /* A guardian of a save that failed has ended by then, and thawed. */
 #define RECOVER_MS  (LXE_GUARD_LINGER_MS + LXE_GUARD_LEFT_MS + 10000)

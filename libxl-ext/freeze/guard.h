@@ -52,16 +52,6 @@ int lxe__guard_start(uint32_t domid, int journal_fd, bool by_hand,
                      const volatile sig_atomic_t *stop,
                      struct lxe__err *err);
 
-/* Uuid and whether it stands still; ESRCH where there is no domain. */
-struct lxe__domstate {
-    uint8_t uuid[16];
-    bool suspended;     /* shut down with reason "suspend" */
-    bool paused;        /* by the toolstack, as xl pause does */
-    bool dying;
-};
-int lxe__domstate_read(xc_interface *xch, uint32_t domid,
-                       struct lxe__domstate *st);
-
 /*
  * xl lets a guest whose save failed run again at once.  A toolstack that
  * lives and has not done so after this, in ms, will not.

@@ -16,22 +16,6 @@
 /* A hotplug script may take two minutes. */
 #define LXE_THAW_MS 150000
 
-int lxe__domstate_read(xc_interface *xch, uint32_t domid,
-                       struct lxe__domstate *st)
-{
-    xc_domaininfo_t info;
-
-    if (lxe__domain_info(xch, domid, &info))
-        return -1;
-    memcpy(st->uuid, info.handle, sizeof(st->uuid));
-    st->dying = info.flags & XEN_DOMINF_dying;
-    st->paused = info.flags & XEN_DOMINF_paused;
-    st->suspended = (info.flags & XEN_DOMINF_shutdown) &&
-        ((info.flags >> XEN_DOMINF_shutdownshift) &
-         XEN_DOMINF_shutdownmask) == SHUTDOWN_suspend;
-    return 0;
-}
-
 /* 0 with the lock held; the lock goes with the descriptor. */
 static int take_lock(int fd, unsigned wait_ms,
                      const volatile sig_atomic_t *stop)

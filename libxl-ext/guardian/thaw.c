@@ -14,6 +14,7 @@
 #include "base/rundir.h"
 #include "freeze/guard.h"
 #include "guardian/guardian.h"
+#include "memory/domain.h"
 #include "session/lock.h"
 
 /* Is it there to be resumed? */

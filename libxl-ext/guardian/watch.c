@@ -26,6 +26,7 @@
 #include "freeze/mark.h"
 #include "guardian/decide.h"
 #include "guardian/guardian.h"
+#include "memory/domain.h"
 
 #define POLL_MS        50
 #define RETRY_MS       500

@@ -22,8 +22,8 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "freeze/guard.h"
 #include "helper/helper.h"
+#include "memory/domain.h"
 #include "session/lock.h"
 
 #define PROGRAM "libxl-ext-save-helper"

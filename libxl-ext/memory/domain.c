@@ -3,6 +3,7 @@
  * What Xen says of one domain; see domain.h.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "memory/domain.h"
 
@@ -18,5 +19,21 @@ int lxe__domain_info(xc_interface *xch, uint32_t domid,
         errno = ESRCH;
         return -1;
     }
+    return 0;
+}
+
+int lxe__domstate_read(xc_interface *xch, uint32_t domid,
+                       struct lxe__domstate *st)
+{
+    xc_domaininfo_t info;
+
+    if (lxe__domain_info(xch, domid, &info))
+        return -1;
+    memcpy(st->uuid, info.handle, sizeof(st->uuid));
+    st->dying = info.flags & XEN_DOMINF_dying;
+    st->paused = info.flags & XEN_DOMINF_paused;
+    st->suspended = (info.flags & XEN_DOMINF_shutdown) &&
+        ((info.flags >> XEN_DOMINF_shutdownshift) &
+         XEN_DOMINF_shutdownmask) == SHUTDOWN_suspend;
     return 0;
 }

@@ -8,7 +8,6 @@
 
 #include "api/ctx.h"
 #include "memory/domain.h"
-#include "memory/limits.h"
 
 #define MANY 256
 

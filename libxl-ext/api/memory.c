@@ -8,6 +8,7 @@
 
 #include "report/convert.h"
 #include "api/ctx.h"
+#include "memory/domain.h"
 
 #define MANY 256
 

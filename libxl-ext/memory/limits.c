@@ -19,25 +19,12 @@
 #define XEN_LIB_DIR "/var/lib/xen"
 #define JSON_MAX (1 << 20)      /* a configuration has some KiB */
 
-/* Errors of hypercalls, in words that say what to do. */
-static const char *why(int e)
-{
-    switch (e) {
-    case EPERM:
-    case EACCES:
-        return "no privilege: this needs root in the control domain";
-    case ESRCH:
-        return "no such domain";
-    }
-    return strerror(e);
-}
-
 static int getinfo(xc_interface *xch, uint32_t domid,
                    xc_domaininfo_t *info, struct lxe__err *err)
 {
     if (lxe__domain_info(xch, domid, info))
         return lxe__err_set(err, errno, "reading the limits of dom %u:"
-                            " %s", domid, why(errno));
+                            " %s", domid, lxe__xen_why(errno));
     if (info->flags & XEN_DOMINF_dying)
         return lxe__err_set(err, ESRCH, "reading the limits of dom %u: the"
                             " domain is being destroyed", domid);
@@ -154,35 +141,6 @@ int lxe__limits_read_pages(xc_interface *xch, uint32_t domid,
     return 0;
 }
 
-#define LIST_MAX 256
-
-int lxe__domains(xc_interface *xch, uint32_t first, uint32_t *domids,
-                 unsigned max, uint32_t *next_r, struct lxe__err *err)
-{
-    xc_domaininfo_t info[LIST_MAX];
-    int got, i, nr = 0;
-
-    if (max > LIST_MAX)
-        max = LIST_MAX;
-    got = xc_domain_getinfolist(xch, first, max, info);
-    if (got < 0)
-        return lxe__err_set(err, errno, "listing the domains: %s",
-                            why(errno));
-    for (i = 0; i < got; i++)
-        if (!(info[i].flags & XEN_DOMINF_dying))
-            domids[nr++] = info[i].domain;
-    *next_r = got == (int)max ? info[got - 1].domain + 1U : UINT32_MAX;
-    return nr;
-}
-
-char *lxe__domain_name(struct xs_handle *xsh, uint32_t domid)
-{
-    char path[64];
-
-    snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
-    return xs_read(xsh, XBT_NULL, path, NULL);
-}
-
 int lxe__limits_set(xc_interface *xch, uint32_t domid,
                     uint64_t max_pages, struct lxe__err *err)
 {
@@ -192,7 +150,7 @@ int lxe__limits_set(xc_interface *xch, uint32_t domid,
     if (xc_domain_setmaxmem(xch, domid, max_pages * 4))
         return lxe__err_set(err, errno, "setting max_pages of dom %u to"
                             " %"PRIu64": %s", domid, max_pages,
-                            why(errno));
+                            lxe__xen_why(errno));
     if (lxe__limits_read_pages(xch, domid, &now, &tot, err))
         return -1;
     if (now != max_pages)
@@ -210,7 +168,7 @@ int lxe__host_read(xc_interface *xch, struct lxe__host *h,
     memset(&info, 0, sizeof(info));
     if (xc_physinfo(xch, &info))
         return lxe__err_set(err, errno, "reading the host's memory: %s",
-                            why(errno));
+                            lxe__xen_why(errno));
     h->total_pages = info.total_pages;
     h->free_pages = info.free_pages;
     h->outstanding_pages = info.outstanding_pages;
@@ -230,5 +188,5 @@ int lxe__claim(xc_interface *xch, uint32_t domid, uint64_t pages,
                             " memory and try again", pages, pages * 4,
                             domid);
     return lxe__err_set(err, errno, "claiming %"PRIu64" pages for dom %u:"
-                        " %s", pages, domid, why(errno));
+                        " %s", pages, domid, lxe__xen_why(errno));
 }

@@ -56,17 +56,6 @@ int lxe__limits_read_pages(xc_interface *xch, uint32_t domid,
                            uint64_t *max_pages, uint64_t *tot_pages,
                            struct lxe__err *err);
 
-/*
- * The ids of the domains from @first on, up to @max of them, by rising
- * id; those that are being destroyed are left out.  *@next_r is where to
- * go on; UINT32_MAX: that was all.  Returns how many, or -1.
- */
-int lxe__domains(xc_interface *xch, uint32_t first, uint32_t *domids,
-                 unsigned max, uint32_t *next_r, struct lxe__err *err);
-
-/* As xenstore has it; malloc'd, NULL where there is none. */
-char *lxe__domain_name(struct xs_handle *xsh, uint32_t domid);
-
 /* Sets the limit to exactly @max_pages and reads it back. */
 int lxe__limits_set(xc_interface *xch, uint32_t domid,
                     uint64_t max_pages, struct lxe__err *err);

@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "memory/limits.h"
+#include "memory/domain.h"
 #include "memory/policy.h"
 
 int lxe__policy_load_domain(struct lxe__policy *p, struct xs_handle *xsh,

@@ -43,7 +43,8 @@ def pv_save(tmp_path_factory, built):                       # noqa: F811
          TOP / "tests/image/pv_save.c",
          *(TOP / "libxl-ext" / name for name in SOURCES),
          f"-Wl,--dynamic-list={TOP}/libxl-ext/helper/exports.list",
-         "-lxenguest", "-lxenctrl", "-lxentoollog", "-ldl"], check=True)
+         "-lxenguest", "-lxenctrl", "-lxenstore", "-lxentoollog",
+         "-ldl"], check=True)
     return out
 
 

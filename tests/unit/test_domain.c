@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * What Xen says of one domain (memory/domain.c).
+ * What Xen says of one domain (memory/domain.c).  Lists and names are
+ * test_api_memory.c's.
  */
 #include <errno.h>
 

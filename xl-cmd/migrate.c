@@ -372,19 +372,20 @@ static void migrate(struct guest *g, uint32_t domid,
 /* By the name that it had, too, when it was sent away. */
 static int find(struct guest *g, const char *text, uint32_t *domid_r)
 {
-    char *line, away[512];
+    char *line, *away;
+    int r;
 
     if (!libxl_ext_domain_find(g->ctx, text, domid_r))
         return 0;
     line = strdup(libxl_ext_error(g->ctx));
-    snprintf(away, sizeof(away), "%.480s" LIBXL_EXT_SUFFIX_AWAY, text);
-    if (!libxl_ext_domain_find(g->ctx, away, domid_r)) {
-        free(line);
-        return 0;
-    }
-    guest_error(g, "%s", line ? line : "no memory");
+    if (asprintf(&away, "%s" LIBXL_EXT_SUFFIX_AWAY, text) < 0)
+        away = NULL;
+    r = away ? libxl_ext_domain_find(g->ctx, away, domid_r) : -1;
+    if (r)
+        guest_error(g, "%s", line && away ? line : "no memory");
     free(line);
-    return -1;
+    free(away);
+    return r ? -1 : 0;
 }
 
 /* Suspended, with the suffix, which is cut off @name then. */

@@ -13,6 +13,7 @@
  * stays: another one may run.  The word for that is in the journal right
  * before GO.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
 #include <libxl.h>
@@ -245,41 +246,40 @@ static int wait_done(struct migrate *m)
     return 1;
 }
 
-/* The guardian, which takes both off, does not see the public header. */
+/* base/resume.c, which takes both off, does not see the public header. */
 _Static_assert(!__builtin_strcmp(LXE_AWAY, LIBXL_EXT_SUFFIX_AWAY) &&
                !__builtin_strcmp(LXE_AWAY_PEER, LIBXL_EXT_USERDATA_PEER),
-               "the guardian's names are those of the public header");
+               "base/resume.h and the public header have the same names");
 
 /*
  * With its suffix it is known by whom it may be run, for who finds it
  * suspended.
  */
-static int rename_away(struct migrate *m, const char *away)
+static int rename_away(struct migrate *m)
 {
     const char *peer = m->params->peer;
+    char *away;
     int r = 0;
 
+    if (asprintf(&away, "%s" LXE_AWAY, m->name) < 0)
+        return lxe__err_set(m->err, ENOMEM, "migrate: dom %u: no memory",
+                            m->domid);
     if (peer)
         r = libxl_userdata_store(m->ctx->libxl, m->domid,
                                  LIBXL_EXT_USERDATA_PEER,
                                  (const uint8_t *)peer, strlen(peer));
     if (!r)
         r = libxl_domain_rename(m->ctx->libxl, m->domid, m->name, away);
-    if (!r)
-        return 0;
-    /* Whoever finds it suspended later would ask that host. */
-    libxl_userdata_unlink(m->ctx->libxl, m->domid,
-                          LIBXL_EXT_USERDATA_PEER);
-    return lxe__err_set(m->err, EIO, "migrate: dom %u: cannot rename it to"
-                        " %s or keep with it where it went (rc %d)",
-                        m->domid, away, r);
-}
-
-static void rename_back(struct migrate *m, const char *away)
-{
-    libxl_domain_rename(m->ctx->libxl, m->domid, away, m->name);
-    libxl_userdata_unlink(m->ctx->libxl, m->domid,
-                          LIBXL_EXT_USERDATA_PEER);
+    if (r) {
+        lxe__err_set(m->err, EIO, "migrate: dom %u: cannot rename it to %s"
+                     " or keep with it where it went (rc %d)", m->domid,
+                     away, r);
+        /* Whoever finds it suspended later would ask that host. */
+        libxl_userdata_unlink(m->ctx->libxl, m->domid,
+                              LIBXL_EXT_USERDATA_PEER);
+    }
+    free(away);
+    return r ? -1 : 0;
 }
 
 /*
@@ -322,26 +322,24 @@ static int check_suspended(struct migrate *m)
 
 static int settle(struct migrate *m, libxl_ext_migrate_end *end_r)
 {
-    char away[512];
     int r;
 
     lxe__op_phase(m->op, LIBXL_EXT_PHASE_ACKNOWLEDGE);
-    snprintf(away, sizeof(away), "%.480s%s", m->name, LXE_AWAY);
     if (LXE_FAULT(MIGRATE_AFTER_SAVE, m->err) || wait_ready(m) ||
         LXE_FAULT(MIGRATE_AFTER_READY, m->err)) {
         take_back(m);
         return -1;
     }
-    if (rename_away(m, away)) {
+    if (rename_away(m)) {
         take_back(m);
         return -1;
     }
     if (check_suspended(m)) {
-        rename_back(m, away);
+        lxe__not_away(m->ctx->libxl, m->domid);
         return -1;
     }
     if (lxe__op_commit(m->domid, m->uuid, m->err)) {
-        rename_back(m, away);
+        lxe__not_away(m->ctx->libxl, m->domid);
         take_back(m);
         return -1;
     }
@@ -352,7 +350,7 @@ static int settle(struct migrate *m, libxl_ext_migrate_end *end_r)
     r = wait_done(m);
     if (r > 0) {
         *end_r = LIBXL_EXT_MIGRATE_END_HERE;
-        rename_back(m, away);
+        lxe__not_away(m->ctx->libxl, m->domid);
         take_back(m);
     }
     if (r)

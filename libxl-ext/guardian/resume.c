@@ -5,31 +5,11 @@
  */
 #include <errno.h>
 #include <libxl.h>
-#include <libxl_utils.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <xentoollog.h>
 
 #include "base/resume.h"
 #include "guardian/guardian.h"
-
-static void take_suffix_off(libxl_ctx *ctx, uint32_t domid)
-{
-    static const char away[] = LXE_AWAY;
-    char *name = libxl_domid_to_name(ctx, domid), *old;
-    size_t len = name ? strlen(name) : 0, n = sizeof(away) - 1;
-
-    if (len > n && !strcmp(name + len - n, away)) {
-        old = strdup(name);
-        name[len - n] = '\0';
-        if (old)
-            libxl_domain_rename(ctx, domid, old, name);
-        free(old);
-    }
-    free(name);
-    libxl_userdata_unlink(ctx, domid, LXE_AWAY_PEER);
-}
 
 int guard_resume(uint32_t domid, struct lxe__err *err)
 {
@@ -50,7 +30,7 @@ int guard_resume(uint32_t domid, struct lxe__err *err)
         rc = lxe__err_set(err, EIO, "resume: domain %u: libxl could not"
                           " resume it (rc %d)", domid, rc);
     if (!rc)
-        take_suffix_off(ctx, domid);
+        lxe__not_away(ctx, domid);
     if (ctx)
         libxl_ctx_free(ctx);
     xtl_logger_destroy((xentoollog_logger *)lg);

@@ -74,7 +74,9 @@ if os.path.exists(f"{world}/meddle"):
 put("R", {"ok": True})
 assert get()[0] == "G"
 note("go")
-if not os.path.exists(f"{world}/silent"):
+if os.path.exists(f"{world}/returns"):
+    put("D", {"ok": False, "reason": "it is not let run"})
+elif not os.path.exists(f"{world}/silent"):
     put("D", {"ok": True})
 '''
 
@@ -82,6 +84,7 @@ if not os.path.exists(f"{world}/silent"):
 class Migration:
     def __init__(self, world):
         self.world = world
+        self.guest = "web"
         world.put("peer.py", PEER)
         world.put("ssh", f'#!/bin/sh\nexec env -u LD_PRELOAD'
                   f' {sys.executable} {world.path}/peer.py'
@@ -102,12 +105,17 @@ class Migration:
     def start(self, host="beta", env=None, args=()):
         return subprocess.Popen(
             [BUILD / "xl-ext", "migrate", f"-s{self.world.path}/ssh",
-             *args, "web", host], env=env or self.world.env, text=True,
+             *args, self.guest, host], env=env or self.world.env, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def said(self, name):
         path = self.world.path / name
         return path.read_text() if path.exists() else None
+
+    def call(self, name):
+        """So the guest is called."""
+        self.guest = name
+        self.world.put("store/local/domain/5/name", name)
 
     def wait_until_asked(self):
         wait_for(lambda: self.said("asked"), 20, "the peer is asked")
@@ -341,6 +349,38 @@ def test_killed_behind_the_commit_it_is_settled_by_calling_again(
         migration.world.put("run/5.journal", "libxl-ext-freeze 1\ndomain 5"
                             " " + "00" * 15 + "05\n")
         assert "web is on beta" in migration.run()
+
+
+LONG = "w" * 600
+NAMES = pytest.mark.parametrize("name", [
+    "web", "web--migratedaway", LONG], ids=["short", "marked", "long"])
+
+
+@NAMES
+def test_a_guest_that_the_peer_gives_back(migration, name):
+    """Nothing stays with it of where it went."""
+    migration.call(name)
+    migration.world.put("returns", "")
+    assert "it is not let run" in migration.run(rc=2)
+    assert migration.said("go") and migration.committed
+    assert migration.state == "running" and migration.name == name
+    assert not migration.said("userdata")
+
+
+@NAMES
+@pytest.mark.parametrize("by", ["call", "guardian"])
+def test_taken_back_it_has_its_name(migration, name, by):
+    migration.call(name)
+    migration.run(rc=-signal.SIGKILL, fault=f"{AFTER_GO}:kill")
+    assert migration.name == name + "--migratedaway"
+    if by == "call":
+        migration.world.put("answer", "none")
+        migration.run(rc=2)
+    else:
+        subprocess.run([BUILD / "libxl-ext-guardian", "--resume", "5",
+                        "--force"], env=migration.world.env, check=True)
+    assert migration.state == "running" and migration.name == name
+    assert not migration.said("userdata")
 
 
 def test_a_long_way_is_known_by_its_end(migration):

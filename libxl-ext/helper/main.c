@@ -69,8 +69,10 @@ static int load_policy(struct lxe__helper *h, enum lxe__session_op op,
                        struct lxe__err *err)
 {
     if (op == LXE_SESSION_SAVE)
-        return lxe__policy_load(&h->policy, NULL, h->name, err);
-    lxe__policy_load_or_none(&h->policy, NULL, h->name);
+        return lxe__policy_load_domain(&h->policy, h->xsh, h->domid,
+                                       &h->name, NULL, err);
+    lxe__policy_load_domain_or_none(&h->policy, h->xsh, h->domid,
+                                    &h->name);
     return 0;
 }
 
@@ -86,8 +88,6 @@ static int helper_open(struct lxe__helper *h, enum lxe__session_op op,
     if (!h->xsh)
         return lxe__err_set(err, errno, "opening xenstore: %s: is"
                             " xenstored running?", strerror(errno));
-    h->name = lxe__domain_name(h->xsh, h->domid);
-    lxe__policy_guest_name(h->name);
     return load_policy(h, op, err);
 }
 

@@ -135,6 +135,10 @@ int lxe__policy_load_domain(struct lxe__policy *p, struct xs_handle *xsh,
                             uint32_t domid, char **name_r,
                             struct lxe__policy_sources *sources,
                             struct lxe__err *err);
+/* The same as lxe__policy_load_or_none(). */
+void lxe__policy_load_domain_or_none(struct lxe__policy *p,
+                                     struct xs_handle *xsh, uint32_t domid,
+                                     char **name_r);
 
 struct lxe__memory_verdict {
     int code;                   /* 0: allowed; else EPERM or ERANGE */

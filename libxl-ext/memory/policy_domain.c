@@ -23,3 +23,14 @@ int lxe__policy_load_domain(struct lxe__policy *p, struct xs_handle *xsh,
         free(name);
     return rc;
 }
+
+void lxe__policy_load_domain_or_none(struct lxe__policy *p,
+                                     struct xs_handle *xsh, uint32_t domid,
+                                     char **name_r)
+{
+    struct lxe__err err;
+
+    lxe__err_init(&err);
+    lxe__policy_load_domain(p, xsh, domid, name_r, NULL, &err);
+    p->unread = err;
+}

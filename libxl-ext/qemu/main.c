@@ -173,13 +173,10 @@ static int arbitrate(const struct lxe__qemu_args *a,
                      struct lxe__err *err)
 {
     struct xs_handle *xsh = a->has_domid ? xs_open(0) : NULL;
-    struct lxe__err unread;
     char *name;
-    int rc;
+    int rc = 0;
 
-    lxe__err_init(&unread);
-    rc = lxe__policy_load_domain(policy, xsh, a->domid, &name, NULL,
-                                 &unread);
+    lxe__policy_load_domain_or_none(policy, xsh, a->domid, &name);
     /*
      * libxl asks with -help and the like; backends of a PV guest have
      * no ROMs; the ROMs of an incoming guest are in its image.  What
@@ -187,13 +184,12 @@ static int arbitrate(const struct lxe__qemu_args *a,
      * in the policy: its image may be gone (docs/libvirt.md).
      */
     if (!a->has_domid || a->attach || a->incoming) {
-        policy->unread = unread;
-        if (a->has_domid && rc)
+        if (a->has_domid && policy->unread.code)
             fprintf(stderr, PROGRAM ": dom %u: %s: the defaults hold\n",
-                    a->domid, unread.msg);
-        rc = 0;
-    } else if (rc) {
-        lxe__err_set(err, unread.code, "%s", unread.msg);
+                    a->domid, policy->unread.msg);
+    } else if (policy->unread.code) {
+        rc = lxe__err_set(err, policy->unread.code, "%s",
+                          policy->unread.msg);
     } else {
         rc = raise_limit(a, policy, name, xsh, raise, err);
     }

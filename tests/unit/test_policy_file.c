@@ -199,6 +199,12 @@ static void a_domain_has_its_guest_s_policy(void)
                     -1);
     CU_ASSERT_STRING_EQUAL(name, "web");
     free(name);
+    lxe__policy_load_domain_or_none(&p, xsh, 5, &name);
+    CU_ASSERT_STRING_EQUAL(name, "web");
+    CU_ASSERT_EQUAL(p.memory_bump, LXE_BUMP_BOUNDED);
+    CU_ASSERT_EQUAL(p.unread.code, EINVAL);
+    lxe__policy_dispose(&p);
+    free(name);
     unsetenv(LXE_POLICY_ENV);
     unlink(path);
     xs_close(xsh);

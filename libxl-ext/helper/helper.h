@@ -6,6 +6,7 @@
 #ifndef LXE_HELPER_HELPER_H
 #define LXE_HELPER_HELPER_H
 
+#include <signal.h>
 #include <stdint.h>
 #include <xenctrl.h>
 #include <xenguest.h>
@@ -29,6 +30,8 @@ struct lxe__helper {
     char *name;                 /* of the domain, for messages */
     struct lxe__policy policy;
     struct lxe__keep keep;      /* a restore's image */
+    const volatile sig_atomic_t *stop;  /* set once SIGTERM was caught;
+                                           NULL: it is not caught */
 };
 
 struct lxe__save_args {
@@ -58,6 +61,22 @@ int lxe__helper_save(struct lxe__helper *h,
                      const struct lxe__save_args *a);
 int lxe__helper_restore(struct lxe__helper *h,
                         struct lxe__restore_args *a);
+
+/* stop.c */
+
+struct lxe__relay;
+
+/* 0, or -1 and a line once a SIGTERM was seen.  @op begins the line. */
+int lxe__helper_told_to_stop(const struct lxe__helper *h, const char *op,
+                             struct lxe__err *err);
+
+/*
+ * lxe__relay_finish(), unless a SIGTERM has made the descriptor useless:
+ * it must stay so, also where one comes meanwhile.
+ */
+int lxe__helper_leave_relay(const struct lxe__helper *h, const char *op,
+                            struct lxe__relay *relay,
+                            struct lxe__err *err);
 
 /*
  * Becomes the stock helper, for what this one does not serve.  Returns

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,9 +78,9 @@ void lxe__keep_begin(struct lxe__keep *k, int fd)
         sigaction(SIGTERM, &sa, NULL);
 }
 
-bool lxe__keep_stopped(void)
+const volatile sig_atomic_t *lxe__keep_stop(void)
 {
-    return stopped;
+    return &stopped;
 }
 
 /*----- put back -----*/

@@ -10,7 +10,7 @@
  *   lxe__keep_begin()     with libxl's descriptor, before all else;
  *                         from here on SIGTERM lets the stream end, if
  *                         the image has no name, and else this process
- *   lxe__keep_stopped()   whether it did
+ *   lxe__keep_stop()      points to what is set when it did
  *   lxe__keep_put_back()  after a failure
  *   lxe__keep_end()       always
  *
@@ -19,7 +19,7 @@
 #ifndef LXE_HELPER_KEEP_H
 #define LXE_HELPER_KEEP_H
 
-#include <stdbool.h>
+#include <signal.h>
 #include <linux/limits.h>
 
 #include "base/err.h"
@@ -38,7 +38,7 @@ void lxe__keep_init(struct lxe__keep *k);
  */
 void lxe__keep_begin(struct lxe__keep *k, int fd);
 
-bool lxe__keep_stopped(void);
+const volatile sig_atomic_t *lxe__keep_stop(void);
 
 /*
  * 1: it was put back under k->path; 0: it has its name, or never had one;

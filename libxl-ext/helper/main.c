@@ -233,6 +233,7 @@ static int main_restore(struct lxe__helper *h, char **argv)
     if (lxe__args_restore(argv + 2, h, &a, &err))
         return bad_arguments(&err);
     lxe__keep_begin(&h->keep, a.fd);
+    h->stop = lxe__keep_stop();
     r = begin(h, argv, LXE_SESSION_RESTORE, a.stream_type);
     if (!r)
         r = lxe__helper_restore(h, &a);

@@ -18,7 +18,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,12 +46,9 @@ static const char *who(const struct restore *s)
 }
 
 /* Only of an image that would be lost: SIGTERM ends other restores. */
-static int check_stop(struct restore *s)
+static int told_to_stop(struct restore *s)
 {
-    if (!lxe__keep_stopped())
-        return 0;
-    return lxe__err_set(&s->err, EINTR, "restore: dom %u: told to stop by"
-                        " SIGTERM", s->h->domid);
+    return lxe__helper_told_to_stop(s->h, "restore", &s->err);
 }
 
 /*----- head -----*/
@@ -218,26 +214,12 @@ static int admit(struct restore *s, const struct lxe__limits *now)
 
 /*----- pages -----*/
 
-/* A SIGTERM let the descriptor's stream end: it must stay so. */
-static int leave_relay(struct restore *s)
-{
-    sigset_t set, old;
-    int rc;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigprocmask(SIG_BLOCK, &set, &old);
-    rc = check_stop(s) || lxe__relay_finish(s->relay, &s->err) ? -1 : 0;
-    sigprocmask(SIG_SETMASK, &old, NULL);
-    return rc;
-}
-
 static int cb_static_data_done(unsigned missing, void *data)
 {
     struct restore *s = data;
     int reply = 0;
 
-    if (leave_relay(s) ||
+    if (lxe__helper_leave_relay(s->h, "restore", s->relay, &s->err) ||
         LXE_FAULT(RESTORE_BEFORE_PAGES, &s->err))
         return -1;
     if (!lxe__proto_wants(&s->h->proto, LXE_PROTO_STATIC_DATA_DONE))
@@ -272,7 +254,7 @@ static int settle(struct restore *s)
     if (LXE_FAULT(RESTORE_AFTER_PAGES, &s->err))
         return -1;
     release_claim(s);
-    if (LXE_FAULT(RESTORE_BEFORE_COMPLETE, &s->err) || check_stop(s))
+    if (LXE_FAULT(RESTORE_BEFORE_COMPLETE, &s->err) || told_to_stop(s))
         return -1;
     if (!s->has_record)
         return 0;
@@ -335,7 +317,7 @@ int lxe__helper_restore(struct lxe__helper *h, struct lxe__restore_args *a)
         goto out;
     }
     saved = errno;
-    check_stop(&s);
+    told_to_stop(&s);
     /* What the link or the relay met is the cause of what it met. */
     lxe__link_end(s.link, &s.err);
     s.link = NULL;

@@ -73,7 +73,8 @@ static void on_sigterm(int number)
     errno = saved;
 }
 
-static int catch_sigterm(int fd, struct lxe__err *err)
+static int catch_sigterm(struct lxe__helper *h, int fd,
+                         struct lxe__err *err)
 {
     struct sigaction sa;
     sigset_t set;
@@ -92,15 +93,13 @@ static int catch_sigterm(int fd, struct lxe__err *err)
         sigprocmask(SIG_UNBLOCK, &set, NULL))
         return lxe__err_set(err, errno, "save: catching SIGTERM: %s",
                             strerror(errno));
+    h->stop = &stop_requested;
     return 0;
 }
 
-/* 0, or -1 and a line once a SIGTERM was seen. */
 static int told_to_stop(struct save *s)
 {
-    return stop_requested ?
-        lxe__err_set(&s->err, EINTR, "save: dom %u: told to stop by"
-                     " SIGTERM", s->h->domid) : 0;
+    return lxe__helper_told_to_stop(s->h, "save", &s->err);
 }
 
 /*----- judge -----*/
@@ -221,7 +220,7 @@ static int prepare(struct save *s)
                            &s->err) ||
         lxe__link_watch(&s->link, s->a->fd, h->policy.link_timeout,
                         &s->err) ||
-        catch_sigterm(s->a->fd, &s->err))
+        catch_sigterm(h, s->a->fd, &s->err))
         return -1;
     s->in_stream = !libxc_carrier;
     if (s->in_stream)
@@ -236,20 +235,10 @@ static int prepare(struct save *s)
  */
 static int leave_relay(struct save *s)
 {
-    sigset_t set, old;
-    int rc;
-
     if (s->in_stream)
         return 0;
-    if (LXE_FAULT(SAVE_BEFORE_PRECOPY, &s->err))
-        return -1;
-    /* A SIGTERM made the descriptor unwritable: it must stay so. */
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigprocmask(SIG_BLOCK, &set, &old);
-    rc = told_to_stop(s) || lxe__relay_finish(s->relay, &s->err);
-    sigprocmask(SIG_SETMASK, &old, NULL);
-    if (rc)
+    if (LXE_FAULT(SAVE_BEFORE_PRECOPY, &s->err) ||
+        lxe__helper_leave_relay(s->h, "save", s->relay, &s->err))
         return -1;
     s->in_stream = true;
     return LXE_FAULT(SAVE_AFTER_RECORD, &s->err);

@@ -18,7 +18,7 @@
  *
  * Entry points in order: _save_start or _restore_start, _finish,
  * _dispose.  The caller blocks SIGTERM around _finish and skips it when
- * a SIGTERM made the descriptor unwritable: see helper/save.c.
+ * a SIGTERM made the descriptor useless: see helper/stop.c.
  */
 #ifndef LXE_STREAM_RELAY_H
 #define LXE_STREAM_RELAY_H

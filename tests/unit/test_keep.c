@@ -174,10 +174,10 @@ static void sigterm_lets_the_stream_end(void)
     int fd = begin(0);
 
     CU_ASSERT_EQUAL(unlink(path), 0);
-    CU_ASSERT_FALSE(lxe__keep_stopped());
+    CU_ASSERT_FALSE(*lxe__keep_stop());
     CU_ASSERT_EQUAL(read(fd, &byte, 1), 1);
     raise(SIGTERM);
-    CU_ASSERT_TRUE(lxe__keep_stopped());
+    CU_ASSERT_TRUE(*lxe__keep_stop());
     CU_ASSERT_EQUAL(read(fd, &byte, 1), 0);
     CU_ASSERT_EQUAL(lxe__keep_put_back(&k, &err), 1);
     raise(SIGTERM);

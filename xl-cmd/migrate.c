@@ -227,6 +227,10 @@ static int ask_once(struct guest *g, const char *host, const char *uuid)
                                                                     : -1;
 }
 
+/*
+ * Where it cannot be resumed it is still marked as sent, so that the next
+ * call asks, and tries, once more.
+ */
 static void settle_here(struct guest *g, uint32_t domid, bool there)
 {
     char *away = libxl_domid_to_name(g->libxl, domid);
@@ -235,17 +239,18 @@ static void settle_here(struct guest *g, uint32_t domid, bool there)
     if (there) {
         rc = libxl_domain_destroy(g->libxl, domid, NULL);
     } else {
-        if (away && g->outcome.guest)
-            libxl_domain_rename(g->libxl, domid, away, g->outcome.guest);
         rc = guest_resume(g, domid);
+        if (!rc && away && g->outcome.guest)
+            libxl_domain_rename(g->libxl, domid, away, g->outcome.guest);
         if (!rc)
             libxl_userdata_unlink(g->libxl, domid,
                                   LIBXL_EXT_USERDATA_PEER);
     }
     free(away);
     if (rc)
-        guest_error(g, "cannot %s domain %u (rc %d)", there ? "destroy"
-                    : "resume", domid, rc);
+        guest_error(g, "cannot %s domain %u (rc %d)%s", there ? "destroy"
+                    : "resume", domid, rc, there ? "" : ": call this once"
+                    " more");
 }
 
 /* Nobody has said who has it, so a person must. */
@@ -319,7 +324,9 @@ static void settle_late(struct guest *g, uint32_t domid, const char *host)
         return;
     guest_can_cancel();
     end = settle(g, host, domid);
-    if (end == LIBXL_EXT_MIGRATE_END_HERE)
+    guest_look(g, domid);
+    if (end == LIBXL_EXT_MIGRATE_END_HERE &&
+        g->outcome.state != LIBXL_EXT_GUEST_STATE_SUSPENDED)
         guest_error(g, "an earlier call did not bring the guest to %s: it"
                     " runs on here; migrate it again", host);
     end_migrate(g, domid, host, end);

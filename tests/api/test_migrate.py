@@ -383,6 +383,22 @@ def test_taken_back_it_has_its_name(migration, name, by):
     assert not migration.said("userdata")
 
 
+def test_taken_back_it_cannot_be_resumed_at_first(migration):
+    """It is still known as sent, and the next call does it."""
+    migration.run(rc=-signal.SIGKILL, fault=f"{AFTER_GO}:kill")
+    migration.world.put("answer", "none")
+    migration.world.put("unresumable", "")
+    err = migration.run(rc=2)
+    assert "cannot resume domain 5 (rc -3): call this once more" in err
+    assert "it runs on here" not in err
+    assert err.splitlines()[-1].endswith("domain 5, suspended"), err
+    assert migration.name == "web--migratedaway"
+    (migration.world.path / "unresumable").unlink()
+    assert "it runs on here" in migration.run(rc=2)
+    assert migration.state == "running" and migration.name == "web"
+    assert not migration.said("userdata")
+
+
 def test_a_long_way_is_known_by_its_end(migration):
     """Another host would say that the guest does not run."""
     host = "h" * 250

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api/ctx.h"
@@ -108,7 +107,6 @@ int lxe__op_resume(struct libxl_ext_ctx *ctx, const char *what,
 static int make_it_run(struct libxl_ext_ctx *ctx, uint32_t domid,
                        bool late, struct lxe__err *err)
 {
-    struct timespec nap = { 0, 20 * 1000 * 1000 };
     uint64_t end = lxe__now_us();
     struct lxe__domstate st;
 
@@ -121,7 +119,7 @@ static int make_it_run(struct libxl_ext_ctx *ctx, uint32_t domid,
             break;
         if (lxe__now_us() >= end)
             return 0;
-        nanosleep(&nap, NULL);
+        lxe__sleep_ms(20);
     }
     return lxe__op_resume(ctx, "save", domid, "", err);
 }

@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "freeze/device.h"
 #include "freeze/run.h"
 

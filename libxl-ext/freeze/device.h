@@ -48,18 +48,6 @@ int lxe__sysfs_bind(struct lxe__task *t, const char *driver,
 int lxe__sysfs_bind_failed(const char *driver, const char *name, int e,
                            struct lxe__err *err);
 
-double lxe__now_ms(void);
-void lxe__sleep_ms(double ms);
-
-#define LXE_LOOK_MS 20      /* how late a word to stop is seen */
-
-/* Is a wait to end?  @stop may be NULL. */
-static inline bool
-lxe__told_to_stop(const volatile sig_atomic_t *stop)
-{
-    return stop && *stop;
-}
-
 /* vif.c */
 
 /*

@@ -22,8 +22,10 @@
 #include <unistd.h>
 #include <xenstore.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "freeze/device.h"
 #include "freeze/guard.h"
 #include "freeze/run.h"

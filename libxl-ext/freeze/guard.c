@@ -21,8 +21,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/program.h"
+#include "base/stop.h"
 #include "freeze/device.h"
 #include "freeze/guard.h"
 

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -41,7 +40,6 @@ int lxe__journal_path(char *path, size_t len, uint32_t domid,
  */
 static int lock_to_append(int fd)
 {
-    const struct timespec nap = { 0, 1000 * 1000 };
     uint64_t until = lxe__now_us() + APPEND_MS * 1000;
     struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     char self[32];
@@ -58,7 +56,7 @@ static int lock_to_append(int fd)
             errno = e;
             return -1;
         }
-        nanosleep(&nap, NULL);
+        lxe__sleep_ms(1);
     }
     return mine;
 }

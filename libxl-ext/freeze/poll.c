@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <xenstore.h>
 
+#include "base/clock.h"
+#include "base/stop.h"
 #include "freeze/device.h"
 #include "freeze/poll.h"
 

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/stop.h"
 #include "freeze/device.h"
 #include "freeze/guard.h"
 #include "memory/domain.h"

@@ -6,30 +6,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "freeze/device.h"
 
 #define BUS "/sys/bus/xen-backend"
-
-double lxe__now_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
-}
-
-void lxe__sleep_ms(double ms)
-{
-    struct timespec ts = {
-        .tv_sec = ms / 1000,
-        .tv_nsec = (long)(ms * 1e6) % 1000000000L,
-    };
-
-    nanosleep(&ts, NULL);
-}
 
 bool lxe__sysfs_exists(const char *name)
 {

@@ -13,8 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/program.h"
 #include "base/rundir.h"
+#include "base/stop.h"
 #include "freeze/device.h"
 #include "freeze/task.h"
 

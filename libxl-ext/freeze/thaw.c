@@ -10,7 +10,9 @@
 #include <xenstore.h>
 #include <xen/io/xenbus.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
+#include "base/stop.h"
 #include "freeze/device.h"
 #include "freeze/grants.h"
 #include "freeze/poll.h"

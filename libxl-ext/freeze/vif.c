@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <xenstore.h>
 
+#include "base/clock.h"
 #include "freeze/device.h"
 
 int lxe__vif_describe(struct xs_handle *xsh, const struct lxe__backend *b,

@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include <xenstore.h>
 
+#include "base/clock.h"
 #include "freeze/backends.h"
 #include "freeze/device.h"
 #include "freeze/guard.h"

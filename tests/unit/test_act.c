@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "freeze/device.h"
 #include "freeze/run.h"
 #include "unit.h"

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "fake_xen.h"
+#include "base/clock.h"
 #include "freeze/device.h"
 #include "freeze/guard.h"
 #include "freeze/journal.h"

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "libxl_ext_image.h"
 #include "unit.h"
 
@@ -173,14 +173,6 @@ static void only_files_are_compared(void)
 
 #define SOON_MS 200
 
-static double now_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
-}
-
 static void *stop_soon(void *fd)
 {
     uint64_t one = 1;
@@ -195,7 +187,7 @@ static void stopped_in(const char *said, unsigned int flags, int fd_flags)
 {
     int stop = eventfd(0, EFD_CLOEXEC), ends[2];
     struct libxl_ext_image *im = NULL;
-    double start = now_ms(), ms;
+    double start = lxe__now_ms(), ms;
     pthread_t thread;
     char error[128];
 
@@ -208,7 +200,7 @@ static void stopped_in(const char *said, unsigned int flags, int fd_flags)
     CU_ASSERT_EQUAL(libxl_ext_image_read(ends[0], flags, stop, &im, error,
                                          sizeof(error)), -1);
     CU_ASSERT_EQUAL(errno, ECANCELED);
-    ms = now_ms() - start;
+    ms = lxe__now_ms() - start;
     CU_ASSERT_TRUE(ms >= SOON_MS && ms < 5000);
     CU_ASSERT_PTR_NULL(im);
     CU_ASSERT_PTR_NOT_NULL(strstr(error, "stopped at byte 0"));

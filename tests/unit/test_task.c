@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/rundir.h"
 #include "freeze/device.h"
 #include "freeze/task.h"

@@ -11,8 +11,9 @@
 
 #include "report/convert.h"
 #include "api/ctx.h"
-#include "freeze/device.h"
+#include "freeze/backends.h"
 #include "freeze/journal.h"
+#include "freeze/sysfs.h"
 
 /*
  * What is frozen of the domain that has @uuid; empty where there is no

@@ -8,8 +8,12 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/stop.h"
-#include "freeze/device.h"
+#include "freeze/backends.h"
+#include "freeze/journal.h"
 #include "freeze/run.h"
+#include "freeze/sysfs.h"
+#include "freeze/task.h"
+#include "freeze/vif.h"
 
 #define TX_DRAIN_MS 50.0    /* what is left then is a lost packet */
 #define RX_QUIET_MS 2.0

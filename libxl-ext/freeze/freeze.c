@@ -26,9 +26,11 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/stop.h"
-#include "freeze/device.h"
+#include "freeze/backends.h"
 #include "freeze/guard.h"
+#include "freeze/journal.h"
 #include "freeze/run.h"
+#include "freeze/thaw.h"
 #include "memory/domain.h"
 
 /* A guardian of a save that failed has ended by then, and thawed. */

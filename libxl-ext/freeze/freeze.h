@@ -121,7 +121,7 @@ void lxe__freeze_answered(struct lxe__freeze *f);
 
 /*
  * Idempotent.  -1 where a backend could not be brought back within
- * LXE_UNDO_MS (device.h), or LXE_UNDO_STOPPED_MS after *stop was set: its
+ * LXE_UNDO_MS (thaw.h), or LXE_UNDO_STOPPED_MS after *stop was set: its
  * guardian goes on.
  */
 int lxe__freeze_thaw(struct lxe__freeze *f,

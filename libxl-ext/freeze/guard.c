@@ -25,7 +25,6 @@
 #include "base/fault.h"
 #include "base/program.h"
 #include "base/stop.h"
-#include "freeze/device.h"
 #include "freeze/guard.h"
 
 #define START_MS 20000

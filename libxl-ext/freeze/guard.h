@@ -84,7 +84,7 @@ struct lxe__resumer {
  * is.
  *
  * Once *stop (which may be NULL) is set, devices have
- * LXE_UNDO_STOPPED_MS (device.h) and nothing else is waited for: EINTR
+ * LXE_UNDO_STOPPED_MS (thaw.h) and nothing else is waited for: EINTR
  * where something is left, and a line that says what and who goes on.
  */
 int lxe__guard_recover(xc_interface *xch, struct xs_handle *xsh,

@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "base/stop.h"
-#include "freeze/device.h"
 #include "freeze/poll.h"
 
 static const char *const ring_words[] = {

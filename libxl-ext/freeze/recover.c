@@ -11,8 +11,10 @@
 
 #include "base/clock.h"
 #include "base/stop.h"
-#include "freeze/device.h"
+#include "freeze/backends.h"
 #include "freeze/guard.h"
+#include "freeze/journal.h"
+#include "freeze/thaw.h"
 #include "memory/domain.h"
 
 /* A hotplug script may take two minutes. */

@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
-#include "freeze/device.h"
 #include "freeze/run.h"
 
 /* The time since the last lap was spent on @what. */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "freeze/device.h"
+#include "freeze/sysfs.h"
 
 #define BUS "/sys/bus/xen-backend"
 

@@ -17,7 +17,6 @@
 #include "base/program.h"
 #include "base/rundir.h"
 #include "base/stop.h"
-#include "freeze/device.h"
 #include "freeze/task.h"
 
 #define LOCKS   ".devices"

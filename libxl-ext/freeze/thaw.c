@@ -13,9 +13,13 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/stop.h"
-#include "freeze/device.h"
+#include "freeze/backends.h"
 #include "freeze/grants.h"
 #include "freeze/poll.h"
+#include "freeze/sysfs.h"
+#include "freeze/task.h"
+#include "freeze/thaw.h"
+#include "freeze/vif.h"
 
 #define BIND_MS    10000
 #define LINK_MS    10000

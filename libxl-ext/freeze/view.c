@@ -17,8 +17,9 @@
 #include <string.h>
 #include <xenstore.h>
 
-#include "freeze/device.h"
+#include "freeze/sysfs.h"
 #include "freeze/view.h"
+#include "freeze/vif.h"
 #include "memory/pci.h"
 
 #define TOKEN "lxe"

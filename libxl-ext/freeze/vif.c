@@ -15,7 +15,7 @@
 #include <xenstore.h>
 
 #include "base/clock.h"
-#include "freeze/device.h"
+#include "freeze/vif.h"
 
 int lxe__vif_describe(struct xs_handle *xsh, const struct lxe__backend *b,
                       struct lxe__jentry *e, bool *linkable_r,

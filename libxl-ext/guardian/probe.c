@@ -10,8 +10,9 @@
 #include <xenstore.h>
 
 #include "base/json.h"
-#include "freeze/device.h"
+#include "freeze/backends.h"
 #include "freeze/poll.h"
+#include "freeze/sysfs.h"
 #include "guardian/guardian.h"
 
 static const char *const ring_words[] = {

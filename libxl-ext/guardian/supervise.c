@@ -23,7 +23,6 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
-#include "freeze/device.h"
 #include "guardian/guardian.h"
 
 /* What dies so often dies of something that a new one has, too. */

@@ -21,10 +21,11 @@
 
 #include "base/clock.h"
 #include "freeze/backends.h"
-#include "freeze/device.h"
 #include "freeze/guard.h"
 #include "freeze/journal.h"
 #include "freeze/mark.h"
+#include "freeze/sysfs.h"
+#include "freeze/thaw.h"
 #include "guardian/decide.h"
 #include "guardian/guardian.h"
 #include "memory/domain.h"

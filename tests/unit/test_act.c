@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "freeze/device.h"
+#include "freeze/backends.h"
 #include "freeze/run.h"
 #include "unit.h"
 

@@ -18,7 +18,6 @@
 
 #include "fake_xen.h"
 #include "base/clock.h"
-#include "freeze/device.h"
 #include "freeze/guard.h"
 #include "freeze/journal.h"
 #include "freeze/mark.h"

@@ -18,7 +18,6 @@
 
 #include "base/clock.h"
 #include "base/rundir.h"
-#include "freeze/device.h"
 #include "freeze/task.h"
 #include "unit.h"
 

@@ -111,7 +111,7 @@ def decode(t):
 def generate(model):
     out = ctext.head(model, "The wire form of structs.")
     out += ("#include <errno.h>\n#include <inttypes.h>\n"
-            "#include <string.h>\n\n#include \"base/le.h\"\n"
+            "#include <string.h>\n\n#include \"base/bytes.h\"\n"
             f'#include "_{model.stem}.h"\n\n')
     out += "".join(encode(t) + decode(t) for t in model.wires)
     return out.rstrip("\n") + "\n"

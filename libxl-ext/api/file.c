@@ -9,8 +9,8 @@
 
 #include "api/ctx.h"
 #include "api/op.h"
+#include "base/bytes.h"
 #include "base/io.h"
-#include "base/le.h"
 #include "stream/xl_format.h"
 
 int lxe__header_write(int fd, const char *config,

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "api/op_stream.h"
+#include "base/bytes.h"
 #include "base/io.h"
-#include "base/le.h"
 
 #define IDENT           "LibxlFmt"
 #define VERSION         2
@@ -24,11 +24,6 @@ void lxe__op_stream_init(struct lxe__op_stream *s)
 {
     memset(s, 0, sizeof(*s));
     s->real = s->libxl = s->pipe = s->flags = -1;
-}
-
-static uint32_t be32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
 }
 
 /* As libxl does with the descriptor that it is given. */
@@ -90,7 +85,7 @@ int lxe__op_stream_join(struct lxe__op_stream *s, const void *record,
         return lxe__err_set(err, errno, "stream: libxl's header: %s",
                             strerror(errno));
     if (n != sizeof(head) || memcmp(head, IDENT, 8) ||
-        be32(head + 8) != VERSION ||
+        lxe__get32(head + 8, true) != VERSION ||
         lxe__get_le32(head + LXE_LIBXL_HEADER_LEN) != LIBXC_CONTEXT)
         return lxe__err_set(err, EPROTO, "stream: libxl wrote %zd octets"
                             " that are no version %d header with"
@@ -140,11 +135,11 @@ static int check_header(const uint8_t *h, struct lxe__err *err)
     if (memcmp(h, IDENT, 8))
         return lxe__err_set(err, EPROTO, "stream: its first octets are not"
                             " %s: it is no libxl stream", IDENT);
-    if (be32(h + 8) != VERSION)
+    if (lxe__get32(h + 8, true) != VERSION)
         return lxe__err_set(err, EPROTO, "stream: libxl header: version"
                             " %"PRIu32" is not %d, the one known here",
-                            be32(h + 8), VERSION);
-    if (be32(h + 12) & OPT_BIG_ENDIAN)
+                            lxe__get32(h + 8, true), VERSION);
+    if (lxe__get32(h + 12, true) & OPT_BIG_ENDIAN)
         return lxe__err_set(err, EPROTO, "stream: libxl header: it is"
                             " big-endian, which no x86 host restores");
     return 0;

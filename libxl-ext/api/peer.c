@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "api/peer.h"
+#include "base/bytes.h"
 #include "base/io.h"
-#include "base/le.h"
 
 /* Also in idl/libxl_ext_types.idl. */
 #define TIMEOUT_MIN 100

@@ -112,16 +112,4 @@ int lxe__convert_check(struct lxe__convert *c);
 void lxe__state_add(struct lxe__digest *d, uint64_t pfn,
                     const struct lxe__frame *f, const uint8_t *page);
 
-static inline void lxe__put32(uint8_t *p, uint32_t v, bool big)
-{
-    v = big ? htobe32(v) : htole32(v);
-    memcpy(p, &v, sizeof(v));
-}
-
-static inline void lxe__put64(uint8_t *p, uint64_t v, bool big)
-{
-    v = big ? htobe64(v) : htole64(v);
-    memcpy(p, &v, sizeof(v));
-}
-
 #endif

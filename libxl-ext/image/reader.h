@@ -15,12 +15,11 @@
 #ifndef LXE_IMAGE_READER_H
 #define LXE_IMAGE_READER_H
 
-#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "image/page_map.h"
 #include "image/rules.h"
@@ -227,31 +226,6 @@ static inline const char *lxe__type_hint(uint32_t type)
 {
     return lxe__is_memory_record(__builtin_bswap32(type))
            ? " (it is the memory record's in the other byte order)" : "";
-}
-
-/* Integers at any address, swapped where @big. */
-static inline uint16_t lxe__get16(const uint8_t *p, bool big)
-{
-    uint16_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return big ? be16toh(v) : le16toh(v);
-}
-
-static inline uint32_t lxe__get32(const uint8_t *p, bool big)
-{
-    uint32_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return big ? be32toh(v) : le32toh(v);
-}
-
-static inline uint64_t lxe__get64(const uint8_t *p, bool big)
-{
-    uint64_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return big ? be64toh(v) : le64toh(v);
 }
 
 /* xl_header.c, config.c, libvirt_header.c */

@@ -2,49 +2,23 @@
 /*
  * Decoding and checking the headers of the libxc migration stream.
  */
-#include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 
+#include "base/bytes.h"
 #include "stream/libxc_format.h"
-
-/* Unaligned reads; the bytes come from a peer at any address. */
-static uint16_t get16(const uint8_t *p)
-{
-    uint16_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return v;
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    uint32_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return v;
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-    uint64_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return v;
-}
 
 int lxe__libxc_headers_decode(const void *buf,
                               struct lxe__libxc_headers *h,
                               struct lxe__err *err)
 {
     const uint8_t *i = buf, *d = i + LXE_LIBXC_IHDR_LEN;
-    uint64_t marker = get64(i);
-    uint32_t id = be32toh(get32(i + 8));
-    uint32_t version = be32toh(get32(i + 12));
-    uint16_t options = be16toh(get16(i + 16));
-    uint32_t type = le32toh(get32(d));
-    uint16_t page_shift = le16toh(get16(d + 4));
+    uint64_t marker = lxe__get_le64(i);
+    uint32_t id = lxe__get32(i + 8, true);
+    uint32_t version = lxe__get32(i + 12, true);
+    uint16_t options = lxe__get16(i + 16, true);
+    uint32_t type = lxe__get_le32(d);
+    uint16_t page_shift = lxe__get16(d + 4, false);
 
     if (marker != UINT64_MAX)
         return lxe__err_set(err, EPROTO, "libxc image header: marker"
@@ -70,8 +44,8 @@ int lxe__libxc_headers_decode(const void *buf,
                             " page_shift %u is not 12", page_shift);
     h->version = version;
     h->type = type;
-    h->xen_major = le32toh(get32(d + 8));
-    h->xen_minor = le32toh(get32(d + 12));
+    h->xen_major = lxe__get_le32(d + 8);
+    h->xen_minor = lxe__get_le32(d + 12);
     return 0;
 }
 
@@ -79,7 +53,7 @@ int lxe__libxc_rhdr_decode(const void *buf, struct lxe__libxc_rhdr *rh,
                            struct lxe__err *err)
 {
     const uint8_t *p = buf;
-    uint32_t type = le32toh(get32(p)), length = le32toh(get32(p + 4));
+    uint32_t type = lxe__get_le32(p), length = lxe__get_le32(p + 4);
 
     if (length > LXE_LIBXC_REC_MAX)
         return lxe__err_set(err, EPROTO, "libxc record of type 0x%08x:"
@@ -93,21 +67,21 @@ int lxe__libxc_rhdr_decode(const void *buf, struct lxe__libxc_rhdr *rh,
 
 void lxe__libxc_rhdr_encode(const struct lxe__libxc_rhdr *rh, void *buf)
 {
-    uint32_t le[2] = { htole32(rh->type), htole32(rh->length) };
+    uint8_t *p = buf;
 
-    memcpy(buf, le, sizeof(le));
+    lxe__put_le32(p, rh->type);
+    lxe__put_le32(p + 4, rh->length);
 }
 
 void lxe__libxc_page_data_encode(uint32_t count, void *buf)
 {
-    uint32_t le[2] = { htole32(count), 0 };
+    uint8_t *p = buf;
 
-    memcpy(buf, le, sizeof(le));
+    lxe__put_le32(p, count);
+    lxe__put_le32(p + 4, 0);
 }
 
 void lxe__libxc_page_encode(uint64_t pfn, unsigned int type, void *buf)
 {
-    uint64_t le = htole64((uint64_t)type << 60 | pfn);
-
-    memcpy(buf, &le, sizeof(le));
+    lxe__put_le64(buf, (uint64_t)type << 60 | pfn);
 }

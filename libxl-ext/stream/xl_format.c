@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/le.h"
+#include "base/bytes.h"
 #include "stream/xl_format.h"
 
 #define ORDER 0x01020304U

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "api/peer.h"
-#include "base/le.h"
+#include "base/bytes.h"
 #include "common.h"
 
 struct link {

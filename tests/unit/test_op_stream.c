@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "api/op_stream.h"
+#include "base/bytes.h"
 #include "base/io.h"
-#include "base/le.h"
 #include "unit.h"
 
 #define HEAD 24

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * The head of libxl's stream; see op_stream.h.  No call of Xen or libxl
- * is made here.  Source of the format: Xen's
- * docs/specs/libxl-migration-stream.pandoc.
+ * is made here.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,16 +13,17 @@
 #include "api/op_stream.h"
 #include "base/bytes.h"
 #include "base/io.h"
-
-#define IDENT           "LibxlFmt"
-#define VERSION         2
-#define OPT_BIG_ENDIAN  1U
-#define LIBXC_CONTEXT   1U
+#include "stream/libxl_format.h"
 
 void lxe__op_stream_init(struct lxe__op_stream *s)
 {
     memset(s, 0, sizeof(*s));
     s->real = s->libxl = s->pipe = s->flags = -1;
+}
+
+static uint32_t type_of(const uint8_t *rhdr)
+{
+    return lxe__get_le32(rhdr);
 }
 
 /* As libxl does with the descriptor that it is given. */
@@ -76,32 +76,34 @@ int lxe__op_stream_join(struct lxe__op_stream *s, const void *record,
                         size_t len, bool mandatory, int stop_fd,
                         struct lxe__err *err)
 {
-    uint8_t head[LXE_LIBXL_HEADER_LEN + LXE_LIBXL_RHDR_LEN];
-    uint8_t out[sizeof(head) + LXE_LIBXL_RHDR_LEN + LXE_RECORD_LEN];
+    uint8_t head[LXE_LIBXL_HEADER_LEN + LXE_RHDR_LEN];
+    uint8_t out[sizeof(head) + LXE_RHDR_LEN + LXE_RECORD_LEN];
     uint8_t *p = out;
     ssize_t n = lxe__read_full_or(stop_fd, s->pipe, head, sizeof(head));
 
     if (n < 0)
         return lxe__err_set(err, errno, "stream: libxl's header: %s",
                             strerror(errno));
-    if (n != sizeof(head) || memcmp(head, IDENT, 8) ||
-        lxe__get32(head + 8, true) != VERSION ||
-        lxe__get_le32(head + LXE_LIBXL_HEADER_LEN) != LIBXC_CONTEXT)
+    if (n != sizeof(head) ||
+        memcmp(head, LXE_LIBXL_IDENT, LXE_LIBXL_IDENT_LEN) ||
+        lxe__get32(head + 8, true) != LXE_LIBXL_VERSION ||
+        type_of(head + LXE_LIBXL_HEADER_LEN) !=
+        LXE_LIBXL_REC_LIBXC_CONTEXT)
         return lxe__err_set(err, EPROTO, "stream: libxl wrote %zd octets"
                             " that are no version %d header with"
                             " LIBXC_CONTEXT behind it: this libxl is newer"
-                            " than libxl-ext", n, VERSION);
+                            " than libxl-ext", n, LXE_LIBXL_VERSION);
     memcpy(p, head, LXE_LIBXL_HEADER_LEN);
     p += LXE_LIBXL_HEADER_LEN;
     if (len) {
         lxe__put_le32(p, mandatory ? LXE_RECORD_TYPE_MANDATORY
                                    : LXE_RECORD_TYPE_OPTIONAL);
         lxe__put_le32(p + 4, len);
-        memcpy(p + LXE_LIBXL_RHDR_LEN, record, len);
-        p += LXE_LIBXL_RHDR_LEN + len;
+        memcpy(p + LXE_RHDR_LEN, record, len);
+        p += LXE_RHDR_LEN + len;
     }
-    memcpy(p, head + LXE_LIBXL_HEADER_LEN, LXE_LIBXL_RHDR_LEN);
-    p += LXE_LIBXL_RHDR_LEN;
+    memcpy(p, head + LXE_LIBXL_HEADER_LEN, LXE_RHDR_LEN);
+    p += LXE_RHDR_LEN;
     if (lxe__write_full_or(stop_fd, s->real, out, p - out))
         return lxe__err_set(err, errno, "stream: cannot write its header:"
                             " %s", strerror(errno));
@@ -132,25 +134,17 @@ static int read_head(struct lxe__op_stream *s, const struct lxe__bound *b,
 
 static int check_header(const uint8_t *h, struct lxe__err *err)
 {
-    if (memcmp(h, IDENT, 8))
+    if (memcmp(h, LXE_LIBXL_IDENT, LXE_LIBXL_IDENT_LEN))
         return lxe__err_set(err, EPROTO, "stream: its first octets are not"
-                            " %s: it is no libxl stream", IDENT);
-    if (lxe__get32(h + 8, true) != VERSION)
+                            " %s: it is no libxl stream", LXE_LIBXL_IDENT);
+    if (lxe__get32(h + 8, true) != LXE_LIBXL_VERSION)
         return lxe__err_set(err, EPROTO, "stream: libxl header: version"
                             " %"PRIu32" is not %d, the one known here",
-                            lxe__get32(h + 8, true), VERSION);
-    if (lxe__get32(h + 12, true) & OPT_BIG_ENDIAN)
+                            lxe__get32(h + 8, true), LXE_LIBXL_VERSION);
+    if (lxe__get32(h + 12, true) & LXE_LIBXL_OPT_BIG)
         return lxe__err_set(err, EPROTO, "stream: libxl header: it is"
                             " big-endian, which no x86 host restores");
     return 0;
-}
-
-static bool is_memory_record(const uint8_t *rhdr)
-{
-    uint32_t type = lxe__get_le32(rhdr);
-
-    return type == LXE_RECORD_TYPE_MANDATORY ||
-        type == LXE_RECORD_TYPE_OPTIONAL;
 }
 
 /* @rhdr holds the memory record's header, then that of the next one. */
@@ -159,24 +153,23 @@ static int take_record(struct lxe__op_stream *s,
                        struct lxe__err *err)
 {
     uint32_t len = lxe__get_le32(rhdr + 4);
-    uint32_t padded = (len + 7) & ~7U;
     struct lxe__record r;
 
     if (len > LXE_RECORD_MAX_LEN)
         return lxe__err_set(err, EPROTO, "memory record: length %"PRIu32
                             " is above the bound of %d bytes", len,
                             LXE_RECORD_MAX_LEN);
-    if (read_head(s, b, s->record, padded, "memory record", err) ||
+    if (read_head(s, b, s->record, lxe__rec_padded(len), "memory record",
+                  err) ||
         lxe__record_decode(s->record, len, &r, err))
         return -1;
     s->record_len = len;
-    if (read_head(s, b, rhdr, LXE_LIBXL_RHDR_LEN, "record header",
-                  err))
+    if (read_head(s, b, rhdr, LXE_RHDR_LEN, "record header", err))
         return -1;
-    if (is_memory_record(rhdr))
+    if (lxe__is_memory_record(type_of(rhdr)))
         return lxe__err_set(err, EPROTO, "memory record of type 0x%"PRIx32
                             " in the libxl stream: a second one",
-                            lxe__get_le32(rhdr));
+                            type_of(rhdr));
     return 0;
 }
 
@@ -184,22 +177,22 @@ int lxe__op_stream_restore(struct lxe__op_stream *s, int fd,
                            const struct lxe__bound *b,
                            struct lxe__err *err)
 {
-    uint8_t head[LXE_LIBXL_HEADER_LEN + LXE_LIBXL_RHDR_LEN];
+    uint8_t head[LXE_LIBXL_HEADER_LEN + LXE_RHDR_LEN];
     uint8_t *rhdr = head + LXE_LIBXL_HEADER_LEN;
 
     if (take_real(s, fd, err) ||
         read_head(s, b, head, LXE_LIBXL_HEADER_LEN, "libxl header",
                   err) ||
         check_header(head, err) ||
-        read_head(s, b, rhdr, LXE_LIBXL_RHDR_LEN, "record header",
-                  err))
+        read_head(s, b, rhdr, LXE_RHDR_LEN, "record header", err))
         return -1;
-    if (is_memory_record(rhdr) && take_record(s, b, rhdr, err))
+    if (lxe__is_memory_record(type_of(rhdr)) &&
+        take_record(s, b, rhdr, err))
         return -1;
-    if (lxe__get_le32(rhdr) != LIBXC_CONTEXT)
+    if (type_of(rhdr) != LXE_LIBXL_REC_LIBXC_CONTEXT)
         return lxe__err_set(err, EPROTO, "stream: its first record is of"
                             " type 0x%"PRIx32" and not LIBXC_CONTEXT (1)",
-                            lxe__get_le32(rhdr));
+                            type_of(rhdr));
     /* libxl would wait for the body on the pipe, which has none. */
     if (lxe__get_le32(rhdr + 4))
         return lxe__err_set(err, EPROTO, "stream: LIBXC_CONTEXT: length"

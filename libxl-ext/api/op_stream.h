@@ -27,9 +27,6 @@
 #include "base/io.h"
 #include "memory/record.h"
 
-#define LXE_LIBXL_HEADER_LEN 16
-#define LXE_LIBXL_RHDR_LEN   8
-
 struct lxe__op_stream {
     int real;               /* the caller's descriptor, not ours */
     int libxl;              /* what libxl has; -1: closed */

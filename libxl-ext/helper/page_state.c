@@ -24,7 +24,7 @@
 #define FORCE_ENV "LIBXL_EXT_PAGE_STATE"
 
 #define RECORD_PAGES 1024U      /* as many as libxenguest puts in one */
-#define HEAD_BYTES   (LXE_LIBXC_RHDR_LEN + LXE_LIBXC_PAGE_DATA_LEN)
+#define HEAD_BYTES   (LXE_RHDR_LEN + LXE_LIBXC_PAGE_DATA_LEN)
 
 enum stage {
     RUNNING,                    /* types are noted */
@@ -182,7 +182,7 @@ static void encode_head(const struct stale *list, size_t nr, uint8_t *head)
     size_t i;
 
     lxe__libxc_rhdr_encode(&rh, head);
-    lxe__libxc_page_data_encode(nr, head + LXE_LIBXC_RHDR_LEN);
+    lxe__libxc_page_data_encode(nr, head + LXE_RHDR_LEN);
     for (i = 0; i < nr; i++)    /* of type NOTAB */
         lxe__libxc_page_encode(list[i].pfn, LXE_PAGE_NOTAB,
                                head + HEAD_BYTES + i * 8);

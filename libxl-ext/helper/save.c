@@ -130,7 +130,7 @@ static int judge(struct save *s)
 /*----- prepare -----*/
 
 /* The whole record: header, body, and no padding as 8 divides it. */
-#define RECORD_BYTES (LXE_LIBXC_RHDR_LEN + LXE_RECORD_LEN)
+#define RECORD_BYTES (LXE_RHDR_LEN + LXE_RECORD_LEN)
 _Static_assert(LXE_RECORD_LEN % 8 == 0, "the body needs padding");
 
 static void build_record(struct save *s, uint8_t *bytes)
@@ -166,7 +166,7 @@ static void build_record(struct save *s, uint8_t *bytes)
     rh.type = s->mandatory ? LXE_RECORD_TYPE_MANDATORY
                            : LXE_RECORD_TYPE_OPTIONAL;
     lxe__libxc_rhdr_encode(&rh, bytes);
-    lxe__record_encode(&r, bytes + LXE_LIBXC_RHDR_LEN);
+    lxe__record_encode(&r, bytes + LXE_RHDR_LEN);
 }
 
 /*
@@ -215,7 +215,7 @@ static int prepare(struct save *s)
     lxe__to_limits(&h->caller.result.limits_sent, &s->limits);
     if (LXE_FAULT(SAVE_BEFORE_RECORD, &s->err) ||
         lxe__caller_record(&h->caller, &h->proto,
-                           bytes + LXE_LIBXC_RHDR_LEN, LXE_RECORD_LEN,
+                           bytes + LXE_RHDR_LEN, LXE_RECORD_LEN,
                            s->mandatory, s->a->fd, &libxc_carrier,
                            &s->err) ||
         lxe__link_watch(&s->link, s->a->fd, h->policy.link_timeout,

@@ -23,7 +23,7 @@
 #include "memory/record.h"
 
 /* A record with its header; see docs/memory-record.md. */
-#define LXE_RECORD_IN_STREAM (8 + LXE_RECORD_LEN)
+#define LXE_RECORD_IN_STREAM (LXE_RHDR_LEN + LXE_RECORD_LEN)
 
 /*
  * A memory record in one stream, of libxl or of libxc: known when that

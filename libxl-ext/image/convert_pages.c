@@ -50,7 +50,6 @@ static int put_batch(struct pages *b)
 {
     struct lxe__convert *c = b->c;
     bool big = c->in->big_endian;
-    const uint64_t pfns = (1ULL << 52) - 1;
     const uint8_t *page;
     uint32_t i, data = 0;
 
@@ -67,7 +66,7 @@ static int put_batch(struct pages *b)
         return -1;
     for (i = 0; i < b->nr; i++) {
         page = NULL;
-        if (lxe__page_has_data(b->entries[i] >> 60)) {
+        if (lxe__page_has_data(lxe__libxc_entry_type(b->entries[i]))) {
             page = lxe__window_page(&b->win, b->places[data++], c->err);
             if (page && b->stale && b->frames[i]->flags & LXE_FRAME_STALE)
                 page = lxe__stale_page(b->stale, page);
@@ -76,8 +75,8 @@ static int put_batch(struct pages *b)
                 return -1;
         }
         if (!b->again)
-            lxe__state_add(b->state, b->entries[i] & pfns, b->frames[i],
-                           page);
+            lxe__state_add(b->state, b->entries[i] & LXE_LIBXC_PFN_MASK,
+                           b->frames[i], page);
     }
     b->written += b->nr_data;
     b->nr = b->nr_data = 0;
@@ -99,7 +98,7 @@ static int put_frame(struct pages *b, uint64_t pfn,
                             " no stream without the pass says that",
                             U(pfn), f->type, first);
     b->frames[b->nr] = f;
-    b->entries[b->nr++] = (uint64_t)type << 60 | pfn;
+    b->entries[b->nr++] = lxe__libxc_entry(pfn, type);
     if (lxe__page_has_data(type))
         b->places[b->nr_data++] = f->what;
     return b->nr == BATCH ? put_batch(b) : 0;
@@ -169,7 +168,7 @@ static int put_records(struct pages *b, uint64_t *at)
     bool big = c->in->big_endian, verify = false, done = false;
     const bool drop = c->how->drop_superseded;
     uint64_t sent = 0, verified = 0, next, from;
-    uint8_t head[LXE_LIBXC_RHDR_LEN];
+    uint8_t head[LXE_RHDR_LEN];
     uint32_t type, length;
 
     do {
@@ -178,7 +177,7 @@ static int put_records(struct pages *b, uint64_t *at)
             return -1;
         type = lxe__get32(head, big);
         length = lxe__get32(head + 4, big);
-        next = *at + sizeof(head) + lxe__libxc_padded(length);
+        next = *at + sizeof(head) + lxe__rec_padded(length);
         if (next > c->in->size)
             return lxe__err_set(c->err, EBUSY, "image: the input was"
                                 " changed while it was converted: wait"

@@ -10,10 +10,7 @@
 #include <errno.h>
 
 #include "image/convert.h"
-#include "stream/libxc_format.h"
-
-/* Of a record's header, in libxl's stream as in libxc's. */
-#define RHDR_LEN LXE_LIBXC_RHDR_LEN
+#include "stream/record_header.h"
 
 /*
  * After a stream's headers: is there an old record?  Where one is to be
@@ -26,14 +23,14 @@ static int find_record(struct lxe__convert *c, struct lxe__reader *r,
     size_t have;
 
     place->cut_from = place->cut_to = r->src.offset;
-    p = lxe__source_peek(&r->src, RHDR_LEN, &have, r->err);
+    p = lxe__source_peek(&r->src, LXE_RHDR_LEN, &have, r->err);
     if (!p)
         return -1;
-    *there_r = have == RHDR_LEN &&
+    *there_r = have == LXE_RHDR_LEN &&
                lxe__is_memory_record(lxe__get32(p, place->big));
     if (c->cut_record && *there_r)
-        place->cut_to += RHDR_LEN +
-                         lxe__libxc_padded(lxe__get32(p + 4, place->big));
+        place->cut_to += LXE_RHDR_LEN +
+                         lxe__rec_padded(lxe__get32(p + 4, place->big));
     return 0;
 }
 

@@ -27,7 +27,6 @@
 
 #define CACHED 64U              /* pages of the P2M table */
 #define PIECE  1024U            /* frames of a record at a time */
-#define PFNS   ((1ULL << 52) - 1)
 
 struct p2m_page {
     bool known;                 /* data is that of index */
@@ -171,9 +170,9 @@ static bool is_stale(struct lxe__stale *s, uint64_t entry)
 {
     const struct lxe__frame *f;
 
-    if (!lxe__page_is_table(entry >> 60))
+    if (!lxe__page_is_table(lxe__libxc_entry_type(entry)))
         return false;
-    f = lxe__map_find(&s->c->r->map, entry & PFNS);
+    f = lxe__map_find(&s->c->r->map, entry & LXE_LIBXC_PFN_MASK);
     return f && f->flags & LXE_FRAME_STALE;
 }
 
@@ -203,7 +202,7 @@ static int put_entries(struct lxe__stale *s, uint64_t place,
             return -1;
         for (i = 0; i < n; i++) {
             if (is_stale(s, s->entries[i]))
-                s->entries[i] &= PFNS;
+                s->entries[i] &= LXE_LIBXC_PFN_MASK;
             lxe__put64((uint8_t *)&s->entries[i], s->entries[i], big);
         }
         if (lxe__outfile_write(&s->c->out, (uint8_t *)s->entries, n * 8,
@@ -242,7 +241,7 @@ static int put_contents(struct lxe__stale *s, uint64_t place,
                     return -1;
                 from = page + LXE_PAGE_SIZE;
             }
-            if (lxe__page_has_data(s->entries[i] >> 60))
+            if (lxe__page_has_data(lxe__libxc_entry_type(s->entries[i])))
                 page += LXE_PAGE_SIZE;
         }
     }
@@ -251,7 +250,7 @@ static int put_contents(struct lxe__stale *s, uint64_t place,
 
 int lxe__stale_record(struct lxe__stale *s, uint64_t at, uint32_t length)
 {
-    uint64_t body = at + LXE_LIBXC_RHDR_LEN;
+    uint64_t body = at + LXE_RHDR_LEN;
     uint8_t head[8];
     uint32_t count;
 
@@ -266,5 +265,5 @@ int lxe__stale_record(struct lxe__stale *s, uint64_t at, uint32_t length)
     return lxe__convert_range(s->c, at, body + 8) ||
            put_entries(s, body + 8, count) ||
            put_contents(s, body + 8, count,
-                        body + lxe__libxc_padded(length)) ? -1 : 0;
+                        body + lxe__rec_padded(length)) ? -1 : 0;
 }

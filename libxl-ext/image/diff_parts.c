@@ -18,12 +18,10 @@
 
 #include "image/diff.h"
 #include "stream/libxc_format.h"
+#include "stream/libxl_format.h"
 
 #define XL_CONFIG UINT32_MAX
 #define LIBVIRT_XML (UINT32_MAX - 1)
-
-#define LIBXL_EMULATOR_XENSTORE_DATA 2U
-#define LIBXL_EMULATOR_CONTEXT       3U
 
 static int add_part(struct lxe__diff_side *s, struct lxe__err *err,
                     const struct lxe__part *part)
@@ -223,8 +221,10 @@ static const char *record_name(const struct lxe__part *p)
     switch (p->type) {
     case XL_CONFIG: return "configuration";
     case LIBVIRT_XML: return "libvirt XML";
-    case LIBXL_EMULATOR_XENSTORE_DATA: return "EMULATOR_XENSTORE_DATA";
-    case LIBXL_EMULATOR_CONTEXT: return "EMULATOR_CONTEXT";
+    case LXE_LIBXL_REC_EMULATOR_XENSTORE_DATA:
+        return "EMULATOR_XENSTORE_DATA";
+    case LXE_LIBXL_REC_EMULATOR_CONTEXT:
+        return "EMULATOR_CONTEXT";
     default: return "libxl record";
     }
 }

@@ -8,6 +8,8 @@
 
 #include "image/image.h"
 #include "image/reader.h"
+#include "stream/libxl_format.h"
+#include "stream/xl_format.h"
 
 /* Which of the containers begins here? */
 static int tell_container(struct lxe__reader *r)
@@ -22,11 +24,11 @@ static int tell_container(struct lxe__reader *r)
         return lxe__fault_stop(r, LXE_RULE_S1, have, "the first 8 octets:"
                                " the image ends %zu bytes into them",
                                have);
-    if (!memcmp(p, "Xen save", 8))
+    if (!memcmp(p, LXE_XL_MAGIC, 8))
         r->out->container = LIBXL_EXT_IMAGE_XL;
     else if (lxe__get64(p, true) == UINT64_MAX)
         r->out->container = LIBXL_EXT_IMAGE_LIBXC;
-    else if (!memcmp(p, "LibxlFmt", 8))
+    else if (!memcmp(p, LXE_LIBXL_IDENT, LXE_LIBXL_IDENT_LEN))
         r->out->container = LIBXL_EXT_IMAGE_LIBXL;
     else if (!memcmp(p, "libvirt-", 8))
         r->out->container = LIBXL_EXT_IMAGE_LIBVIRT;

@@ -16,7 +16,7 @@ static void skipped(struct lxe__reader *r, uint64_t offset, uint32_t type)
 {
     lxe__fault_note(r, LXE_RULE_C13, offset, "libxc record: type 0x%x is"
                     " that of %s and the optional bit, with which a"
-                    " restore skips it", type | LXE_LIBXC_REC_OPTIONAL,
+                    " restore skips it", type | LXE_REC_OPTIONAL,
                     lxe__libxc_name(type));
 }
 
@@ -68,7 +68,7 @@ static int read_vcpu(struct lxe__reader *r, const struct lxe__rec *rec,
 int lxe__libxc_optional_read(struct lxe__reader *r,
                              const struct lxe__rec *rec)
 {
-    uint32_t type = rec->type & ~LXE_LIBXC_REC_OPTIONAL;
+    uint32_t type = rec->type & ~LXE_REC_OPTIONAL;
 
     if (type == LXE_LIBXC_REC_PAGE_DATA)
         return read_pages(r, rec);

@@ -17,9 +17,8 @@
 #include "image/reader.h"
 #include "stream/libxc_format.h"
 
-#define PFN_MASK      ((1ULL << 52) - 1)
+#define PFN_MASK      LXE_LIBXC_PFN_MASK
 #define PFN_RESERVED  (0xffULL << 52)
-#define TYPE_OF(e)    ((unsigned int)((e) >> 60))
 
 /* Marks of ours in the reserved bits of an entry that was checked. */
 #define E_OUTSIDE     (1ULL << 52)  /* a frame that the guest has not */
@@ -129,7 +128,7 @@ static int name_frame(struct lxe__reader *r, uint64_t *entry,
                       uint64_t offset)
 {
     struct libxl_ext_image_pass *pass;
-    unsigned int type = TYPE_OF(*entry);
+    unsigned int type = lxe__libxc_entry_type(*entry);
     struct lxe__frame *f;
 
     count_pass(r, *entry & PFN_MASK, offset);
@@ -191,7 +190,7 @@ static bool is_no_table_of(const struct lxe__reader *r, unsigned int type)
 static int check_entry(struct lxe__reader *r, uint64_t *entry,
                        uint64_t offset)
 {
-    unsigned int type = TYPE_OF(*entry);
+    unsigned int type = lxe__libxc_entry_type(*entry);
     uint64_t pfn = *entry & PFN_MASK;
     uint64_t max = last_frame(r);
 
@@ -259,11 +258,13 @@ static uint32_t count_data(const uint8_t *p, uint32_t n, uint32_t up,
                            bool big)
 {
     uint32_t i, nr = 0;
+    uint64_t entry;
 
     for (i = 0; i < n; i += up) {
         if (i)
             up = count_ascending(p + i * 8, n - i, big);
-        if (lxe__page_has_data(TYPE_OF(lxe__get64(p + i * 8, big))))
+        entry = lxe__get64(p + i * 8, big);
+        if (lxe__page_has_data(lxe__libxc_entry_type(entry)))
             nr += up;
     }
     return nr;
@@ -279,7 +280,7 @@ static uint32_t name_run(struct lxe__reader *r, uint64_t entry,
                          uint32_t n)
 {
     uint64_t pfn = entry & PFN_MASK, max = last_frame(r);
-    unsigned int type = TYPE_OF(entry);
+    unsigned int type = lxe__libxc_entry_type(entry);
 
     if (r->pass != 1 || !r->pages_begun || r->seen_verify ||
         pfn != r->prev_pfn + 1 || pfn > max || entry & PFN_RESERVED ||
@@ -339,7 +340,7 @@ static int read_entries(struct lxe__reader *r, const struct lxe__rec *rec,
                 return -1;
             if (!run)
                 run = 1;
-            if (!lxe__page_has_data(TYPE_OF(entry)))
+            if (!lxe__page_has_data(lxe__libxc_entry_type(entry)))
                 continue;
             if (run > DATA_MAX - nr)
                 return bad_length(r, rec, count, DATA_MAX + 1);
@@ -364,13 +365,14 @@ static int read_table(struct lxe__reader *r, struct lxe__frame *f,
 
     for (i = 0; i < LXE_PAGE_SIZE / 8; i++) {
         uint64_t pte = lxe__get64(p + i * 8, false);
+        uint64_t frame = (pte & LXE_PTE_FRAME) >> 12;
 
-        if ((pte & 1) && (pte & PFN_MASK) >> 12 > r->max_pfn)
+        if ((pte & 1) && frame > r->max_pfn)
             lxe__fault_note(r, LXE_RULE_G3, at + i * 8, "page table in"
                             " frame 0x%llx: entry %u is of frame 0x%llx,"
                             " the guest's last is 0x%llx",
                             (unsigned long long)pfn, i,
-                            (unsigned long long)((pte & PFN_MASK) >> 12),
+                            (unsigned long long)frame,
                             (unsigned long long)r->max_pfn);
     }
     if (r->seen_verify)
@@ -387,7 +389,7 @@ static int read_table(struct lxe__reader *r, struct lxe__frame *f,
 static bool is_judged(const struct lxe__reader *r, uint64_t entry)
 {
     return !r->out->hvm && !(entry & E_OUTSIDE) &&
-           lxe__page_is_table(TYPE_OF(entry));
+           lxe__page_is_table(lxe__libxc_entry_type(entry));
 }
 
 /* Of a pipe: what a start info says is noted, since none comes again. */
@@ -414,7 +416,7 @@ static int read_page(struct lxe__reader *r, uint64_t entry)
     if (!f)
         return lxe__err_set(r->err, ENOMEM, "image: no memory");
     if (!r->seen_verify)
-        f->data_type = TYPE_OF(entry);
+        f->data_type = lxe__libxc_entry_type(entry);
     if (is_judged(r, entry))
         return read_table(r, f, pfn, p, at);
     if (r->locate) {

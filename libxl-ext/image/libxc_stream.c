@@ -116,14 +116,14 @@ static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
     const uint8_t *p;
 
     rec->offset = r->src.offset;
-    p = lxe__take(r, LXE_LIBXC_RHDR_LEN, "libxc record header");
+    p = lxe__take(r, LXE_RHDR_LEN, "libxc record header");
     if (!p)
         return -1;
     rec->type = lxe__get32(p, big);
     rec->length = lxe__get32(p + 4, big);
     rec->body = r->src.offset;
     if (rec->type >= LXE_LIBXC_NR_RECS &&
-        !(rec->type & LXE_LIBXC_REC_OPTIONAL) &&
+        !(rec->type & LXE_REC_OPTIONAL) &&
         rec->type != LXE_RECORD_TYPE_MANDATORY)
         return lxe__fault_stop(r, LXE_RULE_C11, rec->offset, "libxc"
                                " record: type 0x%x is above 0x%x, the last"
@@ -421,8 +421,8 @@ static int read_body(struct lxe__reader *r, const struct lxe__rec *rec)
         r->seen_pages = true;
         return lxe__page_data_read(r, rec);
     }
-    if (rec->type >= LXE_LIBXC_REC_OPTIONAL &&
-        rec->type - LXE_LIBXC_REC_OPTIONAL < LXE_LIBXC_NR_RECS)
+    if (rec->type >= LXE_REC_OPTIONAL &&
+        rec->type - LXE_REC_OPTIONAL < LXE_LIBXC_NR_RECS)
         return lxe__libxc_optional_read(r, rec);
     return lxe__libxc_body_read(r, rec);
 }

@@ -17,47 +17,37 @@
 #include <string.h>
 
 #include "image/reader.h"
+#include "stream/libxl_format.h"
 
-#define LIBXL_HEADER_LEN 16
-#define LIBXL_REC_MAX    (128U << 20)
-#define OPT_BIG          (1U << 0)
-#define OPT_LEGACY       (1U << 1)
-
-enum {
-    REC_END, REC_LIBXC_CONTEXT, REC_EMULATOR_XENSTORE_DATA,
-    REC_EMULATOR_CONTEXT, REC_CHECKPOINT_END, REC_CHECKPOINT_STATE,
-    NR_RECS
+#define NAMED(number, name) [number] = #name,
+static const char *const names[LXE_LIBXL_NR_RECS] = {
+    LXE_LIBXL_RECS(NAMED)
 };
-#define REC_OPTIONAL 0x80000000U
-
-static const char *const names[NR_RECS] = {
-    "END", "LIBXC_CONTEXT", "EMULATOR_XENSTORE_DATA", "EMULATOR_CONTEXT",
-    "CHECKPOINT_END", "CHECKPOINT_STATE",
-};
+#undef NAMED
 
 static int read_header(struct lxe__reader *r)
 {
     uint64_t at = r->src.offset;
-    const uint8_t *p = lxe__take(r, LIBXL_HEADER_LEN, "libxl header");
+    const uint8_t *p = lxe__take(r, LXE_LIBXL_HEADER_LEN, "libxl header");
     uint32_t version, options;
 
     if (!p)
         return -1;
-    if (memcmp(p, "LibxlFmt", 8))
+    if (memcmp(p, LXE_LIBXL_IDENT, LXE_LIBXL_IDENT_LEN))
         return lxe__fault_stop(r, LXE_RULE_L1, at, "libxl header: ident"
                                " 0x%016llx is not 0x4c6962786c466d74"
                                " (LibxlFmt): the image is damaged",
                                (unsigned long long)lxe__get64(p, true));
     version = lxe__get32(p + 8, true);
     options = lxe__get32(p + 12, true);
-    if (version != 2)
+    if (version != LXE_LIBXL_VERSION)
         return lxe__fault_stop(r, LXE_RULE_L2, at + 8, "libxl header:"
                                " version %u is not 2", version);
-    if (options & ~(OPT_BIG | OPT_LEGACY))
+    if (options & ~(LXE_LIBXL_OPT_BIG | LXE_LIBXL_OPT_LEGACY))
         lxe__fault_note(r, LXE_RULE_L3, at + 12, "libxl header: options"
                         " 0x%x have bits outside 0x3", options);
-    r->libxl_big = options & OPT_BIG;
-    r->libxl_legacy = options & OPT_LEGACY;
+    r->libxl_big = options & LXE_LIBXL_OPT_BIG;
+    r->libxl_legacy = options & LXE_LIBXL_OPT_LEGACY;
     if (r->libxl_big)
         lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "libxl's stream is"
                        " big-endian");
@@ -69,7 +59,8 @@ static const char *name_of(uint32_t type)
 {
     if (lxe__is_memory_record(type))
         return "memory record";
-    return type < NR_RECS ? names[type] : "optional libxl record";
+    return type < LXE_LIBXL_NR_RECS ? names[type]
+                                    : "optional libxl record";
 }
 
 /* A key is relative, and there is one; @first is its first octet. */
@@ -164,7 +155,7 @@ static int read_emulator(struct lxe__reader *r, const struct lxe__rec *rec)
 
     if (!r->emulator_records++)
         r->emulator_offset = rec->offset;
-    if (rec->type == REC_EMULATOR_CONTEXT)
+    if (rec->type == LXE_LIBXL_REC_EMULATOR_CONTEXT)
         r->emulator_contexts++;
     if (rec->length < 8)
         return lxe__fault_note(r, LXE_RULE_L8, rec->offset + 4, "libxl"
@@ -180,7 +171,7 @@ static int read_emulator(struct lxe__reader *r, const struct lxe__rec *rec)
                         " emulator %u is neither 1 nor 2 (nor 0 in a"
                         " converted stream)", name, id);
     check_only(r, rec, lxe__get32(p + 4, r->libxl_big));
-    return rec->type == REC_EMULATOR_XENSTORE_DATA
+    return rec->type == LXE_LIBXL_REC_EMULATOR_XENSTORE_DATA
            ? read_xenstore_data(r, rec) : 0;
 }
 
@@ -221,7 +212,7 @@ static int read_checkpoint_state(struct lxe__reader *r,
  */
 static void check_empty(struct lxe__reader *r, const struct lxe__rec *rec)
 {
-    bool context = rec->type == REC_LIBXC_CONTEXT;
+    bool context = rec->type == LXE_LIBXL_REC_LIBXC_CONTEXT;
 
     lxe__fault_note(r, LXE_RULE_L6, rec->offset + 4, "libxl record %s:"
                     " length %u is not 0%s", names[rec->type], rec->length,
@@ -238,33 +229,36 @@ static int read_record_header(struct lxe__reader *r, struct lxe__rec *rec)
     const uint8_t *p;
 
     rec->offset = r->src.offset;
-    p = lxe__take(r, 8, "libxl record header");
+    p = lxe__take(r, LXE_RHDR_LEN, "libxl record header");
     if (!p)
         return -1;
     rec->type = lxe__get32(p, r->libxl_big);
     rec->length = lxe__get32(p + 4, r->libxl_big);
     rec->body = r->src.offset;
-    if (rec->type >= NR_RECS && !(rec->type & REC_OPTIONAL) &&
+    if (rec->type >= LXE_LIBXL_NR_RECS &&
+        !(rec->type & LXE_REC_OPTIONAL) &&
         rec->type != LXE_RECORD_TYPE_MANDATORY)
         return lxe__fault_stop(r, LXE_RULE_L4, rec->offset, "libxl record:"
                                " type 0x%x is above 0x%x, the last one"
                                " known%s: the stream is damaged here or a"
                                " length ahead of here is", rec->type,
-                               NR_RECS - 1, lxe__type_hint(rec->type));
+                               LXE_LIBXL_NR_RECS - 1,
+                               lxe__type_hint(rec->type));
     /* The memory record has a bound of its own. */
-    if (rec->length > LIBXL_REC_MAX && !lxe__is_memory_record(rec->type)) {
+    if (rec->length > LXE_LIBXL_REC_MAX &&
+        !lxe__is_memory_record(rec->type)) {
         lxe__fault_note(r, LXE_RULE_L5, rec->offset + 4, "libxl record of"
                         " type 0x%x: length %u is above the bound of %u",
-                        rec->type, rec->length, LIBXL_REC_MAX);
+                        rec->type, rec->length, LXE_LIBXL_REC_MAX);
         /* libxl reads whatever there is; mostly there is less. */
-        (void)lxe__pass_over(r, ((uint64_t)rec->length + 7) & ~7ULL,
+        (void)lxe__pass_over(r, lxe__rec_padded(rec->length),
                              "libxl record");
         return -1;
     }
     lxe__count_record(r, false, rec, name_of(rec->type));
-    if (rec->length && (rec->type == REC_END ||
-                        rec->type == REC_LIBXC_CONTEXT ||
-                        rec->type == REC_CHECKPOINT_END))
+    if (rec->length && (rec->type == LXE_LIBXL_REC_END ||
+                        rec->type == LXE_LIBXL_REC_LIBXC_CONTEXT ||
+                        rec->type == LXE_LIBXL_REC_CHECKPOINT_END))
         check_empty(r, rec);
     return r->watch && r->watch->record
            ? r->watch->record(r->watch->user, r, false, rec) : 0;
@@ -294,16 +288,16 @@ static int read_libxc(struct lxe__reader *r)
 static int read_body(struct lxe__reader *r, const struct lxe__rec *rec)
 {
     switch (rec->type) {
-    case REC_EMULATOR_XENSTORE_DATA:
-    case REC_EMULATOR_CONTEXT:
+    case LXE_LIBXL_REC_EMULATOR_XENSTORE_DATA:
+    case LXE_LIBXL_REC_EMULATOR_CONTEXT:
         return read_emulator(r, rec);
-    case REC_CHECKPOINT_STATE:
+    case LXE_LIBXL_REC_CHECKPOINT_STATE:
         return read_checkpoint_state(r, rec, false);
-    case REC_CHECKPOINT_END:
+    case LXE_LIBXL_REC_CHECKPOINT_END:
         return lxe__fault_note(r, LXE_RULE_L12, rec->offset, "libxl record"
                                " CHECKPOINT_END: no checkpoint was begun");
-    case REC_END:
-    case REC_LIBXC_CONTEXT:
+    case LXE_LIBXL_REC_END:
+    case LXE_LIBXL_REC_LIBXC_CONTEXT:
         return 0;
     case LXE_RECORD_TYPE_MANDATORY:
     case LXE_RECORD_TYPE_OPTIONAL:
@@ -331,22 +325,23 @@ static int read_checkpoint(struct lxe__reader *r)
     do {
         if (read_record_header(r, &rec))
             return -1;
-        if (rec.type == REC_END || rec.type == REC_LIBXC_CONTEXT)
+        if (rec.type == LXE_LIBXL_REC_END ||
+            rec.type == LXE_LIBXL_REC_LIBXC_CONTEXT)
             return lxe__fault_stop(r, LXE_RULE_L12, rec.offset, "libxl"
                                    " record %s: in a checkpoint, which"
                                    " CHECKPOINT_END ends",
                                    names[rec.type]);
-        if (rec.type != REC_CHECKPOINT_END && read_body(r, &rec))
+        if (rec.type != LXE_LIBXL_REC_CHECKPOINT_END && read_body(r, &rec))
             return -1;
         if (lxe__finish_body(r, &rec, LXE_RULE_L7, name_of(rec.type)))
             return -1;
-    } while (rec.type != REC_CHECKPOINT_END);
+    } while (rec.type != LXE_LIBXL_REC_CHECKPOINT_END);
     r->emulator_seen = 0;
     p = lxe__source_peek(&r->src, 4, &have, r->err);
     if (!p)
         return -1;
     if (have < 4 || !r->out->hvm ||
-        lxe__get32(p, r->libxl_big) != REC_CHECKPOINT_STATE)
+        lxe__get32(p, r->libxl_big) != LXE_LIBXL_REC_CHECKPOINT_STATE)
         return 0;
     if (read_record_header(r, &rec) ||
         read_checkpoint_state(r, &rec, true))
@@ -382,11 +377,12 @@ static int out_of_order(struct lxe__reader *r, const struct lxe__rec *rec,
 
     lxe__fault_note(r, LXE_RULE_L11, rec->offset, "libxl record %s: %s",
                     name, what);
-    if (rec->type != REC_END && rec->type != REC_LIBXC_CONTEXT)
+    if (rec->type != LXE_LIBXL_REC_END &&
+        rec->type != LXE_LIBXL_REC_LIBXC_CONTEXT)
         return 0;
     lxe__fate_both(r, LIBXL_EXT_IMAGE_REFUSED, "L11 at byte %llu: libxl"
                    " record %s: %s", at, name, what);
-    return rec->type == REC_LIBXC_CONTEXT ? -1 : 0;
+    return rec->type == LXE_LIBXL_REC_LIBXC_CONTEXT ? -1 : 0;
 }
 
 int lxe__libxl_stream_read(struct lxe__reader *r)
@@ -399,21 +395,21 @@ int lxe__libxl_stream_read(struct lxe__reader *r)
     do {
         if (read_record_header(r, &rec))
             return -1;
-        if (!seen_context && rec.type != REC_LIBXC_CONTEXT &&
+        if (!seen_context && rec.type != LXE_LIBXL_REC_LIBXC_CONTEXT &&
             !lxe__is_memory_record(rec.type))
             out_of_order(r, &rec, "ahead of LIBXC_CONTEXT");
-        if (seen_context && rec.type == REC_LIBXC_CONTEXT)
+        if (seen_context && rec.type == LXE_LIBXL_REC_LIBXC_CONTEXT)
             return out_of_order(r, &rec, "a second one");
         if (read_body(r, &rec) ||
             lxe__finish_body(r, &rec, LXE_RULE_L7, name_of(rec.type)))
             return -1;
         r->libxl_records++;
-        if (rec.type == REC_LIBXC_CONTEXT) {
+        if (rec.type == LXE_LIBXL_REC_LIBXC_CONTEXT) {
             seen_context = true;
             if (read_libxc(r))
                 return -1;
         }
-    } while (rec.type != REC_END);
+    } while (rec.type != LXE_LIBXL_REC_END);
     if (seen_context)
         check_emulator(r, rec.offset);
     return 0;

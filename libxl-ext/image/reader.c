@@ -172,5 +172,5 @@ void lxe__count_record(struct lxe__reader *r, bool libxc,
         c->name = name;
     }
     c->count++;
-    c->bytes += 8 + (((uint64_t)rec->length + 7) & ~7ULL);
+    c->bytes += LXE_RHDR_LEN + lxe__rec_padded(rec->length);
 }

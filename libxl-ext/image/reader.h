@@ -215,12 +215,6 @@ int lxe__finish_body(struct lxe__reader *r, const struct lxe__rec *rec,
 void lxe__count_record(struct lxe__reader *r, bool libxc,
                        const struct lxe__rec *rec, const char *name);
 
-static inline bool lxe__is_memory_record(uint32_t type)
-{
-    return type == LXE_RECORD_TYPE_MANDATORY ||
-           type == LXE_RECORD_TYPE_OPTIONAL;
-}
-
 /* For the line about an unknown type: what it may have been. */
 static inline const char *lxe__type_hint(uint32_t type)
 {

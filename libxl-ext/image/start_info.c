@@ -14,7 +14,6 @@
 
 #define MAGIC      "xen-"
 #define MAGIC_LEN  4
-#define PFN_MASK   ((1ULL << 52) - 1)
 
 /* Offsets in struct start_info of x86_64 and of x86_32. */
 static const struct offsets {
@@ -95,9 +94,9 @@ static int find_in_record(struct lxe__reader *r, uint64_t at, uint64_t pfn,
             return -1;
         for (i = 0; i < n; i++) {
             e = lxe__get64((uint8_t *)&piece[i], big);
-            if (!lxe__page_has_data(e >> 60))
+            if (!lxe__page_has_data(lxe__libxc_entry_type(e)))
                 continue;
-            if ((e & PFN_MASK) == pfn)
+            if ((e & LXE_LIBXC_PFN_MASK) == pfn)
                 *found_r = data;
             data += LXE_PAGE_SIZE;
         }
@@ -111,7 +110,7 @@ static int find_in_file(struct lxe__reader *r, uint64_t pfn,
 {
     bool big = r->out->big_endian;
     uint64_t at = r->dhdr_offset + LXE_LIBXC_DHDR_LEN, ignored;
-    uint8_t head[LXE_LIBXC_RHDR_LEN];
+    uint8_t head[LXE_RHDR_LEN];
     uint32_t type, length;
 
     *found_r = 0;
@@ -127,7 +126,7 @@ static int find_in_file(struct lxe__reader *r, uint64_t pfn,
         if (type == LXE_LIBXC_REC_PAGE_DATA &&
             find_in_record(r, at, pfn, found_r))
             return -1;
-        at += ((uint64_t)length + 7) & ~7ULL;
+        at += lxe__rec_padded(length);
     }
 }
 

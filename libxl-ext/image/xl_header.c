@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * What xl puts before libxl's stream; rules X1 to X8.
- *
- *    0  32  magic
- *   32   4  byte order, 0x01020304 in the order of the saving host
- *   36   4  mandatory flags
- *   40   4  optional flags
- *   44   4  length of the optional data
- *   48      optional data: a length, the configuration, more
+ * What xl puts before libxl's stream; rules X1 to X8; see
+ * stream/xl_format.h for its fields.
  */
 #include <string.h>
 
 #include "image/reader.h"
-
-#define XL_HEADER_LEN   48
-#define XL_ORDER        0x01020304U
-#define XL_OPTDATA_MAX  (16U << 20)
-#define XL_FLAG_JSON    (1U << 0)
-#define XL_FLAG_V2      (1U << 1)
-
-static const char magic[32] = "Xen saved domain, xl format\n \0 \r";
+#include "stream/xl_format.h"
 
 /*
  * Without the flag it is a configuration file, as xl up to 4.4 stored
@@ -100,12 +87,12 @@ static int read_optdata(struct lxe__reader *r, uint32_t len, bool json,
 int lxe__xl_header_read(struct lxe__reader *r)
 {
     uint64_t at = r->src.offset;
-    const uint8_t *p = lxe__take(r, XL_HEADER_LEN, "xl header");
+    const uint8_t *p = lxe__take(r, LXE_XL_HEADER_LEN, "xl header");
     uint32_t order, mandatory, optional, len;
 
     if (!p)
         return -1;
-    if (memcmp(p, magic, sizeof(magic)))
+    if (memcmp(p, LXE_XL_MAGIC, LXE_XL_MAGIC_LEN))
         return lxe__fault_stop(r, LXE_RULE_X1, at, "xl header: the first"
                                " 32 bytes begin as xl's magic and are not:"
                                " the file is damaged");
@@ -113,16 +100,16 @@ int lxe__xl_header_read(struct lxe__reader *r)
     mandatory = lxe__get32(p + 36, false);
     optional = lxe__get32(p + 40, false);
     len = lxe__get32(p + 44, false);
-    if (order != XL_ORDER)
+    if (order != LXE_XL_ORDER)
         return lxe__fault_stop(r, LXE_RULE_X2, at + 32, "xl header: byte"
                                " order 0x%08x is not 0x%08x: the file is"
                                " damaged, or of a big-endian host", order,
-                               XL_ORDER);
-    if (mandatory & ~(XL_FLAG_JSON | XL_FLAG_V2))
+                               LXE_XL_ORDER);
+    if (mandatory & ~(LXE_XL_FLAG_JSON | LXE_XL_FLAG_V2))
         lxe__fault_note(r, LXE_RULE_X3, at + 36, "xl header: mandatory"
                         " flags 0x%x have bits outside 0x3: a newer xl"
                         " wrote it", mandatory);
-    if (!(mandatory & XL_FLAG_V2))
+    if (!(mandatory & LXE_XL_FLAG_V2))
         return lxe__fault_stop(r, LXE_RULE_X4, at + 36, "xl header:"
                                " mandatory flags 0x%x lack 0x2: a legacy"
                                " stream; convert-legacy-stream of Xen"
@@ -130,13 +117,13 @@ int lxe__xl_header_read(struct lxe__reader *r)
     if (optional)
         lxe__fault_note(r, LXE_RULE_X5, at + 40, "xl header: optional"
                         " flags 0x%x are not 0", optional);
-    if (len > XL_OPTDATA_MAX) {
+    if (len > LXE_XL_OPTDATA_MAX) {
         lxe__fault_note(r, LXE_RULE_X6, at + 44, "xl header: optional data"
                         " of %u bytes is above the bound of %u", len,
-                        XL_OPTDATA_MAX);
+                        LXE_XL_OPTDATA_MAX);
         /* xl reads whatever there is; mostly there is less. */
         (void)lxe__pass_over(r, len, "xl optional data");
         return -1;
     }
-    return read_optdata(r, len, mandatory & XL_FLAG_JSON, at + 36);
+    return read_optdata(r, len, mandatory & LXE_XL_FLAG_JSON, at + 36);
 }

@@ -25,6 +25,12 @@
 #define LXE_RECORD_TYPE_MANDATORY 0x00004c58U
 #define LXE_RECORD_TYPE_OPTIONAL  0x80004c58U
 
+static inline bool lxe__is_memory_record(uint32_t type)
+{
+    return type == LXE_RECORD_TYPE_MANDATORY ||
+           type == LXE_RECORD_TYPE_OPTIONAL;
+}
+
 #define LXE_RECORD_VERSION 1
 #define LXE_RECORD_LEN     88   /* of version 1; see the specification */
 #define LXE_RECORD_MAX_LEN 4096 /* a longer body is refused unread */

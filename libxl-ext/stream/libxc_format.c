@@ -83,5 +83,5 @@ void lxe__libxc_page_data_encode(uint32_t count, void *buf)
 
 void lxe__libxc_page_encode(uint64_t pfn, unsigned int type, void *buf)
 {
-    lxe__put_le64(buf, (uint64_t)type << 60 | pfn);
+    lxe__put_le64(buf, lxe__libxc_entry(pfn, type));
 }

@@ -6,7 +6,7 @@
  *
  *   image header (24 bytes)  marker, id and version are big-endian
  *   domain header (16 bytes) in the byte order that options names
- *   records                  u32 type, u32 length, body padded to 8
+ *   records                  as in record_header.h
  */
 #ifndef LXE_STREAM_LIBXC_FORMAT_H
 #define LXE_STREAM_LIBXC_FORMAT_H
@@ -15,11 +15,11 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "stream/record_header.h"
 
 #define LXE_LIBXC_IHDR_LEN   24
 #define LXE_LIBXC_DHDR_LEN   16
 #define LXE_LIBXC_HEADERS    (LXE_LIBXC_IHDR_LEN + LXE_LIBXC_DHDR_LEN)
-#define LXE_LIBXC_RHDR_LEN   8
 #define LXE_LIBXC_PAGE_DATA_LEN 8 /* before the frames' entries */
 #define LXE_LIBXC_REC_MAX    (128U << 20) /* libxc's REC_LENGTH_MAX */
 
@@ -52,8 +52,6 @@ enum lxe__libxc_rec {
 /* For sets of types. */
 #define LXE_LIBXC_BIT(name) (1U << LXE_LIBXC_REC_##name)
 
-#define LXE_LIBXC_REC_OPTIONAL        0x80000000U
-
 struct lxe__libxc_headers {
     uint32_t version;           /* 2 or 3 */
     uint32_t type;              /* LXE_LIBXC_TYPE_* */
@@ -84,10 +82,17 @@ void lxe__libxc_rhdr_encode(const struct lxe__libxc_rhdr *rh, void *buf);
 void lxe__libxc_page_data_encode(uint32_t count, void *buf);
 void lxe__libxc_page_encode(uint64_t pfn, unsigned int type, void *buf);
 
-/* The bytes that a body of @length takes in the stream. */
-static inline uint64_t lxe__libxc_padded(uint32_t length)
+/* An entry: the frame's number, reserved bits, its type. */
+#define LXE_LIBXC_PFN_MASK   ((1ULL << 52) - 1)
+
+static inline uint64_t lxe__libxc_entry(uint64_t pfn, unsigned int type)
 {
-    return ((uint64_t)length + 7) & ~7ULL;
+    return (uint64_t)type << 60 | pfn;
+}
+
+static inline unsigned int lxe__libxc_entry_type(uint64_t entry)
+{
+    return entry >> 60;
 }
 
 #endif

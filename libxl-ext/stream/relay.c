@@ -91,7 +91,7 @@ static void *save_thread(void *arg)
 static int forward_record(struct lxe__relay *relay,
                           struct lxe__libxc_rhdr *rh, bool have_rhdr)
 {
-    uint8_t buf[LXE_LIBXC_RHDR_LEN];
+    uint8_t buf[LXE_RHDR_LEN];
     uint64_t body;
     ssize_t r;
     int64_t moved;
@@ -107,8 +107,7 @@ static int forward_record(struct lxe__relay *relay,
                                 " sender died", r, sizeof(buf));
         if (lxe__libxc_rhdr_decode(buf, rh, &relay->err))
             return -1;
-        if (rh->type == LXE_RECORD_TYPE_MANDATORY ||
-            rh->type == LXE_RECORD_TYPE_OPTIONAL)
+        if (lxe__is_memory_record(rh->type))
             return lxe__err_set(&relay->err, EPROTO, "restore: memory"
                                 " record of type 0x%08x: a second one, or"
                                 " one behind other records; at most 1 may"
@@ -117,7 +116,7 @@ static int forward_record(struct lxe__relay *relay,
         if (lxe__write_full(relay->pipe, buf, sizeof(buf)))
             goto broken;
     }
-    body = lxe__libxc_padded(rh->length);
+    body = lxe__rec_padded(rh->length);
     moved = lxe__move_or(relay->stop, relay->real, relay->pipe, body);
     if (moved < 0)
         goto broken;
@@ -282,17 +281,16 @@ int lxe__stream_head_read(int fd, struct lxe__stream_head *head,
     if (read_head(fd, head->head, LXE_LIBXC_HEADERS, "libxc headers",
                   err) ||
         lxe__libxc_headers_decode(head->head, &head->headers, err) ||
-        read_head(fd, rhdr, LXE_LIBXC_RHDR_LEN, "first record's header",
+        read_head(fd, rhdr, LXE_RHDR_LEN, "first record's header",
                   err) ||
         lxe__libxc_rhdr_decode(rhdr, &rh, err))
         return -1;
-    if (rh.type != LXE_RECORD_TYPE_MANDATORY &&
-        rh.type != LXE_RECORD_TYPE_OPTIONAL) {
-        head->head_len = LXE_LIBXC_HEADERS + LXE_LIBXC_RHDR_LEN;
+    if (!lxe__is_memory_record(rh.type)) {
+        head->head_len = LXE_LIBXC_HEADERS + LXE_RHDR_LEN;
         return 0;
     }
     /* The body is bounded before a byte of it is read. */
-    padded = lxe__libxc_padded(rh.length);
+    padded = lxe__rec_padded(rh.length);
     if (padded > sizeof(head->record))
         return lxe__err_set(err, EPROTO, "restore: memory record: length"
                             " %u is above the bound of %zu bytes: the"

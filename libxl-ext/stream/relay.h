@@ -51,7 +51,7 @@ struct lxe__stream_head {
     size_t record_len;
     uint8_t record[4096];       /* the memory record's body */
     size_t head_len;
-    uint8_t head[LXE_LIBXC_HEADERS + LXE_LIBXC_RHDR_LEN];
+    uint8_t head[LXE_LIBXC_HEADERS + LXE_RHDR_LEN];
 };
 
 /*

@@ -9,15 +9,14 @@
 #include "base/bytes.h"
 #include "stream/xl_format.h"
 
-#define ORDER 0x01020304U
-
-static const uint8_t magic[32] = "Xen saved domain, xl format\n \0 \r";
+_Static_assert(sizeof(LXE_XL_MAGIC) == LXE_XL_MAGIC_LEN + 1,
+               "xl's magic is 32 bytes");
 
 void lxe__xl_header_encode(uint32_t config_len,
                            uint8_t out[LXE_XL_HEADER_LEN + 4])
 {
-    memcpy(out, magic, sizeof(magic));
-    lxe__put_le32(out + 32, ORDER);
+    memcpy(out, LXE_XL_MAGIC, LXE_XL_MAGIC_LEN);
+    lxe__put_le32(out + 32, LXE_XL_ORDER);
     lxe__put_le32(out + 36, LXE_XL_FLAG_JSON | LXE_XL_FLAG_V2);
     lxe__put_le32(out + 40, 0);
     lxe__put_le32(out + 44, config_len + 4);
@@ -32,15 +31,15 @@ int lxe__xl_header_decode(const uint8_t in[LXE_XL_HEADER_LEN],
     uint32_t optional = lxe__get_le32(in + 40);
     uint32_t len = lxe__get_le32(in + 44);
 
-    if (memcmp(in, magic, sizeof(magic)))
+    if (memcmp(in, LXE_XL_MAGIC, LXE_XL_MAGIC_LEN))
         return lxe__err_set(err, EPROTO, "xl header: the first 32 octets"
                             " are not xl's magic: it is no image of a"
                             " guest");
-    if (order != ORDER)
+    if (order != LXE_XL_ORDER)
         return lxe__err_set(err, EPROTO, "xl header: byte order"
                             " 0x%08"PRIx32" is not 0x%08x: the image is"
                             " damaged, or of a big-endian host", order,
-                            ORDER);
+                            LXE_XL_ORDER);
     if (mandatory != (LXE_XL_FLAG_JSON | LXE_XL_FLAG_V2))
         return lxe__err_set(err, EPROTO, "xl header: mandatory flags"
                             " 0x%"PRIx32" are not 0x3 (configuration in"

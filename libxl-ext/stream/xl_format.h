@@ -9,7 +9,8 @@
  *   36   4  mandatory flags
  *   40   4  optional flags
  *   44   4  length of the optional data
- *   48      optional data: u32 length, the configuration with its NUL
+ *   48      optional data: u32 length, the configuration with its NUL,
+ *           more
  */
 #ifndef LXE_STREAM_XL_FORMAT_H
 #define LXE_STREAM_XL_FORMAT_H
@@ -19,6 +20,9 @@
 
 #include "base/err.h"
 
+#define LXE_XL_MAGIC       "Xen saved domain, xl format\n \0 \r"
+#define LXE_XL_MAGIC_LEN   32
+#define LXE_XL_ORDER       0x01020304U
 #define LXE_XL_HEADER_LEN  48
 #define LXE_XL_OPTDATA_MAX (16U << 20)
 #define LXE_XL_FLAG_JSON   (1U << 0)    /* the configuration is JSON */

@@ -18,8 +18,9 @@
 #include "base/io.h"
 #include "common.h"
 #include "reading.h"
+#include "stream/libxl_format.h"
 
-#define HEAD (LXE_LIBXL_HEADER_LEN + LXE_LIBXL_RHDR_LEN)
+#define HEAD (LXE_LIBXL_HEADER_LEN + LXE_RHDR_LEN)
 
 static void restore(const uint8_t *data, size_t size)
 {
@@ -44,17 +45,17 @@ static void restore(const uint8_t *data, size_t size)
     at = LXE_LIBXL_HEADER_LEN;
     if (s.record_len) {
         must(!lxe__record_decode(s.record, s.record_len, &r, &err));
-        must(!memcmp(data + at + LXE_LIBXL_RHDR_LEN, s.record,
+        must(!memcmp(data + at + LXE_RHDR_LEN, s.record,
                      s.record_len));
-        at += LXE_LIBXL_RHDR_LEN + s.record_len;
+        at += LXE_RHDR_LEN + s.record_len;
     }
     must(lxe__read_full(s.libxl, seen, HEAD) == HEAD);
     must(!memcmp(seen, data, LXE_LIBXL_HEADER_LEN));
     must(!memcmp(seen + LXE_LIBXL_HEADER_LEN, data + at,
-                 LXE_LIBXL_RHDR_LEN));
+                 LXE_RHDR_LEN));
     /* For a body libxl would wait on the pipe. */
     must(!memcmp(seen + HEAD - 4, "\0\0\0", 4));
-    must(lseek(fd, 0, SEEK_CUR) == (off_t)at + LXE_LIBXL_RHDR_LEN);
+    must(lseek(fd, 0, SEEK_CUR) == (off_t)at + LXE_RHDR_LEN);
     must(!lxe__op_stream_hand_over(&s, &err));
     must(lseek(s.libxl, 0, SEEK_CUR) == lseek(fd, 0, SEEK_CUR));
 
@@ -87,10 +88,10 @@ static void save(const uint8_t *data, size_t size)
         must(len == 0);
     } else {
         out = fuzz_whole(fd, &len);
-        must(len == HEAD + LXE_LIBXL_RHDR_LEN + sizeof(record));
+        must(len == HEAD + LXE_RHDR_LEN + sizeof(record));
         must(!memcmp(out, data, LXE_LIBXL_HEADER_LEN));
-        must(!memcmp(out + len - LXE_LIBXL_RHDR_LEN,
-                     data + LXE_LIBXL_HEADER_LEN, LXE_LIBXL_RHDR_LEN));
+        must(!memcmp(out + len - LXE_RHDR_LEN,
+                     data + LXE_LIBXL_HEADER_LEN, LXE_RHDR_LEN));
     }
     free(out);
     lxe__op_stream_dispose(&s);

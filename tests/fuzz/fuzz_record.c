@@ -44,11 +44,11 @@ static void fuzz_stream(const uint8_t *data, size_t size)
 {
     struct lxe__libxc_headers h;
     struct lxe__libxc_rhdr rh;
-    uint8_t again[LXE_LIBXC_RHDR_LEN];
+    uint8_t again[LXE_RHDR_LEN];
     struct lxe__err err;
     void *copy;
 
-    if (size < LXE_LIBXC_HEADERS + LXE_LIBXC_RHDR_LEN)
+    if (size < LXE_LIBXC_HEADERS + LXE_RHDR_LEN)
         return;
     copy = fuzz_exact(data, LXE_LIBXC_HEADERS);
     lxe__err_init(&err);
@@ -59,7 +59,7 @@ static void fuzz_stream(const uint8_t *data, size_t size)
              (h.type == LXE_LIBXC_TYPE_PV ||
               h.type == LXE_LIBXC_TYPE_HVM));
     free(copy);
-    copy = fuzz_exact(data + LXE_LIBXC_HEADERS, LXE_LIBXC_RHDR_LEN);
+    copy = fuzz_exact(data + LXE_LIBXC_HEADERS, LXE_RHDR_LEN);
     lxe__err_init(&err);
     if (lxe__libxc_rhdr_decode(copy, &rh, &err)) {
         fuzz_refused(&err);
@@ -69,8 +69,8 @@ static void fuzz_stream(const uint8_t *data, size_t size)
         must(!memcmp(copy, again, sizeof(again)));
     }
     free(copy);
-    fuzz_body(data + LXE_LIBXC_HEADERS + LXE_LIBXC_RHDR_LEN,
-              size - LXE_LIBXC_HEADERS - LXE_LIBXC_RHDR_LEN);
+    fuzz_body(data + LXE_LIBXC_HEADERS + LXE_RHDR_LEN,
+              size - LXE_LIBXC_HEADERS - LXE_RHDR_LEN);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -54,9 +54,9 @@ static int see_records(struct seen *s, int fd, uint32_t last)
         size_t at = s->len;
 
         lxe__err_init(&err);
-        if (!see(s, fd, LXE_LIBXC_RHDR_LEN) ||
+        if (!see(s, fd, LXE_RHDR_LEN) ||
             lxe__libxc_rhdr_decode(s->bytes + at, &rh, &err) ||
-            (rh.length && !see(s, fd, lxe__libxc_padded(rh.length))))
+            (rh.length && !see(s, fd, lxe__rec_padded(rh.length))))
             return 0;
     } while (rh.type != last && rh.type != LXE_LIBXC_REC_END);
     return rh.type == last;
@@ -67,7 +67,7 @@ static void same_but_record(const struct lxe__stream_head *head,
                             size_t size)
 {
     size_t gap = head->has_record ?
-        LXE_LIBXC_RHDR_LEN + lxe__libxc_padded(head->record_len) : 0;
+        LXE_RHDR_LEN + lxe__rec_padded(head->record_len) : 0;
     size_t first = s->len < LXE_LIBXC_HEADERS ? s->len : LXE_LIBXC_HEADERS;
 
     must(s->len + gap <= size);

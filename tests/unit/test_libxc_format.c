@@ -58,7 +58,7 @@ static void each_bad_header_field_is_named(void)
 static void a_record_length_is_bounded(void)
 {
     struct lxe__libxc_rhdr rh = { .type = 1, .length = 128U << 20 }, out;
-    uint8_t bytes[LXE_LIBXC_RHDR_LEN];
+    uint8_t bytes[LXE_RHDR_LEN];
     struct lxe__err err;
 
     lxe__err_init(&err);
@@ -74,10 +74,10 @@ static void a_record_length_is_bounded(void)
 
 static void bodies_are_padded_to_8(void)
 {
-    CU_ASSERT_EQUAL(lxe__libxc_padded(0), 0);
-    CU_ASSERT_EQUAL(lxe__libxc_padded(1), 8);
-    CU_ASSERT_EQUAL(lxe__libxc_padded(8), 8);
-    CU_ASSERT_EQUAL(lxe__libxc_padded(0xffffffff), 0x100000000ULL);
+    CU_ASSERT_EQUAL(lxe__rec_padded(0), 0);
+    CU_ASSERT_EQUAL(lxe__rec_padded(1), 8);
+    CU_ASSERT_EQUAL(lxe__rec_padded(8), 8);
+    CU_ASSERT_EQUAL(lxe__rec_padded(0xffffffff), 0x100000000ULL);
 }
 
 static void page_data_is_a_count_and_entries(void)

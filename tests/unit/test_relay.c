@@ -45,17 +45,17 @@ static int memory_file(void)
 static uint8_t *static_record(void)
 {
     struct lxe__libxc_rhdr rh = { .type = 0x11, .length = STATIC_LEN };
-    uint8_t *p = malloc(LXE_LIBXC_RHDR_LEN + STATIC_LEN);
+    uint8_t *p = malloc(LXE_RHDR_LEN + STATIC_LEN);
     size_t i;
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(p);
     lxe__libxc_rhdr_encode(&rh, p);
     for (i = 0; i < STATIC_LEN; i++)
-        p[LXE_LIBXC_RHDR_LEN + i] = i * 7;
+        p[LXE_RHDR_LEN + i] = i * 7;
     return p;
 }
 
-#define RECORD_TOTAL (LXE_LIBXC_RHDR_LEN + STATIC_LEN)
+#define RECORD_TOTAL (LXE_RHDR_LEN + STATIC_LEN)
 
 static void put(int fd, const void *p, size_t len)
 {

@@ -83,6 +83,12 @@ static void usage_all(void)
            " 2 wrong usage\nor it could not be done.\n");
 }
 
+/* Names come from outside; the line must stay one line. */
+static char clean(char c)
+{
+    return iscntrl((unsigned char)c) ? '?' : c;
+}
+
 void command_error(const struct command_call *call, const char *fmt, ...)
 {
     char name[64], *line, *p;
@@ -93,10 +99,8 @@ void command_error(const struct command_call *call, const char *fmt, ...)
     if (vasprintf(&line, fmt, ap) < 0)
         line = NULL;
     va_end(ap);
-    /* Names come from outside; the line must stay one line. */
     for (p = line; p && *p; p++)
-        if (iscntrl((unsigned char)*p))
-            *p = '?';
+        *p = clean(*p);
     fprintf(stderr, "xl-ext %s: %s\n", name, line ? line : "no memory");
     free(line);
 }
@@ -104,7 +108,7 @@ void command_error(const struct command_call *call, const char *fmt, ...)
 void print_clean(const char *text)
 {
     for (text = text ? text : "-"; *text; text++)
-        putchar(iscntrl((unsigned char)*text) ? '?' : *text);
+        putchar(clean(*text));
 }
 
 /* @group may be NULL. */

@@ -16,6 +16,7 @@
 #include "api/ctx.h"
 #include "api/op.h"
 #include "base/json.h"
+#include "base/text.h"
 
 /* The length of the union's name in "type.pvh"; 0: no key of a union. */
 static size_t union_len(const char *key)

@@ -90,7 +90,10 @@ int lxe__peer_read(const struct lxe__peer *p, void *buf, size_t len,
     return read_octets(p, buf, len, true, what, err) < 0 ? -1 : 0;
 }
 
-/* Whatever it is, it can be shown. */
+/*
+ * Whatever it is, it can be shown: bytes, with their NULs.  The end of a
+ * line becomes a '.', too.
+ */
 static void make_printable(char *text, size_t len)
 {
     size_t i;

@@ -2,13 +2,13 @@
 /*
  * The first error of an operation, kept through its cleanup.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/text.h"
 
 void lxe__err_init(struct lxe__err *err)
 {
@@ -18,7 +18,6 @@ void lxe__err_init(struct lxe__err *err)
 int lxe__err_set(struct lxe__err *err, int code, const char *fmt, ...)
 {
     va_list al;
-    char *p;
 
     if (!err) {
         errno = code;
@@ -31,20 +30,8 @@ int lxe__err_set(struct lxe__err *err, int code, const char *fmt, ...)
         vsnprintf(err->msg, sizeof(err->msg), fmt, al);
         va_end(al);
         /* Names come from outside; the line must stay one line. */
-        for (p = err->msg; *p; p++)
-            if (iscntrl((unsigned char)*p))
-                *p = ' ';
+        lxe__one_line(err->msg, ' ');
     }
     errno = err->code;
     return -1;
-}
-
-char *lxe__printable(char *text)
-{
-    char *p;
-
-    for (p = text; *p; p++)
-        if (*p < ' ' || *p > '~')
-            *p = '?';
-    return text;
 }

@@ -31,10 +31,4 @@ void lxe__err_init(struct lxe__err *err);
 int lxe__err_set(struct lxe__err *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/*
- * Makes @text, which comes from a guest or an image, safe for a terminal:
- * everything but printable ASCII becomes '?'.  Returns @text.
- */
-char *lxe__printable(char *text);
-
 #endif

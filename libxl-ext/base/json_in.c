@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "base/rc.h"
+#include "base/text.h"
 #include "base/uuid.h"
 
 /* Of a value in an error line; what is longer ends in "...". */
@@ -98,18 +99,6 @@ int lxe__json_parse(const char *type, const char *text, yajl_val *root_r,
 
 /*----- error lines -----*/
 
-/*
- * From a peer: what could steer a terminal is not repeated.  That is
- * true of some characters of two octets as well, and one that is cut in
- * half could not be logged as JSON again: only ASCII is shown.
- */
-static void clean(char *text)
-{
-    for (; *text; text++)
-        if (*text < ' ' || *text > '~')
-            *text = '?';
-}
-
 static void show(yajl_val v, char *out, size_t room)
 {
     switch (v->type) {
@@ -133,7 +122,7 @@ static void show(yajl_val v, char *out, size_t room)
     default:
         snprintf(out, room, YAJL_IS_OBJECT(v) ? "{...}" : "[...]");
     }
-    clean(out);
+    lxe__printable(out);
 }
 
 int lxe__json_refuse(const struct lxe__json_in *in, const char *field,
@@ -160,7 +149,7 @@ static int refuse_key(const struct lxe__json_in *in, const char *key,
     size_t i, at = 0;
 
     snprintf(shown, sizeof(shown), "%s", key);
-    clean(shown);
+    lxe__printable(shown);
     for (i = 0; i < nr && at < sizeof(known); i++)
         at += snprintf(known + at, sizeof(known) - at, "%s%s",
                        i ? ", " : "", keys[i]);

@@ -10,6 +10,7 @@
 #include <xen/io/blkif.h>
 #include <xen/io/netif.h>
 
+#include "base/text.h"
 #include "freeze/rings.h"
 
 /* In front of the first entry. */

@@ -15,6 +15,7 @@
 
 #include "base/env.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "memory/policy.h"
 
 #define FILE_MAX   (1024 * 1024)
@@ -355,14 +356,10 @@ static int syntax_error(const char *path, const char *text, char *said,
         ": it begins with a byte order mark: save it without" :
         strstr(text, "\r\n") ?
         ": it has carriage returns: save it with Unix line ends" : "";
-    char *p;
 
     said[strcspn(said, "\n")] = '\0';
-    for (p = said; *p; p++)
-        if (iscntrl((unsigned char)*p))
-            *p = '?';
     return lxe__err_set(err, EINVAL, "policy file %s: syntax error: %.300s"
-                        "%s", path, said, more);
+                        "%s", path, lxe__one_line(said, '?'), more);
 }
 
 int lxe__policy_load_sources(struct lxe__policy *p, const char *path,

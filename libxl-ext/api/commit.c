@@ -45,11 +45,11 @@ int libxl_ext_domain_commit(libxl_ext_ctx *ctx, uint32_t domid)
     if (lxe__ctx_domid(ctx, "commit", domid) || lxe__ctx_open(ctx))
         goto out;
     if (lxe__domstate_read(ctx->xch, domid, &st))
-        lxe__err_set(&ctx->err, errno, "commit: dom %u: %s", domid,
+        lxe__err_set(&ctx->err, errno, "commit: domain %u: %s", domid,
                      errno == ESRCH ? "there is no such domain"
                                     : strerror(errno));
     else if (!st.suspended)
-        lxe__err_set(&ctx->err, EINVAL, "commit: dom %u: it is not"
+        lxe__err_set(&ctx->err, EINVAL, "commit: domain %u: it is not"
                      " suspended: no image of it is the guest", domid);
     else
         r = lxe__op_commit(domid, st.uuid, &ctx->err);

@@ -137,8 +137,8 @@ int lxe__ctx_guest(libxl_ext_ctx *ctx, const char *op, uint32_t domid)
 {
     /* When that suspends Xen takes it for the end and restarts. */
     if (!domid)
-        return lxe__err_set(&ctx->err, EINVAL, "%s: dom 0 is the control"
-                            " domain, which can be neither saved nor"
-                            " sent", op);
+        return lxe__err_set(&ctx->err, EINVAL, "%s: domain 0 is the"
+                            " control domain, which can be neither saved"
+                            " nor sent", op);
     return lxe__ctx_domid(ctx, op, domid);
 }

@@ -65,8 +65,8 @@ static int look(struct migrate *m)
         return -1;
     m->name = libxl_domid_to_name(ctx->libxl, m->domid);
     if (!m->name)
-        return lxe__err_set(m->err, ENOENT, "migrate: dom %u has no name",
-                            m->domid);
+        return lxe__err_set(m->err, ENOENT, "migrate: domain %u has no"
+                            " name", m->domid);
     return 0;
 }
 
@@ -169,8 +169,9 @@ static int greet(struct migrate *m)
     libxl_ext_migrate_answer_init(&a);
     rc = greet_and_ask(m, false, &a);
     if (!rc && !a.accepted)
-        rc = lxe__err_set(m->err, EPERM, "migrate: dom %u: %s", m->domid,
-                          a.reason ? a.reason : "the receiver refuses");
+        rc = lxe__err_set(m->err, EPERM, "migrate: domain %u: %s",
+                          m->domid, a.reason ? a.reason :
+                          "the receiver refuses");
     libxl_ext_migrate_answer_dispose(&a);
     return rc;
 }
@@ -192,7 +193,7 @@ static int save(struct migrate *m)
         p.carrier = LIBXL_EXT_CARRIER_LIBXC;
         lxe__err_init(&why);
         if (lxe__header_write(m->peer.out, m->config, &bound, &why))
-            return lxe__err_set(m->err, why.code, "migrate: dom %u: %s",
+            return lxe__err_set(m->err, why.code, "migrate: domain %u: %s",
                                 m->domid, why.msg);
     }
     rc = lxe__op_save(m->ctx, m->domid, m->peer.out, m->uuid, &p, m->op);
@@ -240,9 +241,9 @@ static int wait_done(struct migrate *m)
     /* It says so when its copy is destroyed. */
     if (lxe__peer_expect(&m->peer, LXE_XL_GO, m->err))
         return -1;
-    lxe__err_set(m->err, EREMOTEIO, "migrate: dom %u: the receiver could"
-                 " not let it run (status %d) and has destroyed its copy",
-                 m->domid, status);
+    lxe__err_set(m->err, EREMOTEIO, "migrate: domain %u: the receiver"
+                 " could not let it run (status %d) and has destroyed its"
+                 " copy", m->domid, status);
     return 1;
 }
 
@@ -262,7 +263,7 @@ static int rename_away(struct migrate *m)
     int r = 0;
 
     if (asprintf(&away, "%s" LXE_AWAY, m->name) < 0)
-        return lxe__err_set(m->err, ENOMEM, "migrate: dom %u: no memory",
+        return lxe__err_set(m->err, ENOMEM, "migrate: domain %u: no memory",
                             m->domid);
     if (peer)
         r = libxl_userdata_store(m->ctx->libxl, m->domid,
@@ -271,8 +272,8 @@ static int rename_away(struct migrate *m)
     if (!r)
         r = libxl_domain_rename(m->ctx->libxl, m->domid, m->name, away);
     if (r) {
-        lxe__err_set(m->err, EIO, "migrate: dom %u: cannot rename it to %s"
-                     " or keep with it where it went (rc %d)", m->domid,
+        lxe__err_set(m->err, EIO, "migrate: domain %u: cannot rename it to"
+                     " %s or keep with it where it went (rc %d)", m->domid,
                      away, r);
         /* Whoever finds it suspended later would ask that host. */
         libxl_userdata_unlink(m->ctx->libxl, m->domid,
@@ -309,13 +310,13 @@ static int check_suspended(struct migrate *m)
 
     if (lxe__domstate_read(m->ctx->xch, m->domid, &st) ||
         memcmp(st.uuid, m->uuid, sizeof(st.uuid)))
-        return lxe__err_set(m->err, ESRCH, "migrate: dom %u: it is no more"
-                            " here: the peer is not given leave",
+        return lxe__err_set(m->err, ESRCH, "migrate: domain %u: it is no"
+                            " more here: the peer is not given leave",
                             m->domid);
     if (!st.suspended || st.dying)
-        return lxe__err_set(m->err, EBUSY, "migrate: dom %u: somebody let"
-                            " it run again here or destroys it: the peer"
-                            " is not given leave; migrate it again",
+        return lxe__err_set(m->err, EBUSY, "migrate: domain %u: somebody"
+                            " let it run again here or destroys it: the"
+                            " peer is not given leave; migrate it again",
                             m->domid);
     return 0;
 }
@@ -360,10 +361,10 @@ static int settle(struct migrate *m, libxl_ext_migrate_end *end_r)
     *end_r = LIBXL_EXT_MIGRATE_END_THERE;
     r = libxl_domain_destroy(m->ctx->libxl, m->domid, NULL);
     if (r)
-        return lxe__err_set(m->err, EIO, "migrate: dom %u: the guest runs"
-                            " at the receiver, and its suspended copy here"
-                            " cannot be destroyed (rc %d): never resume"
-                            " it", m->domid, r);
+        return lxe__err_set(m->err, EIO, "migrate: domain %u: the guest"
+                            " runs at the receiver, and its suspended copy"
+                            " here cannot be destroyed (rc %d): never"
+                            " resume it", m->domid, r);
     return 0;
 }
 

@@ -44,14 +44,14 @@ int lxe__op_find(struct libxl_ext_ctx *ctx, const char *what,
     struct lxe__domstate st;
 
     if (lxe__domstate_read(ctx->xch, domid, &st))
-        return lxe__err_set(err, errno, "%s: dom %u: %s", what,
+        return lxe__err_set(err, errno, "%s: domain %u: %s", what,
                             domid, errno == ESRCH ? "there is no"
                             " such domain" : strerror(errno));
     if (st.dying)
-        return lxe__err_set(err, ESRCH, "%s: dom %u: it is being"
+        return lxe__err_set(err, ESRCH, "%s: domain %u: it is being"
                             " destroyed", what, domid);
     if (st.suspended)
-        return lxe__err_set(err, EINVAL, "%s: dom %u: it is suspended"
+        return lxe__err_set(err, EINVAL, "%s: domain %u: it is suspended"
                             " already: resume or destroy it", what,
                             domid);
     memcpy(uuid, st.uuid, sizeof(st.uuid));
@@ -94,8 +94,8 @@ int lxe__op_resume(struct libxl_ext_ctx *ctx, const char *what,
 
     if (!rc)
         return 0;
-    return lxe__err_set(err, EIO, "%s: dom %u: it is suspended, and libxl"
-                        " could not resume it (rc %d): see why, then"
+    return lxe__err_set(err, EIO, "%s: domain %u: it is suspended, and"
+                        " libxl could not resume it (rc %d): see why, then"
                         " libxl-ext-guardian --resume %u%s", what, domid,
                         rc, domid, force);
 }
@@ -131,10 +131,10 @@ static void fill_error(struct libxl_ext_op *op, uint32_t domid, int rc)
 {
     if (op->stop) {
         lxe__op_forget(op);
-        lxe__err_set(&op->err, ECANCELED, "save: dom %u: cancelled",
+        lxe__err_set(&op->err, ECANCELED, "save: domain %u: cancelled",
                      domid);
     } else {
-        lxe__err_set(&op->err, EIO, "save: dom %u: libxl failed (rc %d)"
+        lxe__err_set(&op->err, EIO, "save: domain %u: libxl failed (rc %d)"
                      " and has said why to its logger", domid, rc);
     }
 }

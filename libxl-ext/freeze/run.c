@@ -146,7 +146,7 @@ static void log_report(const struct lxe__run *run, bool logdirty)
                  (unsigned long long)r->frames_at_risk,
                  (unsigned long long)r->frames_marked,
                  (unsigned long long)r->frames_lost_by_stock);
-    LXE_INFO(run->f->lg, "freeze: dom %u: %s, %.1f ms", run->f->domid,
+    LXE_INFO(run->f->lg, "freeze: domain %u: %s, %.1f ms", run->f->domid,
              line, r->ms);
 }
 
@@ -231,7 +231,7 @@ int lxe__freeze_run(struct lxe__freeze *f, bool logdirty,
     lxe__grants_dispose(&run.grants);
     lxe__frames_dispose(&run.frames);
     lxe__run_lap(&run, "end");
-    LXE_DBG(f->lg, "freeze: dom %u: ms:%s", f->domid, run.laps);
+    LXE_DBG(f->lg, "freeze: domain %u: ms:%s", f->domid, run.laps);
     report->ms = lxe__now_ms() - run.start;
     if (!rc)
         count_report(&run);

@@ -179,8 +179,9 @@ static int begin(struct lxe__helper *h, char **argv,
     if (!r)
         return 0;
     lxe__caller_end(&h->caller, &err);
-    LXE_ERROR(&h->proto.logger, "%s: dom %u: %s", op == LXE_SESSION_SAVE ?
-              "save" : "restore", h->domid, err.msg);
+    LXE_ERROR(&h->proto.logger, "%s: domain %u: %s",
+              op == LXE_SESSION_SAVE ? "save" : "restore", h->domid,
+              err.msg);
     errno = err.code;
     return -1;
 }
@@ -212,11 +213,11 @@ static void put_back(struct lxe__helper *h)
     lxe__err_init(&err);
     r = lxe__keep_put_back(&h->keep, &err);
     if (r > 0)
-        LXE_WARN(&h->proto.logger, "restore: dom %u: the file that its"
+        LXE_WARN(&h->proto.logger, "restore: domain %u: the file that its"
                  " caller had removed was put back as %s%s%s", h->domid,
                  h->keep.path, err.code ? ": " : "", err.msg);
     else if (r)
-        LXE_ERROR(&h->proto.logger, "restore: dom %u: the file that its"
+        LXE_ERROR(&h->proto.logger, "restore: domain %u: the file that its"
                   " caller had removed was not put back as %s: %s: unless"
                   " there is another copy of the image, the guest's memory"
                   " is lost, and it can only be started anew", h->domid,

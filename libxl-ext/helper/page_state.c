@@ -222,9 +222,9 @@ static int write_record(struct lxe__page_state *ps,
         encode_head(list, nr, head);
         if (lxe__write_full(a->fd, head, HEAD_BYTES + nr * 8) ||
             lxe__write_full(a->fd, pages, nr * LXE_PAGE_SIZE))
-            rc = lxe__err_set(&ps->err, errno, "save: dom %u: writing %zu"
-                              " pages that are page tables no more: %s",
-                              a->domid, nr, strerror(errno));
+            rc = lxe__err_set(&ps->err, errno, "save: domain %u: writing"
+                              " %zu pages that are page tables no more:"
+                              " %s", a->domid, nr, strerror(errno));
     }
     xenforeignmemory_unmap(ps->fmem, pages, nr);
     return rc;
@@ -327,19 +327,19 @@ void lxe__page_state_report(const struct lxe__page_state *ps)
                                  " behind the last page"
                                : ps->unknown.msg;
     if (ps->stage != WRITTEN || ps->unknown.code)
-        LXE_WARN(ps->args.logger, "save: dom %u: page state: %s: page"
+        LXE_WARN(ps->args.logger, "save: domain %u: page state: %s: page"
                  " tables are in the image as this Xen calls them; with a"
                  " file, xl-ext image convert --page-state mends that",
                  ps->args.domid, why);
     else if (ps->unnamed)
-        LXE_WARN(ps->args.logger, "save: dom %u: page state: %zu pages"
+        LXE_WARN(ps->args.logger, "save: domain %u: page state: %zu pages"
                  " that are page tables no more have no frame number in"
                  " the guest and stay what they were; %zu of %zu page"
                  " tables were sent as plain pages", ps->args.domid,
                  ps->unnamed, ps->stale, ps->tables);
     else
         xtl_log(ps->args.logger, ps->stale ? XTL_INFO : XTL_DEBUG, -1,
-                LXE_LOG_CONTEXT, "save: dom %u: page state: %zu of %zu"
+                LXE_LOG_CONTEXT, "save: domain %u: page state: %zu of %zu"
                 " page tables are not validated any more and were sent as"
                 " plain pages, in %"PRIu64" us", ps->args.domid,
                 ps->stale, ps->tables, ps->us);

@@ -62,11 +62,11 @@ static int agree(struct restore *s, const uint8_t *libxl, size_t len)
         ;
     if (i == len && i == s->head.record_len)
         return 0;
-    return lxe__err_set(&s->err, EPROTO, "restore: dom %u: memory record:"
-                        " that of the libxl stream (%zu octets) and that"
-                        " of the libxc stream (%zu) differ from octet %zu"
-                        " on: the image is damaged or not of one save",
-                        s->h->domid, len, s->head.record_len, i);
+    return lxe__err_set(&s->err, EPROTO, "restore: domain %u: memory"
+                        " record: that of the libxl stream (%zu octets)"
+                        " and that of the libxc stream (%zu) differ from"
+                        " octet %zu on: the image is damaged or not of one"
+                        " save", s->h->domid, len, s->head.record_len, i);
 }
 
 static int read_head(struct restore *s, int fd)
@@ -103,7 +103,7 @@ static int judge_type(struct restore *s, bool hvm)
     bool stream_hvm = s->head.headers.type == LXE_LIBXC_TYPE_HVM;
 
     if (record_hvm != stream_hvm || record_hvm != hvm)
-        return lxe__err_set(&s->err, EPROTO, "restore: dom %u: memory"
+        return lxe__err_set(&s->err, EPROTO, "restore: domain %u: memory"
                             " record: flags 0x%x says %s, the libxc header"
                             " %s, the domain is %s: image and"
                             " configuration do not belong together",
@@ -124,9 +124,9 @@ static int judge_uuid(struct restore *s, const struct lxe__limits *now)
                                now->max_pages, &s->has_record, &s->err))
         return -1;
     if (!s->has_record)
-        LXE_INFO(&s->h->proto.logger, "restore: dom %u: the memory record"
-                 " is of another uuid, and is not needed: restored as by"
-                 " stock tools", s->h->domid);
+        LXE_INFO(&s->h->proto.logger, "restore: domain %u: the memory"
+                 " record is of another uuid, and is not needed: restored"
+                 " as by stock tools", s->h->domid);
     return 0;
 }
 
@@ -183,8 +183,8 @@ static void warn_unread(const struct restore *s)
     const struct lxe__err *unread = &s->h->policy.unread;
 
     if (unread->code)
-        LXE_WARN(&s->h->proto.logger, "restore: dom %u: %s: the defaults"
-                 " hold, and no limit was raised", s->h->domid,
+        LXE_WARN(&s->h->proto.logger, "restore: domain %u: %s: the"
+                 " defaults hold, and no limit was raised", s->h->domid,
                  unread->msg);
 }
 
@@ -225,7 +225,7 @@ static int cb_static_data_done(unsigned missing, void *data)
     if (!lxe__proto_wants(&s->h->proto, LXE_PROTO_STATIC_DATA_DONE))
         return 0;
     if (lxe__proto_static_data_done(&s->h->proto, missing, &reply))
-        return lxe__err_set(&s->err, errno, "restore: dom %u: libxl has"
+        return lxe__err_set(&s->err, errno, "restore: domain %u: libxl has"
                             " gone away: %s", s->h->domid,
                             strerror(errno));
     return reply;
@@ -266,14 +266,14 @@ static int settle(struct restore *s)
                                &s->err))
         return -1;
     if (max_pages != s->record.max_pages)
-        return lxe__err_set(&s->err, EBUSY, "restore: dom %u: max_pages is"
-                            " %"PRIu64" at the end, %"PRIu64" was set:"
+        return lxe__err_set(&s->err, EBUSY, "restore: domain %u: max_pages"
+                            " is %"PRIu64" at the end, %"PRIu64" was set:"
                             " somebody else changed it during the restore",
                             h->domid, max_pages, s->record.max_pages);
     if (lxe__caller_there(&h->caller) &&
         !lxe__limits_read(h->xch, h->xsh, h->domid, &now, NULL))
         lxe__to_limits(&h->caller.result.limits_applied, &now);
-    LXE_INFO(&h->proto.logger, "restore: dom %u: max_pages %"PRIu64","
+    LXE_INFO(&h->proto.logger, "restore: domain %u: max_pages %"PRIu64","
              " tot_pages %"PRIu64" (the source had %"PRIu64" and"
              " %"PRIu64")", h->domid, max_pages, tot_pages,
              s->record.max_pages, s->record.tot_pages);
@@ -323,7 +323,7 @@ int lxe__helper_restore(struct lxe__helper *h, struct lxe__restore_args *a)
     s.link = NULL;
     lxe__relay_dispose(s.relay, &s.err);
     s.relay = NULL;
-    lxe__err_set(&s.err, saved, "restore: dom %u: libxenguest: %s",
+    lxe__err_set(&s.err, saved, "restore: domain %u: libxenguest: %s",
                  h->domid, strerror(saved));
 
  out:

@@ -190,8 +190,8 @@ static int watch_page_state(struct save *s)
     if (lxe__page_state_new(&s->page_state, &args, &s->err))
         return -1;
     if (lxe__page_state_attach(s->page_state)) {
-        LXE_WARN(&h->proto.logger, "save: dom %u: page state: this helper"
-                 " was built for another Xen and cannot see what"
+        LXE_WARN(&h->proto.logger, "save: domain %u: page state: this"
+                 " helper was built for another Xen and cannot see what"
                  " libxenguest asks: page tables are in the image as this"
                  " Xen calls them", h->domid);
         lxe__page_state_free(s->page_state);
@@ -267,7 +267,7 @@ static int hold_limit(struct save *s)
         if (max_pages == s->lowered)
             break;              /* said once */
         s->lowered = max_pages;
-        LXE_WARN(&h->proto.logger, "save: dom %u: max_pages was lowered"
+        LXE_WARN(&h->proto.logger, "save: domain %u: max_pages was lowered"
                  " from %"PRIu64" to %"PRIu64" during the save; the image"
                  " has the former, lower it again where it is restored",
                  h->domid, sent, max_pages);
@@ -275,15 +275,15 @@ static int hold_limit(struct save *s)
     case LXE_HOLD_RAISED:
         if (lxe__limits_set(h->xch, h->domid, sent, &s->err))
             return -1;
-        LXE_WARN(&h->proto.logger, "save: dom %u: max_pages was raised"
+        LXE_WARN(&h->proto.logger, "save: domain %u: max_pages was raised"
                  " from %"PRIu64" to %"PRIu64" during the save and was put"
                  " back; raise it again afterwards", h->domid, sent,
                  max_pages);
         break;
     case LXE_HOLD_EXCEEDED:
         room = lxe__pages_limit(sent, s->limits.tot_pages);
-        return lxe__err_set(&s->err, EAGAIN, "save: dom %u: max_pages was"
-                            " raised from %"PRIu64" to %"PRIu64" and"
+        return lxe__err_set(&s->err, EAGAIN, "save: domain %u: max_pages"
+                            " was raised from %"PRIu64" to %"PRIu64" and"
                             " tot_pages is %"PRIu64", %"PRIu64" above the"
                             " limit that was sent: save it again",
                             h->domid, sent, max_pages, tot_pages,
@@ -316,10 +316,11 @@ static int check_suspended(struct save *s, int code, const char *why)
     struct lxe__domstate st;
 
     if (lxe__domstate_read(s->h->xch, s->h->domid, &st))
-        return lxe__err_set(&s->err, errno, "save: dom %u: reading its"
+        return lxe__err_set(&s->err, errno, "save: domain %u: reading its"
                             " state: %s", s->h->domid, strerror(errno));
     return st.suspended ? 0 :
-        lxe__err_set(&s->err, code, "save: dom %u: %s", s->h->domid, why);
+        lxe__err_set(&s->err, code, "save: domain %u: %s", s->h->domid,
+                     why);
 }
 
 /*
@@ -365,14 +366,14 @@ static int cb_suspend(void *data)
     lxe__caller_phase(&h->caller, LIBXL_EXT_PHASE_SUSPEND);
     lxe__freeze_suspending(s->freeze);
     if (lxe__proto_call(&h->proto, LXE_PROTO_SUSPEND, &reply)) {
-        lxe__err_set(&s->err, errno, "save: dom %u: asking libxl to"
+        lxe__err_set(&s->err, errno, "save: domain %u: asking libxl to"
                      " suspend it: %s: libxl has gone away", h->domid,
                      strerror(errno));
         return 0;
     }
     lxe__freeze_answered(s->freeze);
     if (!reply) {
-        lxe__err_set(&s->err, ECANCELED, "save: dom %u: libxl could not"
+        lxe__err_set(&s->err, ECANCELED, "save: domain %u: libxl could not"
                      " suspend it and has said why", h->domid);
         return 0;
     }
@@ -428,9 +429,9 @@ static int finished(struct save *s)
      * will be no image: the guest must run on here.
      */
     if (lxe__proto_gone(&s->h->proto))
-        return lxe__err_set(&s->err, EPIPE, "save: dom %u: the pages are"
-                            " written, but libxl has gone away: the image"
-                            " is not complete", s->h->domid);
+        return lxe__err_set(&s->err, EPIPE, "save: domain %u: the pages"
+                            " are written, but libxl has gone away: the"
+                            " image is not complete", s->h->domid);
     if (LXE_FAULT(SAVE_AFTER_LAST_PASS, &s->err) || still_suspended(s) ||
         LXE_FAULT(SAVE_BEFORE_COMPLETE, &s->err))
         return -1;
@@ -442,7 +443,7 @@ static int finished(struct save *s)
         return -1;
     if (LXE_FAULT(SAVE_AFTER_COMMIT, &s->err))
         return -1;
-    LXE_INFO(&s->h->proto.logger, "save: dom %u: max_pages %"PRIu64","
+    LXE_INFO(&s->h->proto.logger, "save: domain %u: max_pages %"PRIu64","
              " tot_pages %"PRIu64" sent (%s record); stock libxl would set"
              " %"PRIu64"%s", s->h->domid, s->limits.max_pages,
              s->limits.tot_pages, s->mandatory ? "mandatory" : "optional",
@@ -479,7 +480,7 @@ int lxe__helper_save(struct lxe__helper *h, const struct lxe__save_args *a)
     if (judge(&s) || prepare(&s))
         goto out;
     if (!lxe__proto_wants(&h->proto, LXE_PROTO_SUSPEND)) {
-        lxe__err_set(&s.err, EINVAL, "save: dom %u: CBFLAGS 0x%x has no"
+        lxe__err_set(&s.err, EINVAL, "save: domain %u: CBFLAGS 0x%x has no"
                      " suspend callback (bit %d)", h->domid,
                      h->proto.cbflags, LXE_PROTO_SUSPEND);
         goto out;
@@ -504,7 +505,7 @@ int lxe__helper_save(struct lxe__helper *h, const struct lxe__save_args *a)
                      "%s", lxe__page_state_error(s.page_state)->msg);
     lxe__relay_dispose(s.relay, &s.err);
     s.relay = NULL;
-    lxe__err_set(&s.err, saved, "save: dom %u: libxenguest: %s",
+    lxe__err_set(&s.err, saved, "save: domain %u: libxenguest: %s",
                  h->domid, stop_requested ? "stopped by SIGTERM"
                                           : strerror(saved));
 

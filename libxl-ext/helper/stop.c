@@ -15,8 +15,8 @@ int lxe__helper_told_to_stop(const struct lxe__helper *h, const char *op,
 {
     if (!h->stop || !*h->stop)
         return 0;
-    return lxe__err_set(err, EINTR, "%s: dom %u: told to stop by SIGTERM",
-                        op, h->domid);
+    return lxe__err_set(err, EINTR, "%s: domain %u: told to stop by"
+                        " SIGTERM", op, h->domid);
 }
 
 int lxe__helper_leave_relay(const struct lxe__helper *h, const char *op,

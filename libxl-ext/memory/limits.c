@@ -23,11 +23,11 @@ static int getinfo(xc_interface *xch, uint32_t domid,
                    xc_domaininfo_t *info, struct lxe__err *err)
 {
     if (lxe__domain_info(xch, domid, info))
-        return lxe__err_set(err, errno, "reading the limits of dom %u:"
+        return lxe__err_set(err, errno, "reading the limits of domain %u:"
                             " %s", domid, lxe__xen_why(errno));
     if (info->flags & XEN_DOMINF_dying)
-        return lxe__err_set(err, ESRCH, "reading the limits of dom %u: the"
-                            " domain is being destroyed", domid);
+        return lxe__err_set(err, ESRCH, "reading the limits of domain %u:"
+                            " the domain is being destroyed", domid);
     return 0;
 }
 
@@ -148,14 +148,14 @@ int lxe__limits_set(xc_interface *xch, uint32_t domid,
 
     /* In KiB; Xen divides by the size of a page again. */
     if (xc_domain_setmaxmem(xch, domid, max_pages * 4))
-        return lxe__err_set(err, errno, "setting max_pages of dom %u to"
+        return lxe__err_set(err, errno, "setting max_pages of domain %u to"
                             " %"PRIu64": %s", domid, max_pages,
                             lxe__xen_why(errno));
     if (lxe__limits_read_pages(xch, domid, &now, &tot, err))
         return -1;
     if (now != max_pages)
-        return lxe__err_set(err, ERANGE, "setting max_pages of dom %u to"
-                            " %"PRIu64": Xen made it %"PRIu64, domid,
+        return lxe__err_set(err, ERANGE, "setting max_pages of domain %u"
+                            " to %"PRIu64": Xen made it %"PRIu64, domid,
                             max_pages, now);
     return 0;
 }
@@ -183,10 +183,10 @@ int lxe__claim(xc_interface *xch, uint32_t domid, uint64_t pages,
         return 0;
     if (errno == ENOMEM)
         return lxe__err_set(err, ENOMEM, "claiming %"PRIu64" pages (%"
-                            PRIu64" KiB) for dom %u: the host has not so"
-                            " many that are free and unclaimed: free"
+                            PRIu64" KiB) for domain %u: the host has not"
+                            " so many that are free and unclaimed: free"
                             " memory and try again", pages, pages * 4,
                             domid);
-    return lxe__err_set(err, errno, "claiming %"PRIu64" pages for dom %u:"
-                        " %s", pages, domid, lxe__xen_why(errno));
+    return lxe__err_set(err, errno, "claiming %"PRIu64" pages for domain"
+                        " %u: %s", pages, domid, lxe__xen_why(errno));
 }

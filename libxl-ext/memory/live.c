@@ -17,12 +17,12 @@ static int judge_pci(const char *op, struct xs_handle *xsh, uint32_t domid,
     unsigned nr;
 
     if (lxe__pci_devices(xsh, domid, &nr))
-        return lxe__err_set(err, errno, "%s: dom %u: cannot read whether a"
-                            " PCI device is passed through to it: %s", op,
-                            domid, strerror(errno));
+        return lxe__err_set(err, errno, "%s: domain %u: cannot read"
+                            " whether a PCI device is passed through to"
+                            " it: %s", op, domid, strerror(errno));
     if (!nr)
         return 0;
-    return lxe__err_set(err, EOPNOTSUPP, "%s: dom %u: %u PCI device%s"
+    return lxe__err_set(err, EOPNOTSUPP, "%s: domain %u: %u PCI device%s"
                         " passed through to it, and Xen cannot see what"
                         " such a device changes: it cannot be saved or"
                         " migrated while it runs, whatever freeze says:"
@@ -35,7 +35,7 @@ int lxe__live_judge(const char *op, struct xs_handle *xsh,
                     const struct lxe__host *h, struct lxe__err *err)
 {
     if (!l->hvm && !h->shadow)
-        return lxe__err_set(err, EOPNOTSUPP, "%s: dom %u: a PV guest"
+        return lxe__err_set(err, EOPNOTSUPP, "%s: domain %u: a PV guest"
                             " cannot be saved or migrated while it runs"
                             " here: this Xen is built without shadow"
                             " paging (CONFIG_SHADOW_PAGING), by which it"

@@ -45,7 +45,7 @@ int lxe__record_check_uuid(const struct lxe__record *r,
     lxe__uuid_text(r->uuid, theirs);
     lxe__uuid_text(uuid, ours);
     return lxe__err_set(err, EPROTO, "memory record: uuid %s is not that"
-                        " of dom %u, %s, and the guest may have %"PRIu64
+                        " of domain %u, %s, and the guest may have %"PRIu64
                         " pages, %"PRIu64" are allowed: restore it with"
                         " uuid = \"%s\" in its configuration", theirs,
                         domid, ours, limit, max_pages, theirs);

@@ -85,7 +85,7 @@ static int raise_limit(const struct lxe__qemu_args *a,
     raise->to = need;
     if (lxe__limits_set(raise->xch, a->domid, need, err))
         return -1;
-    fprintf(stderr, PROGRAM ": dom %u: max_pages raised from %"PRIu64
+    fprintf(stderr, PROGRAM ": domain %u: max_pages raised from %"PRIu64
             " to %"PRIu64", by %"PRIu64" pages: option ROMs %"PRIu64
             " (%u), video memory %"PRIu64", hvmloader %u, less %"PRId64
             " that the limit left\n", a->domid, raise->from, raise->to,
@@ -185,7 +185,7 @@ static int arbitrate(const struct lxe__qemu_args *a,
      */
     if (!a->has_domid || a->attach || a->incoming) {
         if (a->has_domid && policy->unread.code)
-            fprintf(stderr, PROGRAM ": dom %u: %s: the defaults hold\n",
+            fprintf(stderr, PROGRAM ": domain %u: %s: the defaults hold\n",
                     a->domid, policy->unread.msg);
     } else if (policy->unread.code) {
         rc = lxe__err_set(err, policy->unread.code, "%s",

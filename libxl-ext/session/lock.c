@@ -46,12 +46,12 @@ int lxe__operation_lock(uint32_t domid, const char *what, int pid,
         return -1;
     fd = lxe__lockfile_take(path, who, sizeof(who));
     if (fd < 0 && errno == EWOULDBLOCK)
-        return lxe__err_set(err, EBUSY, "%s: dom %u: %s is under way: wait"
-                            " until it has ended, or end it", what, domid,
-                            who[0] ? who : "another operation");
+        return lxe__err_set(err, EBUSY, "%s: domain %u: %s is under way:"
+                            " wait until it has ended, or end it", what,
+                            domid, who[0] ? who : "another operation");
     if (fd < 0)
-        return lxe__err_set(err, errno, "%s: dom %u: cannot lock %s: %s",
-                            what, domid, path, strerror(errno));
+        return lxe__err_set(err, errno, "%s: domain %u: cannot lock %s:"
+                            " %s", what, domid, path, strerror(errno));
     name_of(pid, name, sizeof(name));
     /* Only for the other's line: without it the lock holds as well. */
     if (ftruncate(fd, 0) ||

@@ -35,12 +35,12 @@ def program(tmp_path_factory, preload):
 
 
 @pytest.mark.parametrize("name, rc, words", [
-    ("save-cancelled", ABORTED, "save: dom 5: cancelled"),
+    ("save-cancelled", ABORTED, "save: domain 5: cancelled"),
     ("save-again", INVAL, "a libxl_ext_op serves one operation"),
     ("restore-cancelled", ABORTED, 'restore: guest "web": cancelled'),
     ("migrate-nowhere", FAIL, "Bad file descriptor"),
-    ("save-control", INVAL, "save: dom 0 is the control domain"),
-    ("migrate-control", INVAL, "migrate: dom 0 is the control domain"),
+    ("save-control", INVAL, "save: domain 0 is the control domain"),
+    ("migrate-control", INVAL, "migrate: domain 0 is the control domain"),
     ("migrate-impatient", INVAL, "timeout is 99 ms, not 100 to 3600000"),
     ("migrate-nobody", NOTFOUND, "domain id 77777 is not below"),
     ("receive-name-taken", FAIL, 'another guest is called "web" here'),

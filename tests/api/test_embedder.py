@@ -112,7 +112,7 @@ def test_a_restore_counts_what_it_reads(embedder, tmp_path, case, more):
 @pytest.mark.parametrize("case", ["thread-cancels", "callback-cancels"])
 def test_who_may_cancel(embedder, case):
     rc, line, _ = embedder(case, rounds=100)
-    assert (rc, line) == (ABORTED, "save: dom 5: cancelled")
+    assert (rc, line) == (ABORTED, "save: domain 5: cancelled")
 
 
 @pytest.mark.parametrize("fault", ["6:stop", "10:stop"])
@@ -120,7 +120,7 @@ def test_a_cancel_ends_a_helper_that_hears_nothing(embedder, fault):
     """One that is stopped stands for a write to storage that hangs, which
     only SIGKILL ends; the guest runs, or is suspended and frozen."""
     rc, line, _ = embedder("thread-cancels", fault=fault, rounds=5)
-    assert (rc, line) == (ABORTED, "save: dom 5: cancelled")
+    assert (rc, line) == (ABORTED, "save: domain 5: cancelled")
 
 
 def test_a_worker_that_is_forked_meanwhile(embedder):

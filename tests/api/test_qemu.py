@@ -37,7 +37,7 @@ def test_the_line_adds_up(world, limit):
     to, said = start(world, *ROM * 8, *VGA)
     assert to == TAKEN + 8 * 64 + 256 + HVMLOADER
     assert said == (
-        "libxl-ext-qemu: dom 5: max_pages raised from 1244 to 1800, by 556"
+        "libxl-ext-qemu: domain 5: max_pages raised from 1244 to 1800, by 556"
         " pages: option ROMs 512 (8), video memory 256, hvmloader 32, less"
         " 244 that the limit left\n")
 

@@ -292,7 +292,7 @@ def test_the_stream_breaks(saver):
     for room in (0, 3, 8, 47, 48, 4096 + 48, 4 * 4096 + 47):
         code, err, cut = saver.run(live, "plain", FULL=str(at + room))
         assert code == 1 and cut == ours[:at + room]
-        assert "error: save: dom 5: writing 4 pages that are page" in err
+        assert "error: save: domain 5: writing 4 pages that are page" in err
     code, err, _ = saver.run(live, "plain", FULL=str(
         at + len(head) + 8 * len(old) + 4 * 4096 + 4))
     assert code == 1 and "error: save" not in err

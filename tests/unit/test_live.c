@@ -55,7 +55,7 @@ static void pv_needs_shadow_paging(void)
     CU_ASSERT_EQUAL(judge(XEN_SYSCTL_PHYSCAP_shadow, false, &err), 0);
     CU_ASSERT_EQUAL(judge(ALL_BUT_SHADOW, false, &err), -1);
     CU_ASSERT_EQUAL(err.code, EOPNOTSUPP);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "save: dom 5: a PV guest"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "save: domain 5: a PV guest"));
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "CONFIG_SHADOW_PAGING"));
     /* Not cut short: what to do comes last. */
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "restore that image"));
@@ -76,7 +76,7 @@ static void what_is_passed_through_writes_unseen(void)
 
     CU_ASSERT_EQUAL(judge_with(ALL_BUT_SHADOW, true, "2", 0, &err), -1);
     CU_ASSERT_EQUAL(err.code, EOPNOTSUPP);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "save: dom 5: 2 PCI devices"
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "save: domain 5: 2 PCI devices"
                                   " are passed through"));
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "xl pci-detach"));
     CU_ASSERT_EQUAL(judge_with(XEN_SYSCTL_PHYSCAP_shadow, false, "1", 0,

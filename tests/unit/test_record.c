@@ -160,7 +160,7 @@ static void another_domain_s_record_raises_no_limit(void)
         "uuid = \"01020304-0506-0708-090a-0b0c0d0e0f10\""));
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg,
         "01020304-0506-0708-090a-0b0c0d0e0f11"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "dom 5"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "domain 5"));
     /* Nor what has more than it may have. */
     lxe__err_init(&err);
     r.tot_pages = limit + 1;

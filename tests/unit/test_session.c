@@ -309,8 +309,8 @@ static void second_operation_is_refused_and_told_why(void)
     CU_ASSERT_FATAL(fd >= 0);
     CU_ASSERT_EQUAL(lxe__operation_lock(5, "migrate", getpid(), &err), -1);
     CU_ASSERT_EQUAL(err.code, EBUSY);
-    snprintf(says, sizeof(says), "migrate: dom 5: a save by process %d (",
-             getpid());
+    snprintf(says, sizeof(says), "migrate: domain 5: a save by process %d"
+             " (", getpid());
     CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, says));
     lxe__err_init(&err);
     again = lxe__operation_lock(6, "save", getpid(), &err);

@@ -21,7 +21,7 @@ ROUNDS = 10 if os.environ.get("LXE_ALL") == "1" else 2
 CONF = "/var/lab/freeze.conf"
 GUARDIAN = "/opt/libxl-ext/libxl-ext-guardian"
 REPORT = re.compile(
-    r"freeze: dom \d+: (.*); (\d+) frames at risk, (\d+) marked, "
+    r"freeze: domain \d+: (.*); (\d+) frames at risk, (\d+) marked, "
     r"(\d+) would have been lost, ([\d.]+) ms")
 
 

@@ -54,7 +54,7 @@ static char *read_text(struct guest *g, const char *file)
         return text;
     }
     guest_error(g, "%s is no configuration: that is text of at most %u"
-                " octets", file, CONFIG_MAX);
+                " bytes", file, CONFIG_MAX);
     free(text);
     return NULL;
 

@@ -58,13 +58,13 @@ static void print_record(const struct libxl_ext_image_difference *d)
 {
     printf("record %s%s%s: ", d->name, *d->part ? ", " : "", d->part);
     if (d->where == LIBXL_EXT_IMAGE_IN_A)
-        printf("only in A, %llu octets at byte %llu\n", U(d->length_a),
+        printf("only in A, %llu bytes at byte %llu\n", U(d->length_a),
                U(d->offset_a));
     else if (d->where == LIBXL_EXT_IMAGE_IN_B)
-        printf("only in B, %llu octets at byte %llu\n", U(d->length_b),
+        printf("only in B, %llu bytes at byte %llu\n", U(d->length_b),
                U(d->offset_b));
     else
-        printf("%llu of %llu octets (%llu in B) differ, the first at byte"
+        printf("%llu of %llu bytes (%llu in B) differ, the first at byte"
                " %llu of A, %llu of B\n", U(d->differ), U(d->length_a),
                U(d->length_b), U(d->offset_a), U(d->offset_b));
 }

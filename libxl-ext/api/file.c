@@ -21,7 +21,7 @@ int lxe__header_write(int fd, const char *config,
 
     if (len > LXE_XL_OPTDATA_MAX - 4)
         return lxe__err_set(err, EINVAL, "image header: a configuration of"
-                            " %zu octets is above the bound of %u", len,
+                            " %zu bytes is above the bound of %u", len,
                             LXE_XL_OPTDATA_MAX - 4);
     lxe__xl_header_encode(len, head);
     if (lxe__write_full_by(b, fd, head, sizeof(head)) ||
@@ -55,7 +55,7 @@ static int read_part(int stop_fd, int fd, void *buf, size_t len,
                             " header: cancelled while it was read" :
                             "image header: cannot read: %s",
                             strerror(errno));
-    return lxe__err_set(err, EPROTO, "image header: it ends %zd octets"
+    return lxe__err_set(err, EPROTO, "image header: it ends %zd bytes"
                         " into a part of %zu: the image is cut short", n,
                         len);
 }
@@ -78,7 +78,7 @@ static int read_header(int stop_fd, int fd, char **config_r,
     config_len = lxe__get_le32((uint8_t *)data);
     if (!config_len || config_len > len - 4 || data[4 + config_len - 1]) {
         lxe__err_set(err, EPROTO, "image header: a configuration of %u"
-                     " octets does not end with its NUL within the %u of"
+                     " bytes does not end with its NUL within the %u of"
                      " optional data", config_len, len - 4);
         goto fail;
     }

@@ -99,7 +99,7 @@ static int hear_record(struct libxl_ext_op *op, int conn,
     in_libxc = carrier != LIBXL_EXT_CARRIER_LIBXL;
     if (m->len != LXE_RECORD_LEN)
         return lxe__err_set(&op->err, EPROTO, "session: a memory record of"
-                            " %zu octets, %d were expected", m->len,
+                            " %zu bytes, %d were expected", m->len,
                             LXE_RECORD_LEN);
     if (lxe__op_stream_join(&op->stream, m->body, in_libxl ? m->len : 0,
                             m->arg, op->cancel_fd, &op->err))
@@ -118,7 +118,7 @@ static int hear_hello(struct libxl_ext_op *op, int conn,
 {
     if (m->arg != op->what || m->len != sizeof(struct lxe__session_hello))
         return lxe__err_set(&op->err, EPROTO, "session: a greeting for"
-                            " operation %u of %zu octets: library and"
+                            " operation %u of %zu bytes: library and"
                             " helper are of different packages: install"
                             " them together", m->arg, m->len);
     if (op->what == LXE_SESSION_SAVE)

@@ -89,7 +89,7 @@ int lxe__op_stream_join(struct lxe__op_stream *s, const void *record,
         lxe__get32(head + 8, true) != LXE_LIBXL_VERSION ||
         type_of(head + LXE_LIBXL_HEADER_LEN) !=
         LXE_LIBXL_REC_LIBXC_CONTEXT)
-        return lxe__err_set(err, EPROTO, "stream: libxl wrote %zd octets"
+        return lxe__err_set(err, EPROTO, "stream: libxl wrote %zd bytes"
                             " that are no version %d header with"
                             " LIBXC_CONTEXT behind it: this libxl is newer"
                             " than libxl-ext", n, LXE_LIBXL_VERSION);
@@ -127,7 +127,7 @@ static int read_head(struct lxe__op_stream *s, const struct lxe__bound *b,
     if (n < 0)
         return lxe__err_set(err, errno, "stream: cannot read the %s: %s",
                             what, strerror(errno));
-    return lxe__err_set(err, EPROTO, "stream: it ends %zd octets into the"
+    return lxe__err_set(err, EPROTO, "stream: it ends %zd bytes into the"
                         " %s of %zu: the image is cut short or the sender"
                         " died", n, what, len);
 }
@@ -135,7 +135,7 @@ static int read_head(struct lxe__op_stream *s, const struct lxe__bound *b,
 static int check_header(const uint8_t *h, struct lxe__err *err)
 {
     if (memcmp(h, LXE_LIBXL_IDENT, LXE_LIBXL_IDENT_LEN))
-        return lxe__err_set(err, EPROTO, "stream: its first octets are not"
+        return lxe__err_set(err, EPROTO, "stream: its first bytes are not"
                             " %s: it is no libxl stream", LXE_LIBXL_IDENT);
     if (lxe__get32(h + 8, true) != LXE_LIBXL_VERSION)
         return lxe__err_set(err, EPROTO, "stream: libxl header: version"

@@ -178,7 +178,7 @@ int lxe__peer_send(const struct lxe__peer *p, enum lxe__peer_type type,
     uint8_t head[8];
 
     if (len > LXE_PEER_BODY_MAX)
-        return lxe__err_set(err, EMSGSIZE, "migrate: %s of %zu octets is"
+        return lxe__err_set(err, EMSGSIZE, "migrate: %s of %zu bytes is"
                             " above the bound of %d", name_of(type), len,
                             LXE_PEER_BODY_MAX);
     lxe__put_le32(head, type);
@@ -207,7 +207,7 @@ int lxe__peer_receive(const struct lxe__peer *p, enum lxe__peer_type type,
                             " due", got, p->who, what, type);
     if (len > LXE_PEER_BODY_MAX)
         return lxe__err_set(err, EPROTO, "migrate: the %s of %s has"
-                            " %"PRIu32" octets, above the bound of %d",
+                            " %"PRIu32" bytes, above the bound of %d",
                             what, p->who, len, LXE_PEER_BODY_MAX);
     *body_r = malloc(len + 1);
     if (!*body_r)

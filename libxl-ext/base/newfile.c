@@ -30,7 +30,7 @@ int lxe__newfile_find(struct lxe__newfile *f, const char *what,
                             " file in it", what, path);
     if (slash && (size_t)(slash - path) + 1 >= sizeof(dir))
         return lxe__err_set(err, ENAMETOOLONG, "%s: its directory has more"
-                            " than %zu octets", what, sizeof(dir) - 2);
+                            " than %zu bytes", what, sizeof(dir) - 2);
     if (slash)
         snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path) + 1, path);
     else

@@ -51,7 +51,7 @@ int lxe__rundir_path(char *path, size_t len, const char *op,
     if (name >= 0 && (size_t)name < len - dir)
         return 0;
     return lxe__err_set(err, ENAMETOOLONG, "%s: the path %s/... is above"
-                        " the bound of %zu octets: set %s to a shorter"
+                        " the bound of %zu bytes: set %s to a shorter"
                         " one", op, lxe__rundir(), len - 1,
                         LXE_RUNDIR_ENV);
 }

@@ -145,7 +145,7 @@ int lxe__caller_go(struct lxe__caller *c, const struct lxe__proto *p,
     if (wait_go(c, p, fd, &m, err))
         return -1;
     if (m.len > room) {
-        lxe__err_set(err, EPROTO, "session: a memory record of %zu octets"
+        lxe__err_set(err, EPROTO, "session: a memory record of %zu bytes"
                      " is above the bound of %zu", m.len, room);
         lxe__session_msg_dispose(&m);
         return -1;

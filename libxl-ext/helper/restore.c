@@ -63,9 +63,9 @@ static int agree(struct restore *s, const uint8_t *libxl, size_t len)
     if (i == len && i == s->head.record_len)
         return 0;
     return lxe__err_set(&s->err, EPROTO, "restore: domain %u: memory"
-                        " record: that of the libxl stream (%zu octets)"
+                        " record: that of the libxl stream (%zu bytes)"
                         " and that of the libxc stream (%zu) differ from"
-                        " octet %zu on: the image is damaged or not of one"
+                        " byte %zu on: the image is damaged or not of one"
                         " save", s->h->domid, len, s->head.record_len, i);
 }
 

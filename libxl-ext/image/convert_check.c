@@ -182,7 +182,7 @@ static int check_output(struct check *k, struct libxl_ext_image *o)
     if (!rc)
         rc = compare_sums(c, lxe__digest_sum(k->octets),
                           lxe__digest_sum(c->out.digest),
-                          "octets are not those that were written");
+                          "bytes are not those that were written");
     if (!rc && r->locate)
         rc = check_state(k, r);
     lxe__reader_free(r);

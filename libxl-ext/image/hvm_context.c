@@ -144,17 +144,17 @@ static bool check_length(struct walk *w, const struct descriptor *d)
         bool exact = k->least == k->most;
 
         if (d->type == END)
-            LOSE(w, d->at + 4, "%u octets of END are not 0: Xen reads no"
+            LOSE(w, d->at + 4, "%u bytes of END are not 0: Xen reads no"
                  " more of it", d->len);
         else
-            REFUSE(w, d->at + 4, "%u octets of %s are %s %u", d->len,
+            REFUSE(w, d->at + 4, "%u bytes of %s are %s %u", d->len,
                    k->name, exact ? "not" : d->len < k->least
                    ? "below" : "above", d->len < k->least ? k->least
                    : k->most);
         return false;
     }
     if (d->len > left) {
-        REFUSE(w, d->at + 4, "%u octets of a descriptor of type %u do not"
+        REFUSE(w, d->at + 4, "%u bytes of a descriptor of type %u do not"
                " fit the %llu that are left", d->len, d->type,
                (unsigned long long)left);
         return false;
@@ -187,7 +187,7 @@ static bool check_msrs(struct walk *w, uint64_t at, const uint8_t *p,
 
     if (8 + 16ULL * count == len)
         return true;
-    REFUSE(w, at, "CPU_MSR: %u MSRs are not what %u octets hold", count,
+    REFUSE(w, at, "CPU_MSR: %u MSRs are not what %u bytes hold", count,
            len);
     return false;
 }

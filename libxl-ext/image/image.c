@@ -21,7 +21,7 @@ static int tell_container(struct lxe__reader *r)
     if (!p)
         return -1;
     if (have < 8)
-        return lxe__fault_stop(r, LXE_RULE_S1, have, "the first 8 octets:"
+        return lxe__fault_stop(r, LXE_RULE_S1, have, "the first 8 bytes:"
                                " the image ends %zu bytes into them",
                                have);
     if (!memcmp(p, LXE_XL_MAGIC, 8))
@@ -33,7 +33,7 @@ static int tell_container(struct lxe__reader *r)
     else if (!memcmp(p, "libvirt-", 8))
         r->out->container = LIBXL_EXT_IMAGE_LIBVIRT;
     else
-        return lxe__fault_stop(r, LXE_RULE_X1, 0, "the first 8 octets"
+        return lxe__fault_stop(r, LXE_RULE_X1, 0, "the first 8 bytes"
                                " 0x%016llx begin neither a file of xl save"
                                " or virsh save nor a stream of libxl or"
                                " libxc: no image, or a damaged one",

@@ -47,7 +47,7 @@ static void check_unused(struct lxe__reader *r, const uint8_t *p,
     for (i = 24; i < HEADER_LEN; i++)
         if (p[i]) {
             lxe__fault_note(r, LXE_RULE_V5, at + i, "libvirt header:"
-                            " unused octet 0x%02x is not zero", p[i]);
+                            " unused byte 0x%02x is not zero", p[i]);
             return;
         }
 }
@@ -78,7 +78,7 @@ static int read_xml(struct lxe__reader *r, uint32_t len)
         lxe__fault_note(r, LXE_RULE_V4, at, "libvirt XML: it does not"
                         " begin with %s", root);
     else if (!ends)
-        lxe__fault_note(r, LXE_RULE_V4, at, "libvirt XML: its last octet"
+        lxe__fault_note(r, LXE_RULE_V4, at, "libvirt XML: its last byte"
                         " is not its first NUL");
     return lxe__pass_over(r, end - r->src.offset, "libvirt XML");
 }

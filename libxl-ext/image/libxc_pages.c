@@ -302,7 +302,7 @@ static int bad_length(struct lxe__reader *r, const struct lxe__rec *rec,
 {
     return lxe__fault_stop(r, LXE_RULE_B4, rec->offset + 4, "PAGE_DATA:"
                            " length %u is not 8 and %u frames of 8 and %u"
-                           " pages of 4096 octets: the record is damaged",
+                           " pages of 4096 bytes: the record is damaged",
                            rec->length, count, nr_data);
 }
 
@@ -527,7 +527,7 @@ int lxe__page_data_read(struct lxe__reader *r, const struct lxe__rec *rec)
     if (rec->length < 8)
         return lxe__fault_stop(r, LXE_RULE_B2, rec->offset + 4,
                                "PAGE_DATA: length %u has no room for the 8"
-                               " octets of its header", rec->length);
+                               " bytes of its header", rec->length);
     p = lxe__take(r, 8, "PAGE_DATA");
     if (!p)
         return -1;
@@ -540,7 +540,7 @@ int lxe__page_data_read(struct lxe__reader *r, const struct lxe__rec *rec)
                                (rec->length - 8) / 8);
     if (reserved)
         lxe__fault_note(r, LXE_RULE_B3, rec->body + 4, "PAGE_DATA:"
-                        " reserved octets 0x%08x are not zero", reserved);
+                        " reserved bytes 0x%08x are not zero", reserved);
     if (looks_into(r) && !r->data_pfns &&
         !(r->data_pfns = malloc(DATA_MAX * sizeof(*r->data_pfns))))
         return lxe__err_set(r->err, ENOMEM, "image: no memory");

@@ -40,7 +40,7 @@ static int read_pv_info(struct lxe__reader *r, const struct lxe__rec *rec)
     for (i = 2; i < 8; i++)
         if (p[i])
             return lxe__fault_note(r, LXE_RULE_B10, rec->body + i,
-                                   "X86_PV_INFO: reserved octet 0x%02x is"
+                                   "X86_PV_INFO: reserved byte 0x%02x is"
                                    " not zero", p[i]);
     return 0;
 }
@@ -87,7 +87,7 @@ static int read_p2m_header(struct lxe__reader *r,
     if (rec->length < 8)
         return lxe__fault_note(r, LXE_RULE_B11, LEN_AT(rec),
                                "X86_PV_P2M_FRAMES: length %u has no room"
-                               " for the 8 octets of its header",
+                               " for the 8 bytes of its header",
                                rec->length);
     p = lxe__take(r, 8, "X86_PV_P2M_FRAMES");
     if (!p)
@@ -191,20 +191,20 @@ static int read_vcpu_blob(struct lxe__reader *r,
 
     if (rec->type == LXE_LIBXC_REC_X86_PV_VCPU_BASIC && len != want)
         return lxe__fault_note(r, LXE_RULE_B13, LEN_AT(rec), "%s: context"
-                               " of %u octets is not the %u of a %d-bit"
+                               " of %u bytes is not the %u of a %d-bit"
                                " guest", name, len, want, wide ? 64 : 32);
     if (rec->type == LXE_LIBXC_REC_X86_PV_VCPU_EXTENDED && len > 128)
         return lxe__fault_note(r, LXE_RULE_B13, LEN_AT(rec), "%s: context"
-                               " of %u octets is above 128", name, len);
+                               " of %u bytes is above 128", name, len);
     if (rec->type == LXE_LIBXC_REC_X86_PV_VCPU_XSAVE &&
         len != XSAVE_HEAD && len < XSAVE_HEAD + XSAVE_AREA_MIN)
         return lxe__fault_note(r, LXE_RULE_B13, LEN_AT(rec), "%s: context"
-                               " of %u octets is neither %u nor at least"
+                               " of %u bytes is neither %u nor at least"
                                " %u", name, len, XSAVE_HEAD,
                                XSAVE_HEAD + XSAVE_AREA_MIN);
     if (rec->type == LXE_LIBXC_REC_X86_PV_VCPU_MSRS && len % 16)
         return lxe__fault_note(r, LXE_RULE_B13, LEN_AT(rec), "%s: context"
-                               " of %u octets is no multiple of 16", name,
+                               " of %u bytes is no multiple of 16", name,
                                len);
     v = lxe__vcpu_get(r, id);
     if (!v)
@@ -233,7 +233,7 @@ static int read_vcpu(struct lxe__reader *r, const struct lxe__rec *rec,
 
     if (rec->length < 8)
         return lxe__fault_note(r, LXE_RULE_B12, LEN_AT(rec), "%s: length"
-                               " %u has no room for the 8 octets of its"
+                               " %u has no room for the 8 bytes of its"
                                " header", name, rec->length);
     p = lxe__take(r, 8, name);
     if (!p)
@@ -242,7 +242,7 @@ static int read_vcpu(struct lxe__reader *r, const struct lxe__rec *rec,
     reserved = lxe__get32(p + 4, r->out->big_endian);
     if (reserved)
         lxe__fault_note(r, LXE_RULE_B20, rec->body + 4, "%s: reserved"
-                        " octets 0x%08x are not zero", name, reserved);
+                        " bytes 0x%08x are not zero", name, reserved);
     /* An empty one is skipped, whoever's it is: the erratum. */
     if (rec->length == 8) {
         if (rec->type == LXE_LIBXC_REC_X86_PV_VCPU_EXTENDED &&
@@ -286,7 +286,7 @@ static int read_tsc_info(struct lxe__reader *r, const struct lxe__rec *rec)
     reserved = lxe__get32(p + 20, r->out->big_endian);
     if (reserved)
         lxe__fault_note(r, LXE_RULE_B20, rec->body + 20, "X86_TSC_INFO:"
-                        " reserved octets 0x%08x are not zero", reserved);
+                        " reserved bytes 0x%08x are not zero", reserved);
     return 0;
 }
 
@@ -304,7 +304,7 @@ static int read_hvm_params(struct lxe__reader *r,
 
     if (rec->length < 8)
         return lxe__fault_note(r, LXE_RULE_B17, LEN_AT(rec), "HVM_PARAMS:"
-                               " length %u has no room for the 8 octets of"
+                               " length %u has no room for the 8 bytes of"
                                " its header", rec->length);
     p = lxe__take(r, 8, "HVM_PARAMS");
     if (!p)
@@ -313,7 +313,7 @@ static int read_hvm_params(struct lxe__reader *r,
     reserved = lxe__get32(p + 4, big);
     if (reserved)
         lxe__fault_note(r, LXE_RULE_B20, rec->body + 4, "HVM_PARAMS:"
-                        " reserved octets 0x%08x are not zero", reserved);
+                        " reserved bytes 0x%08x are not zero", reserved);
     if (rec->length != 8 + 16ULL * count)
         return lxe__fault_note(r, LXE_RULE_B17, rec->body, "HVM_PARAMS:"
                                " count %u needs a length of %llu, not %u",

@@ -57,7 +57,7 @@ static int read_image_header(struct lxe__reader *r)
     for (i = 18; i < LXE_LIBXC_IHDR_LEN; i++)
         if (p[i]) {
             lxe__fault_note(r, LXE_RULE_C5, at + i, "libxc image header:"
-                            " reserved octet %d is 0x%02x, not zero", i,
+                            " reserved byte %d is 0x%02x, not zero", i,
                             p[i]);
             break;
         }
@@ -90,7 +90,7 @@ static int read_domain_header(struct lxe__reader *r)
                                lxe__get16(p + 4, big));
     if (lxe__get16(p + 6, big))
         lxe__fault_note(r, LXE_RULE_C8, at + 6, "libxc domain header:"
-                        " reserved octets 0x%04x are not zero",
+                        " reserved bytes 0x%04x are not zero",
                         lxe__get16(p + 6, big));
     r->out->xen_major = lxe__get32(p + 8, big);
     r->out->xen_minor = lxe__get32(p + 12, big);

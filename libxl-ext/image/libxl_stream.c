@@ -87,7 +87,7 @@ static void check_key_char(struct lxe__reader *r, uint8_t c, uint64_t nr,
 {
     if (c && !is_path_char(c))
         lxe__fault_note(r, LXE_RULE_L15, offset, "libxl record"
-                        " EMULATOR_XENSTORE_DATA: key %llu has an octet"
+                        " EMULATOR_XENSTORE_DATA: key %llu has a byte"
                         " 0x%02x, which is no letter, digit or one of"
                         " -/_@", (unsigned long long)nr, c);
 }
@@ -121,7 +121,7 @@ static int read_xenstore_data(struct lxe__reader *r,
     }
     if (last)
         return lxe__fault_note(r, LXE_RULE_L10, end - 1, "libxl record"
-                               " EMULATOR_XENSTORE_DATA: its last octet is"
+                               " EMULATOR_XENSTORE_DATA: its last byte is"
                                " 0x%02x and no NUL", last);
     if (nuls % 2)
         return lxe__fault_note(r, LXE_RULE_L10, rec->body, "libxl record"
@@ -160,7 +160,7 @@ static int read_emulator(struct lxe__reader *r, const struct lxe__rec *rec)
     if (rec->length < 8)
         return lxe__fault_note(r, LXE_RULE_L8, rec->offset + 4, "libxl"
                                " record %s: length %u has no room for the"
-                               " 8 octets of its header", name,
+                               " 8 bytes of its header", name,
                                rec->length);
     p = lxe__take(r, 8, name);
     if (!p)

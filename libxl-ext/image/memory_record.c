@@ -123,8 +123,8 @@ static void check_same(struct lxe__reader *r, const struct lxe__rec *rec,
     if (i == LXE_RECORD_LEN)
         return;
     snprintf(text, sizeof(text), "memory record: that of the libxl stream"
-             " (%u octets) and that of the libxc stream (%u) differ from"
-             " octet %u on", libxl->rec.length, rec->length, i);
+             " (%u bytes) and that of the libxc stream (%u) differ from"
+             " byte %u on", libxl->rec.length, rec->length, i);
     bad_record(r, true, rec, LXE_RULE_M6, rec->body + i, text);
 }
 

@@ -148,7 +148,7 @@ int lxe__finish_body(struct lxe__reader *r, const struct lxe__rec *rec,
         return -1;
     for (i = 0; i < len; i++)
         if (p[i])
-            return lxe__fault_note(r, rule, end + i, "%s: padding octet"
+            return lxe__fault_note(r, rule, end + i, "%s: padding byte"
                                    " 0x%02x is not zero", what, p[i]);
     return 0;
 }

@@ -85,7 +85,7 @@ static int check_no_nul(const char *path, const char *text, size_t len,
     for (at = text; at < nul; at++)
         line += *at == '\n';
     return lxe__err_set(err, EINVAL, "policy file %s: line %u: a NUL"
-                        " octet: it is no text, or damaged", path, line);
+                        " byte: it is no text, or damaged", path, line);
 }
 
 /*

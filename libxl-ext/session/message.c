@@ -87,7 +87,7 @@ static int check(const struct header *h, ssize_t n, int flags,
                  struct lxe__err *err)
 {
     if (n < (ssize_t)sizeof(*h) || h->magic != MAGIC)
-        return lxe__err_set(err, EPROTO, "session: %zd octets that are no"
+        return lxe__err_set(err, EPROTO, "session: %zd bytes that are no"
                             " message of libxl-ext", n);
     if (h->version != LXE_SESSION_VERSION)
         return lxe__err_set(err, EPROTO, "session: version %u is not %d:"
@@ -96,7 +96,7 @@ static int check(const struct header *h, ssize_t n, int flags,
                             h->version, LXE_SESSION_VERSION);
     if (flags & MSG_TRUNC || h->len != n - sizeof(*h))
         return lxe__err_set(err, EPROTO, "session: message %u is of %u"
-                            " octets, above the bound of %d or cut",
+                            " bytes, above the bound of %d or cut",
                             h->kind, h->len, LXE_SESSION_MAX);
     return 0;
 }

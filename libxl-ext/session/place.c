@@ -32,7 +32,7 @@ static int place(struct sockaddr_un *a, int pid, enum lxe__session_op op,
                  op == LXE_SESSION_SAVE ? "save" : "restore");
     if (r < 0 || (size_t)r >= sizeof(a->sun_path))
         return lxe__err_set(err, ENAMETOOLONG, "session: the path %s/... is"
-                            " above the bound of %zu octets of a socket's"
+                            " above the bound of %zu bytes of a socket's"
                             " name: set %s to a shorter one",
                             lxe__rundir(), sizeof(a->sun_path) - 1,
                             LXE_RUNDIR_ENV);

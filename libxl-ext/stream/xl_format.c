@@ -32,7 +32,7 @@ int lxe__xl_header_decode(const uint8_t in[LXE_XL_HEADER_LEN],
     uint32_t len = lxe__get_le32(in + 44);
 
     if (memcmp(in, LXE_XL_MAGIC, LXE_XL_MAGIC_LEN))
-        return lxe__err_set(err, EPROTO, "xl header: the first 32 octets"
+        return lxe__err_set(err, EPROTO, "xl header: the first 32 bytes"
                             " are not xl's magic: it is no image of a"
                             " guest");
     if (order != LXE_XL_ORDER)
@@ -51,7 +51,7 @@ int lxe__xl_header_decode(const uint8_t in[LXE_XL_HEADER_LEN],
                             " 0x%"PRIx32" are not 0", optional);
     if (len < 4 || len > LXE_XL_OPTDATA_MAX)
         return lxe__err_set(err, EPROTO, "xl header: optional data of"
-                            " %"PRIu32" octets is not within 4 and %u",
+                            " %"PRIu32" bytes is not within 4 and %u",
                             len, LXE_XL_OPTDATA_MAX);
     *optdata_r = len;
     return 0;

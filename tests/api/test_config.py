@@ -132,7 +132,7 @@ def test_one_of_another_guest_is_refused(host, as_json, change, words):
     ('[{"config": {}}]', "", "jq '.[0].config'"),
     ("{ 1", "", "from JSON: parse error"),
     ("a\0b", "", "is no configuration"),
-    ("#" * (1 << 20) + "#", "", "at most 1048576 octets"),
+    ("#" * (1 << 20) + "#", "", "at most 1048576 bytes"),
 ], ids=["refused", "sxp", "list", "json", "nul", "long"])
 def test_what_is_no_configuration(host, text, says, words):
     host.world.put("xl-says", says)

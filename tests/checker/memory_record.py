@@ -218,8 +218,8 @@ def check_same(libxl, libxc):
     if a != b:
         at = next(i for i in range(len(a)) if a[i] != b[i])
         raise Damaged(f"memory record: that of the libxl stream ({len(a)}"
-                      f" octets) and that of the libxc stream ({len(b)})"
-                      f" differ from octet {at} on")
+                      f" bytes) and that of the libxc stream ({len(b)})"
+                      f" differ from byte {at} on")
     if libxl[0] != libxc[0]:
         raise Damaged(f"memory record: of type 0x{libxl[0]:08x} in the"
                       f" libxl stream, of type 0x{libxc[0]:08x} in the"

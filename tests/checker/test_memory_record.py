@@ -246,7 +246,7 @@ BAD_STREAMS = {
     "carriers that differ": (
         both(record(MANDATORY, body()),
              record(MANDATORY, body(tot_pages=43021))),
-        "(88 octets) and that of the libxc stream (88) differ from octet 32"),
+        "(88 bytes) and that of the libxc stream (88) differ from byte 32"),
     "carriers of different types": (
         both(record(MANDATORY, body(tot_pages=41216)),
              record(OPTIONAL, body(tot_pages=41216))),

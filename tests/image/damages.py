@@ -113,12 +113,12 @@ def _(im):
     return len(im.bytes())
 
 
-@damage("octets behind END", "S2", "behind END: 9 bytes", tail=b"9 octets.")
+@damage("bytes behind END", "S2", "behind END: 9 bytes", tail=b"9 octets.")
 def _(im):
     return len(im.bytes())
 
 
-@damage("first octets of nothing known", "X1", "neither a file of xl")
+@damage("first bytes of nothing known", "X1", "neither a file of xl")
 def _(im):
     im.poke("xl", 0, b"Yen")
     return 0
@@ -167,7 +167,7 @@ poke("libvirt XML cut by a NUL", "V4", "is not its first NUL", "libvirt",
      64 + 30, b"\0", at=64, **VIRSH)
 poke("libvirt XML without its NUL", "V4", "is not its first NUL", "libvirt",
      64 + len(b.XML) - 1, b" ", at=64, **VIRSH)
-poke("libvirt unused octet", "V5", "unused octet 0x07", "libvirt", 63,
+poke("libvirt unused byte", "V5", "unused byte 0x07", "libvirt", 63,
      b"\7", **VIRSH)
 
 # --- libxl
@@ -184,7 +184,7 @@ body("libxl LIBXC_CONTEXT with a body", "L6",
      "LIBXC_CONTEXT", b"8 octets")
 
 
-@damage("libxl padding", "L7", "padding octet 0x01")
+@damage("libxl padding", "L7", "padding byte 0x01")
 def _(im):
     p = im.part("EMULATOR")
     p.pad = b"\1"
@@ -212,7 +212,7 @@ body("emulator data with an absolute key", "L10", "key 1 is absolute",
 body("emulator data with a key without value", "L10", "3 strings",
      "XENSTORE", lambda im: im.u("II", 2, 0) + b"a\0b\0c\0", at=0)
 body("emulator data with a key that xenstore refuses", "L15",
-     "key 2 has an octet 0x2e", "XENSTORE",
+     "key 2 has a byte 0x2e", "XENSTORE",
      lambda im: im.u("II", 2, 0) + b"a-/_@Z0\0.\0b.c\0d\0", at=8 + 11)
 double("emulator data twice", "L16", "XENSTORE_DATA: a second", "XENSTORE")
 double("device model's state twice", "L16", "CONTEXT: a second", "EMULATOR")
@@ -285,7 +285,7 @@ poke("libxc marker", "C1", "marker", "ihdr", 3, b"\xfe", at=0)
 poke("libxc id", "C2", "id 0x59454e46", "ihdr", 8, b"Y")
 poke("libxc version", "C3", "version 4", "ihdr", 15, b"\4", at=12)
 poke("libxc reserved option", "C4", "options 0x2", "ihdr", 17, b"\2", at=16)
-poke("libxc image header reserved", "C5", "octet 20 is 0x40", "ihdr", 20,
+poke("libxc image header reserved", "C5", "byte 20 is 0x40", "ihdr", 20,
      b"\x40")
 poke("libxc domain type", "C6", "type 3", "dhdr", 0, b"\3")
 poke("libxc page_shift", "C7", "page_shift 13", "dhdr", 4, b"\x0d")
@@ -300,7 +300,7 @@ head("libxc record too long", "C9", "length 4026531840", "HVM_CONTEXT",
      length=0xf0000000)
 
 
-@damage("libxc padding", "C10", "padding octet 0x07", **PV)
+@damage("libxc padding", "C10", "padding byte 0x07", **PV)
 def _(im):
     p = im.part("VCPU_EXT")
     p.pad = b"\7"
@@ -407,7 +407,7 @@ body("X86_PV_INFO too long", "B10", "length 16 is above 8", "PV_INFO",
      b"\x08\x04" + bytes(14), **PV)
 poke("X86_PV_INFO width against levels", "B9", "width 4 with 4", "PV_INFO",
      0, b"\4", **PV)
-poke("X86_PV_INFO reserved", "B10", "octet 0x09", "PV_INFO", 5, b"\x09", **PV)
+poke("X86_PV_INFO reserved", "B10", "byte 0x09", "PV_INFO", 5, b"\x09", **PV)
 body("X86_PV_P2M_FRAMES without its header", "B11", "length 4", "P2M_FRAMES",
      b"1234", **PV)
 poke("X86_PV_P2M_FRAMES start above end", "B11", "0x100 is above",
@@ -420,16 +420,16 @@ poke("vcpu number out of range", "B12", "vcpu 65536", "VCPU_BASIC", 2, b"\1",
      at=0, **PV)
 poke("vcpu number that the configuration has not", "B12",
      "vcpu 1 is not below 1", "VCPU_BASIC", 0, b"\1", **PV)
-body("vcpu registers of the other width", "B13", "2800 octets", "VCPU_BASIC",
+body("vcpu registers of the other width", "B13", "2800 bytes", "VCPU_BASIC",
      lambda im: bytes(8) + b.context(4), **PV)
-body("vcpu extended state too long", "B13", "129 octets is above 128",
+body("vcpu extended state too long", "B13", "129 bytes is above 128",
      "VCPU_EXT", bytes(8 + 129), **PV)
-body("vcpu xsave too short", "B13", "8 octets is neither 16",
+body("vcpu xsave too short", "B13", "8 bytes is neither 16",
      "VCPU_XSAVE", bytes(16), **PV)
 body("vcpu xsave cut within its area", "B13",
-     "100 octets is neither 16 nor at least 592", "VCPU_XSAVE",
+     "100 bytes is neither 16 nor at least 592", "VCPU_XSAVE",
      bytes(8 + 100), **PV)
-body("vcpu msrs broken off", "B13", "24 octets is no multiple", "VCPU_MSRS",
+body("vcpu msrs broken off", "B13", "24 bytes is no multiple", "VCPU_MSRS",
      bytes(32), **PV)
 body("SHARED_INFO length", "B14", "length 4088", "SHARED_INFO", bytes(4088),
      **PV)
@@ -438,17 +438,17 @@ poke("X86_TSC_INFO mode", "B15", "mode 4 is above 3", "TSC_INFO", 0, b"\4")
 body("HVM_CONTEXT empty", "B16", "without its END", "HVM_CONTEXT", b"", at=0)
 poke("HVM_CONTEXT begins with another descriptor", "B16", "of type 2",
      "HVM_CONTEXT", 0, b"\2")
-poke("HVM_CONTEXT descriptor runs over", "B16", "16778248 octets of CPU",
+poke("HVM_CONTEXT descriptor runs over", "B16", "16778248 bytes of CPU",
      "HVM_CONTEXT", 32 + 7, b"\1", at=32 + 4)
-body("HVM_CONTEXT descriptor an octet too long", "B16",
-     "609 octets of a descriptor of type 16 do not fit the 608",
+body("HVM_CONTEXT descriptor a byte too long", "B16",
+     "609 bytes of a descriptor of type 16 do not fit the 608",
      "HVM_CONTEXT", b.descriptors(*b.devices()[:2], (16, 0, bytes(600)))
      .replace(struct.pack("<I", 600), struct.pack("<I", 609)),
      at=32 + 1040 + 4)
-poke("HVM_CONTEXT length of HEADER", "B16", "25 octets of HEADER are not 24",
+poke("HVM_CONTEXT length of HEADER", "B16", "25 bytes of HEADER are not 24",
      "HVM_CONTEXT", 4, b"\x19")
 poke("HVM_CONTEXT length of HEADER beyond the record", "B16",
-     "2147483672 octets of HEADER", "HVM_CONTEXT", 7, b"\x80", at=4)
+     "2147483672 bytes of HEADER", "HVM_CONTEXT", 7, b"\x80", at=4)
 poke("HVM_CONTEXT magic of HEADER", "B16", "magic 0x54381287 of HEADER is not",
      "HVM_CONTEXT", 8, b"\x87")
 poke("HVM_CONTEXT version of HEADER", "B16", "version 257 of HEADER is not 1",
@@ -472,14 +472,14 @@ def devices(what, words, at, *items, **build):
 
 
 ALL = b.devices()
-device("CPU longer than any", "1033 octets of CPU are above 1032", 2, 4,
+device("CPU longer than any", "1033 bytes of CPU are above 1032", 2, 4,
        struct.pack("<I", 1033))
-device("LAPIC as IOAPIC", "32 octets of IOAPIC are not 400", 5, 0, b"\4", 4)
-device("MTRR as VIRIDIAN_DOMAIN", "240 octets of VIRIDIAN_DOMAIN are above",
+device("LAPIC as IOAPIC", "32 bytes of IOAPIC are not 400", 5, 0, b"\4", 4)
+device("MTRR as VIRIDIAN_DOMAIN", "240 bytes of VIRIDIAN_DOMAIN are above",
        14, 0, b"\17", 4)
-device("VMCE_VCPU as CPU_XSAVE", "32 octets of CPU_XSAVE are below 600", 18,
+device("VMCE_VCPU as CPU_XSAVE", "32 bytes of CPU_XSAVE are below 600", 18,
        0, b"\20", 4)
-device("CPU as END", "1032 octets of END are not 0", 2, 0, b"\0", 4)
+device("CPU as END", "1032 bytes of END are not 0", 2, 0, b"\0", 4)
 device("LAPIC_REGS as CPU", "type 2, instance 0 behind type 5, instance 0",
        6, 0, b"\2")
 device("TSC_ADJUST as VMCE_VCPU", "type 18, instance 0 behind type 18", 19,
@@ -489,7 +489,7 @@ device("PCI_LINK instance", "instance 3 of type 9 (PCI_LINK) is not below 1",
 devices("PIC instance", "instance 2 of type 3 (PIC) is not below 2",
         b.device_offset(5) + 2, *ALL[:2], (3, 2, bytes(8)), *ALL[2:],
         guest="hvm")
-devices("CPU_MSR count", "2 MSRs are not what 24 octets hold",
+devices("CPU_MSR count", "2 MSRs are not what 24 bytes hold",
         len(b.hvm_context()), *ALL, (20, 0, b"\2" + bytes(23)))
 devices("CPU missing", "none of the vcpus would run",
         b.device_offset(99) - 1040, ALL[0], *ALL[2:])
@@ -698,8 +698,8 @@ def _(im):
 head("libxl memory record made mandatory", "M5", "mandatory, and a stock",
      "LX_MEMORY", kind=b.MANDATORY, **XOPT)
 poke("memory records that differ", "M6",
-     "that of the libxl stream (88 octets) and that of the libxc stream (88)"
-     " differ from octet 24 on", "MEMORY", 24, b"\xd1", **BOTH)
+     "that of the libxl stream (88 bytes) and that of the libxc stream (88)"
+     " differ from byte 24 on", "MEMORY", 24, b"\xd1", **BOTH)
 
 
 @damage("memory records of two guests, libxl's another's", "M4",
@@ -710,7 +710,7 @@ def _(im):
 
 
 @damage("memory records that differ in libxl's stream", "M6",
-        "differ from octet 32 on", container="libxl", **BOTH)
+        "differ from byte 32 on", container="libxl", **BOTH)
 def _(im):
     im.poke("LX_MEMORY", 32, b"\x29")
     return im.body_offset("MEMORY") + 32

@@ -905,7 +905,7 @@ def test_what_is_read_back_must_be_what_was_written(place):
         f.write(bytes([old[0] ^ 4]))
     out, err = p.communicate(at.data[sent:])
     assert p.returncode == 2 and not out
-    assert b"read again: octets are not those that were written" in err
+    assert b"read again: bytes are not those that were written" in err
     assert os.listdir(at.path) == ["in"]
 
 

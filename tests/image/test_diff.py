@@ -248,7 +248,7 @@ def test_registers_by_the_number_of_the_vcpu(diff):
     assert [(r["part"], r["only"]) for r in out["records"]] == [
         ("vcpu 3", "a")] * 2
     assert out["lines"][0].startswith(
-        "record X86_PV_VCPU_BASIC, vcpu 3: only in A, 5168 octets")
+        "record X86_PV_VCPU_BASIC, vcpu 3: only in A, 5168 bytes")
 
 
 def test_devices_of_an_hvm_guest_by_descriptor(diff):

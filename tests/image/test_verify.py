@@ -756,7 +756,7 @@ FATES = {
     "HVM_CONTEXT empty": "refused",
     "HVM_CONTEXT begins with another descriptor": "refused",
     "HVM_CONTEXT descriptor runs over": "refused",
-    "HVM_CONTEXT descriptor an octet too long": "refused",
+    "HVM_CONTEXT descriptor a byte too long": "refused",
     "HVM_CONTEXT length of HEADER": "refused",
     "HVM_CONTEXT magic of HEADER": "refused",
     "HVM_CONTEXT version of HEADER": "refused",

@@ -491,7 +491,7 @@ static void a_path_that_is_too_long(void)
     char dir[300] = "/";
 
     memset(dir + 1, 'x', sizeof(dir) - 2);
-    no_run_directory(dir, "above the bound of 255 octets: set"
+    no_run_directory(dir, "above the bound of 255 bytes: set"
                      " LIBXL_EXT_RUNDIR to a shorter one");
 }
 

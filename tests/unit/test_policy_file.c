@@ -259,7 +259,7 @@ static void a_nul_is_refused(void)
     lxe__err_init(&err);
     CU_ASSERT_EQUAL(lxe__policy_load(&p, path, "web", &err), -1);
     CU_ASSERT_EQUAL(err.code, EINVAL);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "line 2: a NUL octet"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "line 2: a NUL byte"));
     unlink(path);
 }
 

@@ -135,7 +135,7 @@ def test_both_carriers_must_agree(guest, host):
              "f = open(p, 'r+b'); f.seek(0); f.write(d)\n"
              "END")
     r = restore(g, check=False)
-    assert r.rc == 2 and "differ from octet 24" in r.stderr
+    assert r.rc == 2 and "differ from byte 24" in r.stderr
     assert not g.exists
 
 

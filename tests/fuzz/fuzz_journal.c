@@ -97,9 +97,12 @@ static void says_domid(const uint8_t *data, size_t size, uint32_t domid)
     char want[16];
 
     snprintf(want, sizeof(want), "%u", domid);
-    at = strstr(text, "\ndomain");
+    at = strchr(text, '\n');
     must(at != NULL);
-    at += strlen("\ndomain");
+    /* Blanks part the words, and may stand ahead of the first. */
+    at += 1 + strspn(at + 1, " ");
+    must(!strncmp(at, "domain ", strlen("domain ")));
+    at += strlen("domain ");
     at += strspn(at, " ");
     at += strspn(at, "0");
     /* Leading zeros are passed over, down to the last one. */

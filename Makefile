@@ -46,7 +46,9 @@ OUT         ?= build
 BUILD       ?= $(OUT)/release
 CC          ?= gcc
 CFLAGS      ?= -O2 -g
-WARNINGS    := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
+# "make WERROR=" for a compiler that warns of what ours do not.
+WERROR      ?= -Werror
+WARNINGS    := -Wall -Wextra $(WERROR) -Wshadow -Wmissing-prototypes \
                -Wstrict-prototypes -Wvla -Wformat=2
 # Everything is position-independent, so that one object serves programs
 # and the shared library.  With hidden visibility that costs nothing on
@@ -274,7 +276,12 @@ lint-idl: $(IDL_OUT)
 	    --enable=warning,performance,portability \
 	    --suppress=missingIncludeSystem -Ilibxl-ext $(IDL_SRCS)
 
+# A path with a space would be two in the lines below.
+one-path = $(if $(filter-out 0 1,$(words $($(1)))),$(error install: $(1) is \
+    "$($(1))": it may not have a space in it))
+
 install: all
+	$(call one-path,DESTDIR)$(call one-path,PREFIX)
 	install -d $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(SBINDIR) \
 	    $(DESTDIR)$(SYSCONFDIR)
 	install -m 755 $(PROGRAMS:%=$(OUT)/release/%) \
@@ -291,10 +298,13 @@ install: all
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	    -e 's|@VERSION@|$(VERSION)|' build-aux/xlext.pc.in \
-	    > $(DESTDIR)$(PKGCONFIGDIR)/xlext.pc
+	    > $(OUT)/release/xlext.pc
+	install -m 644 $(OUT)/release/xlext.pc $(DESTDIR)$(PKGCONFIGDIR)
+	sed -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|' systemd/service.conf.in \
+	    > $(OUT)/release/libxl-ext.conf
 	for d in $(SERVICES:%=$(DESTDIR)$(SYSTEMDDIR)/%.service.d); do \
-	    install -d $$d && sed -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|' \
-	        systemd/service.conf.in > $$d/libxl-ext.conf || exit 1; \
+	    install -d $$d && \
+	    install -m 644 $(OUT)/release/libxl-ext.conf $$d || exit 1; \
 	done
 	install -d $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man5 \
 	    $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8 \
@@ -304,8 +314,9 @@ install: all
 	    $(DESTDIR)$(MANDIR)/man5
 	install -m 644 docs/libxl-ext.7 $(DESTDIR)$(MANDIR)/man7
 	install -m 644 docs/xl-ext.8 $(DESTDIR)$(MANDIR)/man8
-	$(OUT)/release/xl-ext --completion bash \
-	    > $(DESTDIR)$(COMPLETIONDIR)/xl-ext
+	$(OUT)/release/xl-ext --completion bash > $(OUT)/release/completion
+	install -m 644 $(OUT)/release/completion \
+	    $(DESTDIR)$(COMPLETIONDIR)/xl-ext
 	test -e $(DESTDIR)$(SYSCONFDIR)/libxl-ext.conf || \
 	    install -m 644 docs/libxl-ext.conf.example \
 	    $(DESTDIR)$(SYSCONFDIR)/libxl-ext.conf

@@ -65,7 +65,7 @@ static int open_interface(const char *vif, struct ifreq *ifr)
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), saved;
 
     memset(ifr, 0, sizeof(*ifr));
-    strncpy(ifr->ifr_name, vif, sizeof(ifr->ifr_name) - 1);
+    snprintf(ifr->ifr_name, sizeof(ifr->ifr_name), "%s", vif);
     if (fd < 0 || !ioctl(fd, SIOCGIFFLAGS, ifr))
         return fd;
     saved = errno;

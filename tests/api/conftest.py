@@ -68,7 +68,9 @@ def installed(build, tmp_path_factory):
         if not root.exists():
             part = shared / "installed.part"
             shutil.copytree(build, out / "release", symlinks=True)
+            mask = os.umask(0o077)
             make("install", f"OUT={out}", f"DESTDIR={part}", "PREFIX=/usr")
+            os.umask(mask)
             part.rename(root)
     return root
 

@@ -2,6 +2,11 @@
 """What make install lays down, and that it knows where it is."""
 
 import re
+import subprocess
+
+import pytest
+
+from world import TOP
 
 
 def test_what_is_installed(installed):
@@ -29,6 +34,20 @@ def test_what_is_installed(installed):
     words = (usr / "share/bash-completion/completions/xl-ext").read_text(
         encoding="utf-8")
     assert "complete -o filenames -F _xl_ext xl-ext" in words
+
+
+def test_everybody_may_read_what_is_installed(installed):
+    """make install was run with a umask of 077."""
+    for path in (installed / "usr").rglob("*"):
+        assert path.stat().st_mode & 0o444 == 0o444, path
+
+
+@pytest.mark.parametrize("name", ["DESTDIR", "PREFIX"])
+def test_a_path_with_a_space_is_refused(name, tmp_path):
+    p = subprocess.run(["make", "-C", TOP, "-n", "install",
+                        f"{name}={tmp_path}/a b"], check=False, text=True,
+                       capture_output=True)
+    assert p.returncode and "may not have a space" in p.stderr, p
 
 
 def test_a_page_that_stands_for_another_leads_to_one(installed):

@@ -136,6 +136,12 @@ static int freeze(const struct command_call *call)
         print_frozen(domid, &r);
     else if (command_json(call, libxl_ext_freeze_report_to_json(&r)))
         rc = EXIT_CANNOT;
+    if (command_flush(call->command)) {
+        command_error(call, "domain %"PRIu32" is frozen all the same, until"
+                      " it runs again, or xl-ext thaw %"PRIu32, domid,
+                      domid);
+        rc = EXIT_CANNOT;
+    }
     libxl_ext_freeze_report_dispose(&r);
 
  out:

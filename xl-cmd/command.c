@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -84,14 +85,24 @@ static void usage_all(void)
 }
 
 /* Names come from outside; the line must stay one line. */
-static char clean(char c)
+/*
+ * How many bytes at @text a terminal would act upon: a control character,
+ * or one of C1 (U+0080 to U+009F) in UTF-8.
+ */
+static size_t control(const char *text)
 {
-    return iscntrl((unsigned char)c) ? '?' : c;
+    unsigned char next = *text ? text[1] : 0;
+
+    if (iscntrl((unsigned char)*text))
+        return 1;
+    return (unsigned char)*text == 0xc2 && next >= 0x80 && next <= 0x9f ?
+        2 : 0;
 }
 
 void command_error(const struct command_call *call, const char *fmt, ...)
 {
     char name[64], *line, *p;
+    size_t n;
     va_list ap;
 
     full_name(call->command, name, sizeof(name));
@@ -99,16 +110,22 @@ void command_error(const struct command_call *call, const char *fmt, ...)
     if (vasprintf(&line, fmt, ap) < 0)
         line = NULL;
     va_end(ap);
-    for (p = line; p && *p; p++)
-        *p = clean(*p);
+    for (p = line; p && *p; p += n ? n : 1) {
+        n = control(p);
+        memset(p, '?', n);
+    }
     fprintf(stderr, "xl-ext %s: %s\n", name, line ? line : "no memory");
     free(line);
 }
 
 void print_clean(const char *text)
 {
-    for (text = text ? text : "-"; *text; text++)
-        putchar(clean(*text));
+    size_t n;
+
+    for (text = text ? text : "-"; *text; text += n ? n : 1) {
+        n = control(text);
+        putchar(n ? '?' : *text);
+    }
 }
 
 /* @group may be NULL. */
@@ -276,18 +293,25 @@ static int parse(struct command_call *call, int argc, char **argv)
     return 0;
 }
 
-/* A full disk or a closed pipe is no success. */
-static int flushed(const struct command *c, int rc)
+int command_flush(const struct command *c)
 {
     char name[64] = "";
 
     if (!fflush(stdout) && !ferror(stdout))
-        return rc;
+        return EXIT_WELL;
     if (c)
         full_name(c, name, sizeof(name));
     fprintf(stderr, "xl-ext%s%s: cannot write to standard output: %s\n",
             c ? " " : "", name, strerror(errno));
+    /* It is said once. */
+    __fpurge(stdout);
+    clearerr(stdout);
     return EXIT_CANNOT;
+}
+
+static int flushed(const struct command *c, int rc)
+{
+    return command_flush(c) ? EXIT_CANNOT : rc;
 }
 
 static int run(const struct command *c, int argc, char **argv)

@@ -98,6 +98,12 @@ void command_error(const struct command_call *call, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
+ * Writes out what was printed: EXIT_CANNOT, and a line, where it cannot be,
+ * since a full disk or a closed pipe is no success.  @c may be NULL.
+ */
+int command_flush(const struct command *c);
+
+/*
  * Prints a text from outside, a name or an answer, without what a terminal
  * would act upon; "-" for NULL.
  */

@@ -57,8 +57,7 @@ static void put_options(const struct command *c)
 
     fputs("        options=\"", stdout);
     for (o = c->options; o->name; o++)
-        printf("%s%s ", o->name,
-               o->arg && o->name[1] == '-' ? "=" : "");
+        printf("%s ", o->name);
     puts("--help\"");
 }
 

@@ -162,8 +162,9 @@ int guest_close(struct guest *g)
     if (g->op)
         libxl_ext_operation_result_copy(&g->outcome.result,
                                         libxl_ext_op_result(g->op));
-    if (g->json && command_json(g->call,
-                                libxl_ext_outcome_to_json(&g->outcome)))
+    if (g->json && (command_json(g->call,
+                                 libxl_ext_outcome_to_json(&g->outcome)) ||
+                    command_flush(g->call->command)))
         rc = EXIT_CANNOT;
     describe(g);
     guest_free(g);

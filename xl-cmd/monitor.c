@@ -242,8 +242,8 @@ int guest_monitor(libxl_ctx *ctx, libxl_domain_config *config,
     }
     stop_events(&m);
     if (r < 0)
-        syslog(LOG_ERR, "domain %u: libxl failed: it is left as it is",
-               m.domid);
+        syslog(LOG_ERR, "domain %u: libxl failed, and nobody waits for its"
+               " end any more", m.domid);
     return r < 0 ? EXIT_CANNOT : EXIT_WELL;
 }
 

@@ -109,7 +109,8 @@ static void print_precheck(const libxl_ext_precheck *p)
     uint32_t i;
 
     if (p->peer == LIBXL_EXT_PEER_KIND_STOCK)
-        printf("%s: stock xl, without libxl-ext\n", p->host);
+        printf("%s: stock xl, without libxl-ext: it does not say how much"
+               " memory is free there, nor its versions\n", p->host);
     else
         print_peer(p);
     printf("the guest needs %"PRIu64" pages", a->need_pages);

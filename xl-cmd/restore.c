@@ -62,6 +62,13 @@ static int read_config(struct guest *g, int fd, const char *file,
     return 0;
 }
 
+/* Older than its disks now: whoever restored it again would harm them. */
+static void drop_image(struct guest *g)
+{
+    free(g->outcome.file);
+    g->outcome.file = NULL;
+}
+
 static int let_run(struct guest *g, uint32_t domid)
 {
     int rc = 0;
@@ -70,6 +77,8 @@ static int let_run(struct guest *g, uint32_t domid)
         rc = libxl_domain_unpause(g->libxl, domid, NULL);
     if (rc)
         guest_error(g, "cannot let domain %u run (rc %d)", domid, rc);
+    else if (!command_has(g->call, OPT_PAUSED))
+        drop_image(g);
     return rc;
 }
 
@@ -81,7 +90,12 @@ static int watch(struct guest *g, libxl_domain_config *config,
     if (!command_has(g->call, OPT_FOREGROUND))
         return guest_monitor_start(g, config, domid);
     guest_no_cancel();
-    return guest_monitor(g->libxl, config, domid) == EXIT_WELL ? 0 : -1;
+    if (guest_monitor(g->libxl, config, domid) == EXIT_WELL)
+        return 0;
+    guest_error(g, "waiting for the end of domain %u, or what its"
+                " configuration says to do then, failed: see syslog, and"
+                " \"xl list\"", domid);
+    return -1;
 }
 
 /* Becomes xl; returns where there is none. */

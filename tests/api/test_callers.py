@@ -161,6 +161,29 @@ def test_a_restore_in_the_foreground_can_be_left(calls, sig):
     assert calls.state == "running"
 
 
+@pytest.mark.parametrize("anew", [True, False])
+def test_a_restore_in_the_foreground_says_how_it_ended(calls, anew):
+    """Nobody is told of an image that is older than the disks."""
+    image = calls.image()
+    if not anew:
+        (calls.world.path / "made_anew").mkdir()
+    p = calls.start("restore", "-F", image, stderr=subprocess.PIPE,
+                    text=True)
+    wait_for(lambda: calls.state == "running", PATIENCE, "the guest runs")
+    time.sleep(0.5)
+    calls.world.put("state", "ended")
+    if anew:
+        wait_for((calls.world.path / "made_anew").exists, PATIENCE,
+                 "it is made anew")
+        p.send_signal(signal.SIGTERM)
+        assert p.wait(PATIENCE) == -signal.SIGTERM
+        return
+    _, err = p.communicate(timeout=PATIENCE)
+    assert p.returncode == 2
+    assert "waiting for the end of domain 5" in err
+    assert err.splitlines()[-1].endswith("web is on no host"), err
+
+
 def test_a_monitor_can_be_ended(calls):
     assert calls.run("restore", calls.image()).returncode == 0
     [monitor] = calls.monitors()
@@ -301,6 +324,19 @@ def test_a_caller_that_ignores_its_children(calls):
     calls.world.put("state", "paused")
     p = calls.run("freeze", "5", preexec_fn=ignore_children)
     assert p.returncode == 0, p
+    assert calls.run("thaw", "5").returncode == 0
+
+
+def test_a_freeze_that_cannot_be_told(calls):
+    """It is done all the same, and that is the last line."""
+    calls.world.put("state", "paused")
+    with open("/dev/full", "wb") as full:
+        p = calls.run("freeze", "5", capture_output=False, stdout=full,
+                      stderr=subprocess.PIPE, text=True)
+    assert p.returncode == 2
+    assert p.stderr.splitlines()[-1].endswith(
+        "domain 5 is frozen all the same, until it runs again, or xl-ext"
+        " thaw 5"), p
     assert calls.run("thaw", "5").returncode == 0
 
 

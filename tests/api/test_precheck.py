@@ -216,7 +216,7 @@ def test_a_limit_that_this_host_does_not_send(pv):
 
 def test_what_a_peer_says_is_shown_without_controls(pv):
     body = json.dumps({"accepted": False, "version": "9\x1b[2J",
-                       "xen_version": "9\n", "reason": "no\nway"})
+                       "xen_version": "9\n\u009b2J\u00e9", "reason": "no\nway"})
     pv.put("answer", struct.pack("<II", ord("A"), len(body)) +
            body.encode())
     p = subprocess.run(
@@ -225,7 +225,7 @@ def test_what_a_peer_says_is_shown_without_controls(pv):
         env=pv.env, text=True, timeout=60, stdout=subprocess.PIPE,
         check=False)
     assert p.returncode == 1
-    assert "libxl-ext 9?[2J, Xen 9?\n" in p.stdout
+    assert "libxl-ext 9?[2J, Xen 9??2J\u00e9\n" in p.stdout
     assert p.stdout.endswith("\nit would be refused: no?way\n")
 
 

@@ -145,6 +145,18 @@ def test_a_full_disk(host):
     assert os.path.exists("/dev/full")
 
 
+def test_an_outcome_that_cannot_be_written(host):
+    """Where the guest is stays the last line."""
+    with open("/dev/full", "wb") as full:
+        p = xl_ext(host, "save", "--json", "web", host.path / "image",
+                   capture_output=False, stdout=full,
+                   stderr=subprocess.PIPE)
+    assert p.returncode == 2
+    first, last = p.stderr.decode().splitlines()
+    assert "cannot write to standard output: No space left" in first
+    assert "web is on no host; its image is " in last, p
+
+
 def test_a_guest_that_cannot_be_paused(host):
     """Who wants it paused must not take it for that."""
     assert xl_ext(host, "save", "-p", "web", host.path / "one").returncode \
